@@ -1,0 +1,1 @@
+//! The core of an MCP server, without a transport: tools, resources, prompts, schemas, and one stateless dispatcher.

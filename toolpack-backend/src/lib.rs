@@ -1,0 +1,1 @@
+//! Room for the tools of a backend service; holds none yet.

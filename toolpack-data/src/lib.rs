@@ -1,0 +1,1 @@
+//! Room for the tools of a data platform; holds none yet.

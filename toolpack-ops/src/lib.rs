@@ -1,0 +1,1 @@
+//! Tools that operate applications, over an embedded engine.
