@@ -1,2 +1,111 @@
-//! The project's own chores.
-fn main() {}
+//! The project's own chores, run as `cargo xtask`: every check that a change has to pass, and the tools they need.
+//!
+//! Nothing here is part of what users build. The only requirement is Rust; what the tests need beyond it (a Node, a
+//! Python environment, real clients) is installed at exact versions into the ignored folder `.tools/`, see [`tools`].
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
+
+mod arrows;
+mod conformance;
+mod features;
+mod files;
+mod plan;
+mod server;
+mod step;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use conformance::Selection;
+
+/// What a chore fails with: text for the person at the terminal, complete in itself.
+type Problem = String;
+
+const USAGE: &str = "\
+Chores of the toolpack workspace.
+
+usage: cargo xtask COMMAND
+
+  test [--only STEP] [--list]
+      Installs what the tests need into .tools/ and runs every check: formatting, lints, docs, each feature
+      alone, dependency arrows, all tests, real clients, the official conformance suite. --list names the steps;
+      --only runs those named STEP, or in the group STEP (`--only features`).
+  long [--only STEP] [--list]
+      What takes long: property tests with many more cases, every scenario of the conformance suite.
+  conformance [--requirements REVISION] [--suite SUITE]
+      Only the conformance suite, against the example `everything`. Either the scenarios that REVISION requires
+      (default 2026-07-28; what fails or warns without an allowance fails), or a SUITE (active, all, draft,
+      pending), which is reported and never fails.
+  tools
+      Only installs; prints the environment that the client tests look for, as shell lines:
+      TOOLPACK_NODE, TOOLPACK_NODE_MODULES, TOOLPACK_PYTHON.
+
+Without npm (or Python 3.11) the checks that need it are left out, and the summary says so; where the environment
+has CI=true, that is a failure.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the command; `false` means that it ran and that something in it failed, which it has shown.
+fn run(arguments: &[&str]) -> Result<bool, Problem> {
+    match arguments {
+        [] | ["help" | "--help" | "-h", ..] => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        ["test", options @ ..] => run_plan(plan::test()?, options),
+        ["long", options @ ..] => run_plan(plan::long(), options),
+        ["conformance", options @ ..] => {
+            let selection = parse_selection(options)?;
+            let step = plan::conformance(selection);
+            step::run_all(vec![step])
+        }
+        ["tools"] => {
+            let mut log = step::Log::create("tools")?;
+            let tools = tools::ensure(&mut log).map_err(|problem| format!("{problem}\n{}", log.text()))?;
+            for reason in tools.left_out() {
+                eprintln!("left out: {reason}");
+            }
+            for (name, value) in tools.environment() {
+                if let Some(value) = value {
+                    println!("export {name}='{}'", value.display());
+                }
+            }
+            Ok(true)
+        }
+        [other, ..] => Err(format!("no such command or option: `{other}`\n\n{USAGE}")),
+    }
+}
+
+fn run_plan(steps: Vec<step::Step>, options: &[&str]) -> Result<bool, Problem> {
+    match options {
+        [] => step::run_all(steps),
+        ["--list"] => {
+            step::list(&steps);
+            Ok(true)
+        }
+        ["--only", wanted] => step::run_all(step::only(steps, wanted)?),
+        ["--only"] => Err("--only needs the name of a step; --list shows them".into()),
+        [other, ..] => Err(format!("no such option here: `{other}`\n\n{USAGE}")),
+    }
+}
+
+fn parse_selection(options: &[&str]) -> Result<Selection, Problem> {
+    match options {
+        [] => Ok(Selection::Requirements(conformance::NEWEST.into())),
+        ["--requirements", revision] => Ok(Selection::Requirements((*revision).into())),
+        ["--suite", suite] => Ok(Selection::Suite((*suite).into())),
+        [option @ ("--requirements" | "--suite")] => Err(format!("{option} needs a value")),
+        [other, ..] => Err(format!("no such option here: `{other}`\n\n{USAGE}")),
+    }
+}

@@ -1,0 +1,98 @@
+//! The example `everything` as a running server: built, started on a free port, and gone when its handle is dropped.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::step::Log;
+use crate::{Problem, workspace};
+
+/// What the server prints on standard error before its URL, once it accepts.
+const ANNOUNCEMENT: &str = "listening on ";
+/// Far more than it needs; only so that a server that never says so cannot hold up the run.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running server. Dropping it ends the process, whatever the way out.
+pub(crate) struct Server {
+    process: Child,
+    /// Its MCP endpoint.
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// Builds the example as the tests do and starts it.
+    pub(crate) fn start(log: &mut Log) -> Result<Self, Problem> {
+        let program = build(log)?;
+        let mut process = Command::new(&program)
+            .args(["--http", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+        let lines = lines_of(&mut process)?;
+        // From here on an early return drops the process, which ends it.
+        let mut server = Self { process, url: String::new() };
+        let mut said = String::new();
+        loop {
+            match lines.recv_timeout(START_LIMIT) {
+                Ok(line) => {
+                    if let Some((_, url)) = line.split_once(ANNOUNCEMENT) {
+                        server.url = url.trim().to_owned();
+                        log.say(format_args!("the server listens on {}", server.url));
+                        return Ok(server);
+                    }
+                    said += &format!("{line}\n");
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    return Err(format!(
+                        "the server did not say `{ANNOUNCEMENT}URL` in time; it said:\n{said}"
+                    ));
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return Err(format!("the server ended before it listened; it said:\n{said}"));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The lines of standard error. They are read to the end, wanted or not: a full pipe would stop the server.
+fn lines_of(process: &mut Child) -> Result<mpsc::Receiver<String>, Problem> {
+    let stderr = process.stderr.take().ok_or("the server has no standard error")?;
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            // Nobody listens any more once the URL is known.
+            let _ = send.send(line);
+        }
+    });
+    Ok(receive)
+}
+
+/// Builds with the same packages and features as the tests, so that nothing is built twice.
+fn build(log: &mut Log) -> Result<PathBuf, Problem> {
+    let options = ["build", "--workspace", "--all-features", "--example", "everything"];
+    log.run(&mut workspace::cargo(&options))?;
+    // Built already: this only asks where.
+    let mut ask = workspace::cargo(&options);
+    let messages = workspace::output(ask.args(["--quiet", "--message-format", "json"]))?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "everything")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .ok_or_else(|| "cargo does not say where it built the example `everything`".into())
+}
