@@ -50,7 +50,7 @@ const ALLOWANCES: &[Allowance] = &[
     },
 ];
 
-/// Runs the suite and judges it; the table goes to the terminal too.
+/// Runs the suite and judges it, scenario by scenario.
 pub(crate) fn run(selection: &Selection, tools: &Tools, log: &mut Log) -> Result<Outcome, Problem> {
     let npm = match &tools.npm {
         Ok(npm) => npm,
@@ -75,9 +75,7 @@ pub(crate) fn run(selection: &Selection, tools: &Tools, log: &mut Log) -> Result
 
     let judged: Vec<(&Scenario, Verdict)> =
         scenarios.iter().map(|scenario| (scenario, verdict(scenario, selection))).collect();
-    let report = table(&judged);
-    log.say(&report);
-    println!("\n{report}");
+    log.show(table(&judged));
 
     let bad = |wanted: fn(&Verdict) -> bool| judged.iter().filter(|(_, verdict)| wanted(verdict)).count();
     let failed = bad(|verdict| matches!(verdict, Verdict::Failed));

@@ -21,7 +21,7 @@ pub(crate) fn test() -> Result<Vec<Step>, Problem> {
     let installed = Installed::default();
     let mut steps = vec![
         tools_step(&installed),
-        Step::command("fmt", cargo(&["fmt", "--all", "--check"])),
+        Step::command("fmt", cargo(&["fmt", "--all", "--check", "--", "--color", "never"])),
         Step::new("files", "source files: their first line, their length", files::check),
         Step::new("arrows", "who depends on whom, and what mcp-core may not know", arrows::check),
         Step::command(

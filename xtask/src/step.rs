@@ -59,6 +59,8 @@ impl Step {
 pub(crate) struct Log {
     file: File,
     path: PathBuf,
+    /// What the terminal shows too, however the step ends.
+    shown: String,
 }
 
 impl Log {
@@ -68,7 +70,7 @@ impl Log {
         let path = folder.join(format!("{}.log", step.replace('/', "-")));
         std::fs::create_dir_all(&folder)
             .and_then(|()| File::create(&path))
-            .map(|file| Self { file, path: path.clone() })
+            .map(|file| Self { file, path: path.clone(), shown: String::new() })
             .map_err(|error| format!("cannot write {}: {error}", path.display()))
     }
 
@@ -76,6 +78,11 @@ impl Log {
     pub(crate) fn say(&mut self, line: impl std::fmt::Display) {
         // A log that cannot be written is no reason to stop: the outcome is told on the terminal.
         let _ = writeln!(self.file, "{line}");
+    }
+
+    /// Keeps a text for the terminal, to stand below the step's result.
+    pub(crate) fn show(&mut self, text: String) {
+        self.shown += &text;
     }
 
     /// Runs a command to its end with both its outputs going to the log.
@@ -140,6 +147,7 @@ pub(crate) fn run_all(steps: Vec<Step>) -> Result<bool, Problem> {
         }
         let result = Row { name: step.name, took: started.elapsed(), outcome };
         println!("{} ({:.1} s)", result.word(), result.took.as_secs_f64());
+        print!("{}", log.shown);
         if result.outcome.is_err() && first_failure.is_none() {
             first_failure = Some(failure_report(&result, &log));
         }
@@ -204,9 +212,16 @@ fn print_table(results: &[Row]) {
         println!("{}", format!("{line}  {}", result.remark()).trim_end());
     }
     let total: Duration = results.iter().map(|result| result.took).sum();
-    let failed: Vec<&str> = results.iter().filter(|r| r.outcome.is_err()).map(|r| r.name.as_str()).collect();
-    let verdict =
-        if failed.is_empty() { "all is well".to_owned() } else { format!("failed: {}", failed.join(", ")) };
+    let named = |word: &str| {
+        let names: Vec<&str> =
+            results.iter().filter(|row| row.word() == word).map(|row| row.name.as_str()).collect();
+        names.join(", ")
+    };
+    let verdict = match (named("FAILED"), named("left out")) {
+        (failed, _) if !failed.is_empty() => format!("failed: {failed}"),
+        (_, left_out) if !left_out.is_empty() => format!("nothing failed; left out: {left_out}"),
+        _ => "all is well".to_owned(),
+    };
     println!("\n{} steps in {:.0} s; {verdict}", results.len(), total.as_secs_f64());
 }
 

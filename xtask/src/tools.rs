@@ -21,6 +21,9 @@ use std::process::{Command, Stdio};
 use crate::step::Log;
 use crate::{Problem, workspace};
 
+/// Why something cannot be had on this machine.
+type Missing = String;
+
 /// Node and the packages it finds.
 pub(crate) struct Npm {
     /// The executable.
@@ -32,9 +35,9 @@ pub(crate) struct Npm {
 /// What there is; what there is not, with the reason for people.
 pub(crate) struct Tools {
     /// Node and its packages.
-    pub(crate) npm: Result<Npm, String>,
+    pub(crate) npm: Result<Npm, Missing>,
     /// The executable of the environment.
-    pub(crate) python: Result<PathBuf, String>,
+    pub(crate) python: Result<PathBuf, Missing>,
 }
 
 impl Tools {
@@ -83,7 +86,7 @@ pub(crate) fn ensure(log: &mut Log) -> Result<Tools, Problem> {
     })
 }
 
-fn ensure_npm(folder: &Path, log: &mut Log) -> Result<Result<Npm, String>, Problem> {
+fn ensure_npm(folder: &Path, log: &mut Log) -> Result<Result<Npm, Missing>, Problem> {
     let Some(package) = node_package() else {
         return Ok(Err(format!("npm has no Node 22 for {} on {}", consts::OS, consts::ARCH)));
     };
@@ -129,7 +132,7 @@ fn node_package() -> Option<&'static str> {
     }
 }
 
-fn ensure_python(folder: &Path, log: &mut Log) -> Result<Result<PathBuf, String>, Problem> {
+fn ensure_python(folder: &Path, log: &mut Log) -> Result<Result<PathBuf, Missing>, Problem> {
     let environment = folder.join("venv");
     let python = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = Stamp::of(folder, &["requirements.txt"])?;
