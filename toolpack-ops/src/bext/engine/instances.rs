@@ -1,0 +1,119 @@
+//! The instances that an engine knows, and whether they answer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use async_trait::async_trait;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+
+use super::{Cursor, InstanceId, PageSize, Timestamp};
+use crate::error::Error;
+
+/// The instances of an engine.
+#[async_trait]
+pub trait Instances: fmt::Debug + Send + Sync + 'static {
+    /// One page of the instances, ordered by id, each with what a check found just now.
+    ///
+    /// An instance that does not answer is `Unreachable`: data, not an error. A check has a time limit of its own, so
+    /// one dead instance does not hold up the page. Checks store nothing. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a cursor that is not one of this list (`invalid_cursor`); `Unavailable` if the registry
+    /// itself cannot be read.
+    async fn list(&self, options: ListInstances) -> Result<InstancePage, Error>;
+
+    /// The instance of that id, without a check of its health. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is none (`instance_not_found`); `Unavailable` if the registry cannot be read.
+    async fn resolve(&self, id: &InstanceId) -> Result<Instance, Error>;
+}
+
+/// Which page of the instances.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ListInstances {
+    /// How many entries at most.
+    pub limit: PageSize<200>,
+    /// Where to go on; from the first, if absent.
+    pub cursor: Option<Cursor>,
+}
+
+impl ListInstances {
+    /// At most so many entries.
+    #[must_use]
+    pub fn with_limit(mut self, limit: PageSize<200>) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Goes on after an earlier page.
+    #[must_use]
+    pub fn with_cursor(mut self, cursor: Option<Cursor>) -> Self {
+        self.cursor = cursor;
+        self
+    }
+}
+
+/// An instance as the registry has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its name for people.
+    pub name: String,
+}
+
+/// One page of instances.
+#[derive(Clone, Debug)]
+pub struct InstancePage {
+    /// The instances, ordered by id.
+    pub instances: Vec<InstanceStatus>,
+    /// Where the next page begins; absent on the last.
+    pub next_cursor: Option<Cursor>,
+}
+
+/// An instance and what the last check of it found.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct InstanceStatus {
+    /// The id that other tools take as `instance_id`.
+    pub id: InstanceId,
+    /// The name for people.
+    pub name: String,
+    /// `healthy`, `degraded` (answers slowly or only in part) or `unreachable`.
+    pub status: InstanceHealth,
+    /// When that was found, RFC 3339 in UTC.
+    pub last_checked_at: Timestamp,
+    /// The version of the software that serves the instance; absent if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// How an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstanceHealth {
+    /// Its store opens and answers.
+    Healthy,
+    /// It answers slowly, or only in part.
+    Degraded,
+    /// It does not answer.
+    Unreachable,
+}
+
+impl JsonSchema for InstanceHealth {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "InstanceHealth".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": ["healthy", "degraded", "unreachable"] })
+    }
+}

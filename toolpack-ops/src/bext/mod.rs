@@ -1,0 +1,3 @@
+//! The pack for bext: instances, and the data of their apps.
+
+pub mod engine;

@@ -1,0 +1,1 @@
+//! The promises of the engines, on engines that run here.
