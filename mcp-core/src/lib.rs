@@ -1,1 +1,108 @@
-//! The core of an MCP server, without a transport: tools, resources, prompts, schemas, and one stateless dispatcher.
+//! The core of an MCP server, without a transport: tools, resources and prompts, their schemas, and one stateless
+//! dispatcher that serves every revision of the Model Context Protocol.
+//!
+//! A tool is a struct of its arguments and one `impl`:
+//!
+//! ```
+//! use mcp_core::{Annotations, Call, Server, Text, Tool, ToolError, testing::Client};
+//! use schemars::JsonSchema;
+//! use serde::Deserialize;
+//! use serde_json::json;
+//!
+//! /// Greets somebody.
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Greet {
+//!     /// Whom to greet.
+//!     name: String,
+//! }
+//!
+//! impl Tool for Greet {
+//!     const NAME: &'static str = "greet";
+//!     const ANNOTATIONS: Annotations = Annotations::read_only();
+//!     type Output = Text;
+//!
+//!     async fn call(self, _: &(), _: &Call) -> Result<Text, ToolError> {
+//!         Ok(Text::new(format!("Hello, {}!", self.name)))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let client = Client::new(Server::new("demo", "1.0.0").tool::<Greet>()).await;
+//! assert_eq!(client.call("greet", json!({"name": "Ada"})).await.text(), "Hello, Ada!");
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! | You write | with |
+//! |---|---|
+//! | a tool | [`Tool`], [`tool_fn`](tool_fn()) or [`DynTool`] |
+//! | what it answers | a type that is `Serialize + JsonSchema`, or [`Text`], [`Content`], [`Reply`] |
+//! | how it fails | [`ToolError`] |
+//! | a resource, a prompt | [`Resource`], [`Prompt`] |
+//! | the server | [`Server`], then [`Endpoint`] |
+//! | a layer around every request | [`Server::layer`] over [`Request`] and [`Outcome`] |
+//! | a test | [`testing::Client`] |
+//! | a transport | [`Connection`] for streams of lines, [`Endpoint::exchange`] for single messages |
+
+mod annotations;
+mod answer;
+mod build;
+mod call;
+mod catalog;
+mod completion;
+mod connection;
+mod encode;
+mod endpoint;
+mod eras;
+mod exchange;
+mod hub;
+mod limits;
+mod outbox;
+mod principal;
+mod prompt;
+pub mod protocol;
+mod request;
+mod request_error;
+mod resource;
+mod rings;
+mod router;
+pub mod schema;
+mod server;
+mod signal;
+pub mod testing;
+mod tool;
+
+pub use self::{
+    annotations::Annotations,
+    answer::{Answer, AnswerStatus},
+    build::{BuildError, Problem},
+    call::{Call, TransportKind},
+    catalog::{Entry, IntoEntry},
+    completion::{Completing, Completion},
+    connection::Connection,
+    endpoint::{Edit, Endpoint},
+    exchange::{Exchange, Running, Step},
+    limits::Limits,
+    principal::{Principal, PrincipalKind},
+    prompt::{Messages, Prompt, PromptEntry, prompt},
+    protocol::{
+        content::{Block, ContentAnnotations, ResourceContents, Role},
+        definition::{About, Icon, Implementation, ResourceDefinition, ToolDefinition},
+        error::RpcError,
+        header::MirroredHeaders,
+        id::RequestId,
+        level::LogLevel,
+        revision::Revision,
+    },
+    request::{Outcome, Request},
+    request_error::RequestError,
+    resource::{Contents, Resource, ResourceEntry, resource},
+    rings::{BoxError, RingService},
+    server::{IntoEndpoint, Server},
+    signal::Signal,
+    tool::{
+        Content, DynTool, Input, Output, Reply, Retry, Text, Tool, ToolEntry, ToolError, ToolFn, ToolReply,
+        tool, tool_fn,
+    },
+};

@@ -1,0 +1,56 @@
+//! One message to a client that answers another, with what a transport may want to know of it.
+
+use crate::protocol::{
+    error::{RpcError, code},
+    id::RequestId,
+    revision::Revision,
+};
+
+/// An encoded answer, without any framing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The message.
+    pub bytes: Vec<u8>,
+    /// How it ended.
+    pub status: AnswerStatus,
+}
+
+/// How a request ended, as far as a status code can say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerStatus {
+    /// With a result, or with an error that the method itself found.
+    Served,
+    /// The message was refused before the method began: it is malformed, or its headers do not fit.
+    Refused,
+    /// The method is not served.
+    UnknownMethod,
+    /// An error of our own, whose code is an HTTP status.
+    Status(u16),
+}
+
+impl Answer {
+    /// The answer to a message that was refused.
+    pub(crate) fn refusal(id: Option<&RequestId>, error: &RpcError, revision: Revision) -> Self {
+        let mut bytes = Vec::new();
+        crate::encode::error(&mut bytes, id, error, revision);
+        let status = match AnswerStatus::of(Some(error)) {
+            AnswerStatus::Served => AnswerStatus::Refused,
+            status => status,
+        };
+        Self { bytes, status }
+    }
+}
+
+impl AnswerStatus {
+    /// The status of a request that was served, by its error if it has one.
+    pub(crate) fn of(error: Option<&RpcError>) -> Self {
+        match error.map(|error| error.code) {
+            Some(code::METHOD_NOT_FOUND) => Self::UnknownMethod,
+            Some(code::HEADER_MISMATCH | code::MISSING_CAPABILITY | code::UNSUPPORTED_VERSION) => {
+                Self::Refused
+            }
+            Some(status @ 400..600) => u16::try_from(status).map_or(Self::Served, Self::Status),
+            _ => Self::Served,
+        }
+    }
+}

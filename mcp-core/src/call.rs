@@ -1,0 +1,242 @@
+//! What surrounds one request: who asks, what they can do, and how to reach them while it runs.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde::Serialize;
+
+use crate::{
+    endpoint::Core,
+    outbox::Outbox,
+    principal::Principal,
+    protocol::{
+        capabilities::ClientCapabilities,
+        definition::Implementation,
+        id::{ProgressToken, RequestId},
+        level::LogLevel,
+        meta::TraceContext,
+        method,
+        revision::Revision,
+    },
+    signal::Signal,
+};
+
+/// One request as its tool, resource or prompt sees it; cheap to clone, and good for as long as the request runs.
+#[derive(Clone)]
+pub struct Call(Arc<Inner>);
+
+/// What an era adapter knows of a request.
+#[derive(Debug)]
+pub(crate) struct CallParts {
+    pub(crate) id: RequestId,
+    pub(crate) revision: Revision,
+    pub(crate) transport: TransportKind,
+    pub(crate) principal: Principal,
+    pub(crate) client: Option<Arc<Implementation>>,
+    pub(crate) capabilities: Arc<ClientCapabilities>,
+    pub(crate) log_level: Option<LogLevel>,
+    pub(crate) progress_token: Option<ProgressToken>,
+    pub(crate) trace: Option<Box<TraceContext>>,
+    pub(crate) header_params: HeaderParams,
+    pub(crate) outbox: Arc<Outbox>,
+    /// Raised when the way to the client is about to close.
+    pub(crate) closing: Signal,
+    pub(crate) core: Arc<Core>,
+}
+
+/// Over what a request came, for telemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportKind {
+    /// A pipe.
+    Pipe,
+    /// HTTP over TCP.
+    Tcp,
+    /// A client in the same process.
+    InMemory,
+}
+
+/// The `Mcp-Param-*` headers of a request: `None` where the transport has no headers; names are lower case and
+/// without the prefix.
+pub(crate) type HeaderParams = Option<Vec<(String, Vec<u8>)>>;
+
+struct Inner {
+    parts: CallParts,
+    /// The bits of the last reported progress, which must only grow.
+    progress: AtomicU64,
+    cancelled: Signal,
+}
+
+impl Call {
+    pub(crate) fn new(parts: CallParts) -> Self {
+        Self(Arc::new(Inner {
+            parts,
+            progress: AtomicU64::new(f64::NEG_INFINITY.to_bits()),
+            cancelled: Signal::new(),
+        }))
+    }
+
+    /// On whose behalf the request is made.
+    pub fn principal(&self) -> &Principal {
+        &self.0.parts.principal
+    }
+
+    /// The id that the client gave the request.
+    pub fn id(&self) -> &RequestId {
+        &self.0.parts.id
+    }
+
+    /// The revision of the protocol that the client speaks. For telemetry: behaviour should not depend on it.
+    pub fn revision(&self) -> Revision {
+        self.0.parts.revision
+    }
+
+    /// The client's name and version, as it says itself.
+    pub fn client(&self) -> Option<&Implementation> {
+        self.0.parts.client.as_deref()
+    }
+
+    /// What the client can do.
+    pub fn client_capabilities(&self) -> &ClientCapabilities {
+        &self.0.parts.capabilities
+    }
+
+    /// The trace that the client's request belongs to.
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.0.parts.trace.as_deref()
+    }
+
+    /// Over what the request came.
+    pub fn transport(&self) -> TransportKind {
+        self.0.parts.transport
+    }
+
+    /// The server that answers, to change its lists or to say that a resource changed.
+    pub fn server(&self) -> crate::Endpoint {
+        crate::Endpoint::from_core(Arc::clone(&self.0.parts.core))
+    }
+
+    /// Whether the client asked to be told of progress.
+    pub fn wants_progress(&self) -> bool {
+        self.0.parts.progress_token.is_some()
+    }
+
+    /// Reports how far the work has come, where the client wants to know.
+    ///
+    /// `done` must grow from report to report; one that does not is left out. `total` is in the same unit, where
+    /// it is known. Reporting never waits: a client that reads slowly gets the newest report.
+    pub fn progress(&self, done: f64, total: Option<f64>, message: &str) {
+        let Some(token) = &self.0.parts.progress_token else { return };
+        if !done.is_finite() || !self.advance(done) {
+            return;
+        }
+        let params = ProgressParams {
+            progress_token: token,
+            progress: done,
+            total: total.filter(|total| total.is_finite()),
+            message: (!message.is_empty()).then_some(message),
+        };
+        self.0.parts.outbox.offer(Some(token.clone()), notification(method::PROGRESS, &params));
+    }
+
+    /// Moves the mark of reported progress up; false where it would not grow.
+    fn advance(&self, done: f64) -> bool {
+        self.0
+            .progress
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
+                (done > f64::from_bits(bits)).then(|| done.to_bits())
+            })
+            .is_ok()
+    }
+
+    /// Sends a log message to the client, if it asked for this level. No secrets, please: it leaves the server.
+    ///
+    /// `data` is any JSON, often a sentence; what cannot be serialized is left out. A client that reads too slowly
+    /// misses messages rather than stopping the work.
+    pub fn log(&self, level: LogLevel, logger: &str, data: impl Serialize) {
+        if self.0.parts.log_level.is_none_or(|least| level < least) {
+            return;
+        }
+        let params = LogParams { level, logger: (!logger.is_empty()).then_some(logger), data };
+        self.0.parts.outbox.offer(None, notification(method::MESSAGE, &params));
+    }
+
+    /// Whether the client has given up on the request. Async work need not ask: it is dropped at its next await.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.is_raised()
+    }
+
+    /// Waits until the request is over before its answer: for work that runs in tasks or threads of its own.
+    pub async fn cancelled(&self) {
+        self.0.cancelled.raised().await;
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.0.cancelled.raise();
+    }
+
+    pub(crate) fn closing(&self) -> &Signal {
+        &self.0.parts.closing
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.0.parts.core
+    }
+
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.0.parts.outbox
+    }
+
+    pub(crate) fn header_params(&self) -> &HeaderParams {
+        &self.0.parts.header_params
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("id", self.id())
+            .field("revision", &self.revision())
+            .field("principal", self.principal())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProgressParams<'a> {
+    progress_token: &'a ProgressToken,
+    progress: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LogParams<'a, T> {
+    level: LogLevel,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logger: Option<&'a str>,
+    data: T,
+}
+
+/// A notification in bytes. Empty where the parameters cannot be serialized (a map whose keys are no strings); nothing is sent then.
+pub(crate) fn notification(method: &'static str, params: &impl Serialize) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Notification<'a, T> {
+        jsonrpc: &'static str,
+        method: &'static str,
+        params: &'a T,
+    }
+
+    serde_json::to_vec(&Notification { jsonrpc: "2.0", method, params }).unwrap_or_else(|error| {
+        tracing::warn!(%error, method, "a notification could not be serialized");
+        Vec::new()
+    })
+}

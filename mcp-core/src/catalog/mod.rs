@@ -1,0 +1,310 @@
+//! The catalog: everything that is registered, as an immutable snapshot that is replaced as a whole.
+
+mod pages;
+
+use std::{collections::HashMap, sync::Arc};
+
+pub(crate) use self::pages::{PageSettings, Pages, assemble, decode_cursor, encode};
+use crate::{
+    build::Problem,
+    prompt::PromptEntry,
+    protocol::{
+        capabilities::{Flags, ServerCapabilities},
+        definition::ResourceDefinition,
+        revision::Revision,
+        uri_template::Variables,
+    },
+    resource::ResourceEntry,
+    tool::ToolEntry,
+};
+
+/// A tool, a resource or a prompt, ready to be registered.
+#[derive(Debug)]
+pub struct Entry(EntryKind);
+
+#[derive(Debug)]
+enum EntryKind {
+    Tool(Box<ToolEntry>),
+    Resource(Box<ResourceEntry>),
+    Prompt(Box<PromptEntry>),
+}
+
+impl From<ToolEntry> for Entry {
+    fn from(tool: ToolEntry) -> Self {
+        Self(EntryKind::Tool(Box::new(tool)))
+    }
+}
+
+impl From<ResourceEntry> for Entry {
+    fn from(resource: ResourceEntry) -> Self {
+        Self(EntryKind::Resource(Box::new(resource)))
+    }
+}
+
+impl From<PromptEntry> for Entry {
+    fn from(prompt: PromptEntry) -> Self {
+        Self(EntryKind::Prompt(Box::new(prompt)))
+    }
+}
+
+/// What can be registered as a value: [`tool_fn`](crate::tool_fn), [`DynTool`](crate::DynTool), and the results of
+/// [`tool`](crate::tool()), [`resource`](crate::resource()) and [`prompt`](crate::prompt()).
+pub trait IntoEntry {
+    /// Checks it, and makes an entry of it.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be served; the [`Problem`] says why.
+    fn into_entry(self) -> Result<Entry, Problem>;
+}
+
+impl IntoEntry for ToolEntry {
+    fn into_entry(self) -> Result<Entry, Problem> {
+        Ok(self.into())
+    }
+}
+
+impl<T: IntoEntry> IntoEntry for Result<T, Problem> {
+    fn into_entry(self) -> Result<Entry, Problem> {
+        self?.into_entry()
+    }
+}
+
+/// One of the lists a client can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    Tools,
+    Prompts,
+    Resources,
+    Templates,
+}
+
+impl List {
+    /// The member of the result that holds it.
+    pub(crate) const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+}
+
+/// What is registered, without anything made from it: the part that is edited.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registry {
+    tools: HashMap<String, Arc<ToolEntry>>,
+    prompts: HashMap<String, Arc<PromptEntry>>,
+    resources: HashMap<String, Arc<ResourceEntry>>,
+    templates: Vec<Arc<ResourceEntry>>,
+}
+
+impl Registry {
+    /// Adds an entry, unless it collides with one that is there.
+    pub(crate) fn add(&mut self, entry: Entry) -> Result<(), Problem> {
+        match entry.0 {
+            EntryKind::Tool(tool) => {
+                let name = tool.definition.name.clone();
+                insert(&mut self.tools, name, Arc::from(tool), "tool")
+            }
+            EntryKind::Prompt(prompt) => {
+                let name = prompt.definition.name.clone();
+                insert(&mut self.prompts, name, Arc::from(prompt), "prompt")
+            }
+            EntryKind::Resource(resource) if resource.template.is_fixed() => {
+                let uri = resource.template.as_str().to_owned();
+                insert(&mut self.resources, uri, Arc::from(resource), "resource")
+            }
+            EntryKind::Resource(resource) => {
+                let known =
+                    self.templates.iter().find(|known| known.template.collides_with(&resource.template));
+                if let Some(known) = known {
+                    let subject = format!("resource `{}`", resource.template);
+                    return Err(Problem::new(
+                        subject,
+                        format!("matches the same URIs as `{}`", known.template),
+                    ));
+                }
+                self.templates.push(Arc::from(resource));
+                self.templates.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn remove_tool(&mut self, name: &str) -> bool {
+        self.tools.remove(name).is_some()
+    }
+
+    pub(crate) fn remove_prompt(&mut self, name: &str) -> bool {
+        self.prompts.remove(name).is_some()
+    }
+
+    pub(crate) fn remove_resource(&mut self, uri: &str) -> bool {
+        let before = self.templates.len();
+        self.templates.retain(|known| known.template.as_str() != uri);
+        self.resources.remove(uri).is_some() || self.templates.len() < before
+    }
+}
+
+fn insert<T>(
+    map: &mut HashMap<String, Arc<T>>,
+    name: String,
+    entry: Arc<T>,
+    what: &str,
+) -> Result<(), Problem> {
+    if map.contains_key(&name) {
+        return Err(Problem::new(
+            format!("{what} `{name}`"),
+            format!("another {what} of the same name is there already"),
+        ));
+    }
+    map.insert(name, entry);
+    Ok(())
+}
+
+/// The registry with everything made from it: what calls look things up in.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    registry: Registry,
+    pages: Vec<(Revision, [Pages; 4])>,
+    pub(crate) capabilities: ServerCapabilities,
+}
+
+impl Catalog {
+    pub(crate) fn new(registry: Registry, settings: &PageSettings) -> Self {
+        let mut tools: Vec<_> = registry.tools.values().collect();
+        tools.sort_by(|a, b| a.definition.name.cmp(&b.definition.name));
+        let mut prompts: Vec<_> = registry.prompts.values().collect();
+        prompts.sort_by(|a, b| a.definition.name.cmp(&b.definition.name));
+        let mut resources: Vec<_> = registry.resources.values().collect();
+        resources.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
+
+        let pages = Revision::ALL.map(|revision| {
+            let page = |list, items| Pages::new(list, revision, items, settings.clone());
+            let lists = [
+                page(
+                    List::Tools,
+                    tools
+                        .iter()
+                        .map(|tool| {
+                            (tool.definition.name.clone(), pages::encode_tool(&tool.definition, revision))
+                        })
+                        .collect(),
+                ),
+                page(
+                    List::Prompts,
+                    prompts
+                        .iter()
+                        .map(|prompt| (prompt.definition.name.clone(), pages::encode(&prompt.definition)))
+                        .collect(),
+                ),
+                page(
+                    List::Resources,
+                    resources
+                        .iter()
+                        .map(|resource| {
+                            (resource.template.to_string(), pages::encode(&resource.definition()))
+                        })
+                        .collect(),
+                ),
+                page(
+                    List::Templates,
+                    registry
+                        .templates
+                        .iter()
+                        .map(|resource| {
+                            (resource.template.to_string(), pages::encode(&resource.template_definition()))
+                        })
+                        .collect(),
+                ),
+            ];
+            (revision, lists)
+        });
+        Self { capabilities: capabilities(&registry), registry, pages: pages.into() }
+    }
+
+    /// A copy of what is registered, to be edited.
+    pub(crate) fn registry(&self) -> Registry {
+        self.registry.clone()
+    }
+
+    pub(crate) fn tool(&self, name: &str) -> Option<&Arc<ToolEntry>> {
+        self.registry.tools.get(name)
+    }
+
+    pub(crate) fn tool_names(&self) -> impl Iterator<Item = &String> {
+        self.registry.tools.keys()
+    }
+
+    pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<PromptEntry>> {
+        self.registry.prompts.get(name)
+    }
+
+    /// The fixed resource of this URI, or the first template that it matches, with the variables.
+    pub(crate) fn resource(&self, uri: &str) -> Option<(&Arc<ResourceEntry>, Variables)> {
+        if let Some(resource) = self.registry.resources.get(uri) {
+            return Some((resource, Vec::new()));
+        }
+        self.registry
+            .templates
+            .iter()
+            .find_map(|resource| Some((resource, resource.template.match_uri(uri)?)))
+    }
+
+    /// The template that is written so.
+    pub(crate) fn template(&self, text: &str) -> Option<&Arc<ResourceEntry>> {
+        self.registry.templates.iter().find(|resource| resource.template.as_str() == text)
+    }
+
+    pub(crate) fn templates(&self) -> &[Arc<ResourceEntry>] {
+        &self.registry.templates
+    }
+
+    /// The definitions of the fixed resources.
+    pub(crate) fn fixed_resources(&self) -> impl Iterator<Item = ResourceDefinition> {
+        self.registry.resources.values().map(|resource| resource.definition())
+    }
+
+    pub(crate) fn pages(&self, list: List, revision: Revision) -> &Pages {
+        let position = self.pages.iter().position(|(known, _)| *known == revision).unwrap_or_default();
+        &self.pages[position].1[list as usize]
+    }
+
+    /// Which lists differ between two catalogs.
+    pub(crate) fn changes_to(&self, other: &Self) -> Changes {
+        let differs = |list| {
+            Revision::ALL
+                .into_iter()
+                .any(|revision| !self.pages(list, revision).same_as(other.pages(list, revision)))
+        };
+        Changes {
+            tools: differs(List::Tools),
+            prompts: differs(List::Prompts),
+            resources: differs(List::Resources) || differs(List::Templates),
+        }
+    }
+}
+
+/// Which lists have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) tools: bool,
+    pub(crate) prompts: bool,
+    pub(crate) resources: bool,
+}
+
+/// What the server can do, from what is registered.
+fn capabilities(registry: &Registry) -> ServerCapabilities {
+    let has_resources = !registry.resources.is_empty() || !registry.templates.is_empty();
+    let has_prompts = !registry.prompts.is_empty();
+    let changing = Flags { list_changed: true, subscribe: false };
+    ServerCapabilities {
+        logging: Some(Flags::default()),
+        completions: (has_prompts || !registry.templates.is_empty()).then(Flags::default),
+        prompts: has_prompts.then_some(changing),
+        resources: has_resources.then_some(Flags { subscribe: true, ..changing }),
+        tools: Some(changing),
+    }
+}

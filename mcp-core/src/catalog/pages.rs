@@ -1,0 +1,155 @@
+//! List pages, encoded once: a list request is a look-up and a copy.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::List;
+use crate::protocol::{JsonObject, definition::ToolDefinition, revision::Revision};
+
+/// How lists are cut into pages and what is said of their freshness.
+#[derive(Clone, Debug)]
+pub(crate) struct PageSettings {
+    /// Items on a page.
+    pub(crate) size: usize,
+    /// For how long a client may keep a page, in milliseconds.
+    pub(crate) ttl_ms: u64,
+    /// The members of a modern result's `_meta`, as an encoded object.
+    pub(crate) server_meta: Arc<str>,
+}
+
+/// One list in one revision.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    list: List,
+    revision: Revision,
+    settings: PageSettings,
+    /// Each item's key, by which the list is sorted, and its encoding.
+    items: Vec<(String, Vec<u8>)>,
+    /// The results of the pages that begin at every multiple of the page size.
+    ready: Vec<Arc<[u8]>>,
+}
+
+impl Pages {
+    pub(crate) fn new(
+        list: List,
+        revision: Revision,
+        items: Vec<(String, Vec<u8>)>,
+        settings: PageSettings,
+    ) -> Self {
+        let mut pages = Self { list, revision, settings, items, ready: Vec::new() };
+        let starts = (0..pages.items.len().max(1)).step_by(pages.settings.size);
+        pages.ready = starts.map(|start| pages.page_from(start).into()).collect();
+        pages
+    }
+
+    /// The result that holds the page after this cursor; `None` for a cursor that is none of ours.
+    ///
+    /// A cursor names the last item before the page, so that it stays good when the list changes.
+    pub(crate) fn page(&self, cursor: Option<&str>) -> Option<Arc<[u8]>> {
+        let start = match cursor {
+            None => 0,
+            Some(cursor) => {
+                let last = decode_cursor(cursor)?;
+                self.items.partition_point(|(key, _)| *key <= last)
+            }
+        };
+        match self.ready.get(start / self.settings.size) {
+            Some(ready) if start.is_multiple_of(self.settings.size) => Some(Arc::clone(ready)),
+            _ => Some(self.page_from(start).into()),
+        }
+    }
+
+    fn page_from(&self, start: usize) -> Vec<u8> {
+        let rest = self.items.get(start..).unwrap_or_default();
+        let page = &rest[..rest.len().min(self.settings.size)];
+        let next = (page.len() < rest.len()).then(|| page.last().map(|(key, _)| key.as_str())).flatten();
+        assemble(self.list, self.revision, page.iter().map(|(_, item)| item.as_slice()), next, &self.settings)
+    }
+
+    /// Whether a client would see the same list.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.items == other.items
+    }
+
+    pub(crate) fn settings(&self) -> &PageSettings {
+        &self.settings
+    }
+}
+
+/// The result of a list request, as the revision writes it; `next` is the key of the last item before the next page.
+pub(crate) fn assemble<'a>(
+    list: List,
+    revision: Revision,
+    items: impl Iterator<Item = &'a [u8]>,
+    next: Option<&str>,
+    settings: &PageSettings,
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.push(b'{');
+    if revision.is_modern() {
+        out.extend_from_slice(br#""resultType":"complete","#);
+    }
+    out.extend_from_slice(format!(r#""{}":["#, list.member()).as_bytes());
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(item);
+    }
+    out.push(b']');
+    if let Some(next) = next {
+        out.extend_from_slice(format!(r#","nextCursor":"{}""#, URL_SAFE_NO_PAD.encode(next)).as_bytes());
+    }
+    if revision.is_modern() {
+        // No policy makes two callers' lists differ yet, so that any cache may share them.
+        let meta = &settings.server_meta;
+        out.extend_from_slice(
+            format!(r#","ttlMs":{},"cacheScope":"public","_meta":{meta}"#, settings.ttl_ms).as_bytes(),
+        );
+    }
+    out.push(b'}');
+    out
+}
+
+/// The key that a cursor stands for.
+pub(crate) fn decode_cursor(cursor: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
+}
+
+/// A definition that is written alike in every revision.
+pub(crate) fn encode(definition: &impl Serialize) -> Vec<u8> {
+    // Definitions are maps with string keys throughout, which cannot fail.
+    serde_json::to_vec(definition).unwrap_or_default()
+}
+
+/// A tool as this revision writes it.
+pub(super) fn encode_tool(definition: &ToolDefinition, revision: Revision) -> Vec<u8> {
+    if revision.is_modern() {
+        return encode(definition);
+    }
+    let mut definition = definition.clone();
+    definition.input_schema = without_boolean_properties(definition.input_schema);
+    // Before 2026 structured content is always an object.
+    definition.output_schema = definition
+        .output_schema
+        .filter(|schema| schema.get("type").is_some_and(|kind| kind == "object"))
+        .map(without_boolean_properties);
+    encode(&definition)
+}
+
+/// Writes the boolean schemas of properties as objects, which is all that earlier revisions have there.
+fn without_boolean_properties(mut schema: JsonObject) -> JsonObject {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for property in properties.values_mut() {
+            match property {
+                Value::Bool(true) => *property = json!({}),
+                Value::Bool(false) => *property = json!({"not": {}}),
+                _ => {}
+            }
+        }
+    }
+    schema
+}

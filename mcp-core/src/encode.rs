@@ -1,0 +1,233 @@
+//! Writes answers, each in the form of the revision it goes out under, straight into the output buffer.
+
+use serde::Serialize;
+
+use crate::{
+    completion::Completion,
+    prompt::Messages,
+    protocol::{
+        JsonObject,
+        error::{RpcError, code},
+        id::RequestId,
+        meta::key,
+        revision::Revision,
+    },
+    request::{Outcome, OutcomeKind, Reply},
+    resource::ReadReply,
+    tool::ToolReply,
+};
+
+/// Appends the answer to a request, without any framing.
+///
+/// `server_meta` is the encoded `_meta` that every modern result carries.
+pub(crate) fn answer(
+    out: &mut Vec<u8>,
+    id: &RequestId,
+    outcome: &Outcome,
+    revision: Revision,
+    server_meta: &str,
+) {
+    let mut writer = Writer { out, revision, server_meta };
+    match &outcome.0 {
+        OutcomeKind::Complete(reply) => writer.result(id, reply),
+        OutcomeKind::Failed(error) => writer.error(Some(id), error),
+    }
+}
+
+/// Appends an error; without an id where the request's could not be read.
+pub(crate) fn error(out: &mut Vec<u8>, id: Option<&RequestId>, error: &RpcError, revision: Revision) {
+    Writer { out, revision, server_meta: "" }.error(id, error);
+}
+
+/// The answer to a request of a handshake session that the adapter serves itself.
+pub(crate) fn plain_result(out: &mut Vec<u8>, id: &RequestId, result: &impl Serialize) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    json(out, id);
+    out.extend_from_slice(br#","result":"#);
+    json(out, result);
+    out.push(b'}');
+}
+
+struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    revision: Revision,
+    server_meta: &'a str,
+}
+
+impl Writer<'_> {
+    fn raw(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn json(&mut self, value: &impl Serialize) {
+        json(self.out, value);
+    }
+
+    fn error(&mut self, id: Option<&RequestId>, error: &RpcError) {
+        self.raw(r#"{"jsonrpc":"2.0","#);
+        if let Some(id) = id {
+            self.raw(r#""id":"#);
+            self.json(id);
+            self.raw(",");
+        }
+        self.raw(r#""error":"#);
+        if error.is_missing_resource && !self.revision.is_modern() {
+            self.json(&RpcError { code: code::RESOURCE_NOT_FOUND, ..error.clone() });
+        } else {
+            self.json(error);
+        }
+        self.raw("}");
+    }
+
+    fn result(&mut self, id: &RequestId, reply: &Reply) {
+        self.raw(r#"{"jsonrpc":"2.0","id":"#);
+        self.json(id);
+        self.raw(r#","result":"#);
+        match reply {
+            Reply::Ready(bytes) => self.out.extend_from_slice(bytes),
+            Reply::Tool(reply) => self.tool(reply),
+            Reply::Resource(reply) => self.resource(reply),
+            Reply::Prompt(messages) => self.prompt(messages),
+            Reply::Completion(completion) => self.completion(completion),
+            Reply::Ended => self.ended(id),
+        }
+        self.raw("}");
+    }
+
+    fn tool(&mut self, reply: &ToolReply) {
+        self.open();
+        self.raw(r#""content":["#);
+        for (index, block) in reply.content.iter().enumerate() {
+            if index > 0 {
+                self.raw(",");
+            }
+            self.json(block);
+        }
+        let structured = reply.structured.as_deref().map(|raw| one_line(raw.get()));
+        if let Some(structured) = &structured {
+            if !reply.content.is_empty() {
+                self.raw(",");
+            }
+            self.raw(r#"{"type":"text","text":""#);
+            escape_into(self.out, structured);
+            self.raw(r#""}"#);
+        }
+        self.raw("]");
+        // Before 2026 structured content is always an object.
+        if let Some(structured) = structured.filter(|json| self.revision.is_modern() || json.starts_with('{'))
+        {
+            self.raw(r#","structuredContent":"#);
+            self.raw(&structured);
+        }
+        if reply.is_error {
+            self.raw(r#","isError":true"#);
+        }
+        self.close(reply.meta.as_ref());
+    }
+
+    fn resource(&mut self, reply: &ReadReply) {
+        self.open();
+        self.raw(r#""contents":"#);
+        self.json(&reply.contents);
+        if self.revision.is_modern() {
+            let scope = if reply.public { "public" } else { "private" };
+            let ttl_ms = reply.fresh_for.as_millis();
+            self.raw(&format!(r#","ttlMs":{ttl_ms},"cacheScope":"{scope}""#));
+        }
+        self.close(None);
+    }
+
+    fn prompt(&mut self, messages: &Messages) {
+        self.open();
+        // The members of the messages' own object, without its braces.
+        let start = self.out.len();
+        self.json(messages);
+        self.out.remove(start);
+        self.out.pop();
+        self.close(None);
+    }
+
+    fn completion(&mut self, completion: &Completion) {
+        self.open();
+        self.raw(r#""completion":"#);
+        self.json(completion);
+        self.close(None);
+    }
+
+    fn ended(&mut self, id: &RequestId) {
+        self.raw(r#"{"resultType":"complete""#);
+        let mut meta = JsonObject::new();
+        meta.insert(key::SUBSCRIPTION_ID.to_owned(), serde_json::json!(id));
+        self.close(Some(&meta));
+    }
+
+    fn open(&mut self) {
+        self.raw(if self.revision.is_modern() { r#"{"resultType":"complete","# } else { "{" });
+    }
+
+    /// Ends a result with its `_meta`: that of the server, in modern revisions, and its own.
+    fn close(&mut self, own: Option<&JsonObject>) {
+        let server_meta = if self.revision.is_modern() { self.server_meta } else { "" };
+        match own {
+            None if server_meta.is_empty() => {}
+            None => {
+                self.raw(r#","_meta":"#);
+                self.raw(server_meta);
+            }
+            Some(own) if server_meta.is_empty() => {
+                self.raw(r#","_meta":"#);
+                self.json(own);
+            }
+            Some(own) => {
+                self.raw(r#","_meta":"#);
+                self.raw(server_meta);
+                // `{…}` and `{…}` become one object; neither is empty.
+                self.out.pop();
+                let seam = self.out.len();
+                self.json(own);
+                self.out[seam] = b',';
+            }
+        }
+        self.raw("}");
+    }
+}
+
+/// Serializes into a buffer. A value that turns out not to be JSON leaves `null` behind; ours always are.
+fn json(out: &mut Vec<u8>, value: &impl Serialize) {
+    let start = out.len();
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// JSON without line breaks, which newline framing cannot bear; only pretty-printed text has any.
+fn one_line(json: &str) -> std::borrow::Cow<'_, str> {
+    if !json.contains(['\n', '\r']) {
+        return json.into();
+    }
+    // In valid JSON a line break can only stand between tokens.
+    json.replace(['\n', '\r'], " ").into()
+}
+
+/// Appends JSON text as the inside of a JSON string.
+fn escape_into(out: &mut Vec<u8>, json: &str) {
+    // A quote every few bytes is the rule, so that room for each to double is little more than is needed.
+    out.reserve(json.len() + json.len() / 4);
+    let bytes = json.as_bytes();
+    let mut copied = 0;
+    for (index, &byte) in bytes.iter().enumerate() {
+        if byte == b'"' || byte == b'\\' || byte < b' ' {
+            out.extend_from_slice(&bytes[copied..index]);
+            copied = index + 1;
+            match byte {
+                b'"' => out.extend_from_slice(br#"\""#),
+                b'\\' => out.extend_from_slice(br"\\"),
+                b'\t' => out.extend_from_slice(br"\t"),
+                // Other control characters cannot stand in valid JSON but for the line breaks replaced above.
+                _ => out.push(b' '),
+            }
+        }
+    }
+    out.extend_from_slice(&bytes[copied..]);
+}

@@ -1,0 +1,257 @@
+//! A built server: what transports serve, and what changes its lists while it runs.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    build::Problem,
+    catalog::{Catalog, Changes, IntoEntry, PageSettings, Registry},
+    hub::Hub,
+    limits::Limits,
+    protocol::{
+        capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
+        revision::Revision,
+    },
+    request::Request,
+    rings::{OutcomeFuture, OwnLayer, Ring, compose},
+    router::Router,
+};
+
+/// A server that is ready to be served, over any number of transports at once; cheap to clone.
+#[derive(Clone)]
+pub struct Endpoint {
+    core: Arc<Core>,
+}
+
+/// What every request shares.
+pub(crate) struct Core {
+    pub(crate) info: Implementation,
+    pub(crate) settings: Settings,
+    pub(crate) hub: Arc<Hub>,
+    page_settings: PageSettings,
+    catalog: RwLock<Snapshot>,
+    /// Held while the catalog is edited, so that no edit is lost.
+    editing: Mutex<()>,
+    ring: std::sync::OnceLock<Box<dyn Ring>>,
+}
+
+/// What of the configuration outlives the start.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    pub(crate) instructions: Option<String>,
+    pub(crate) list_ttl_ms: u64,
+    pub(crate) injected_arguments: Vec<String>,
+}
+
+/// The catalog that is current, and the answer to `server/discover` made from it.
+#[derive(Clone)]
+struct Snapshot {
+    catalog: Arc<Catalog>,
+    discovery: Arc<[u8]>,
+}
+
+impl Endpoint {
+    pub(crate) fn new(
+        info: Implementation,
+        registry: Registry,
+        settings: Settings,
+        own: Vec<OwnLayer>,
+    ) -> Self {
+        let server_meta = json!({ key::SERVER_INFO: info }).to_string();
+        let page_settings = PageSettings {
+            size: settings.limits.page_size.max(1),
+            ttl_ms: settings.list_ttl_ms,
+            server_meta: server_meta.into(),
+        };
+        let snapshot = Snapshot::new(registry, &page_settings, &settings);
+        let core = Arc::new(Core {
+            info,
+            settings,
+            hub: Arc::default(),
+            page_settings,
+            catalog: RwLock::new(snapshot),
+            editing: Mutex::default(),
+            ring: std::sync::OnceLock::new(),
+        });
+        // The ring ends in a router that knows the core, so it comes last.
+        core.ring.get_or_init(|| compose(Router::new(Arc::clone(&core)), &core.settings.limits, own));
+        Self { core }
+    }
+
+    pub(crate) fn from_core(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// The server's name and version.
+    pub fn info(&self) -> &Implementation {
+        &self.core.info
+    }
+
+    /// The limits that it was built with.
+    pub fn limits(&self) -> &Limits {
+        &self.core.settings.limits
+    }
+
+    /// Changes what is registered, while clients are connected.
+    ///
+    /// The edit is taken as a whole or, when it returns an error, not at all. Clients that want to know are told
+    /// which lists changed.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the edit returns.
+    pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit) -> Result<T, Problem>) -> Result<T, Problem> {
+        let core = &self.core;
+        // An edit that panicked has changed nothing.
+        let guard = core.editing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = core.catalog();
+        let mut edited = Edit(before.registry());
+        let value = edit(&mut edited)?;
+        let snapshot = Snapshot::new(edited.0, &core.page_settings, &core.settings);
+        let changes = before.changes_to(&snapshot.catalog);
+        *core.catalog.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        drop(guard);
+        if changes != Changes::default() {
+            core.hub.lists_changed(changes);
+        }
+        Ok(value)
+    }
+
+    /// Tells whoever subscribed to this resource that it changed.
+    pub fn resource_updated(&self, uri: &str) {
+        self.core.hub.resource_updated(uri);
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("info", &self.core.info).finish_non_exhaustive()
+    }
+}
+
+/// An edit of what is registered; see [`Endpoint::edit`].
+#[derive(Debug)]
+pub struct Edit(Registry);
+
+impl Edit {
+    /// Adds a tool, a resource or a prompt.
+    ///
+    /// # Errors
+    ///
+    /// One that cannot be served, or whose name is taken.
+    pub fn add(&mut self, entry: impl IntoEntry) -> Result<(), Problem> {
+        self.0.add(entry.into_entry()?)
+    }
+
+    /// Removes a tool; false if there was none of this name.
+    pub fn remove_tool(&mut self, name: &str) -> bool {
+        self.0.remove_tool(name)
+    }
+
+    /// Removes a prompt; false if there was none of this name.
+    pub fn remove_prompt(&mut self, name: &str) -> bool {
+        self.0.remove_prompt(name)
+    }
+
+    /// Removes a resource or a template, as it is written; false if there was none.
+    pub fn remove_resource(&mut self, uri: &str) -> bool {
+        self.0.remove_resource(uri)
+    }
+}
+
+impl Core {
+    /// The catalog that is current.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner).catalog)
+    }
+
+    /// The answer to `server/discover`.
+    pub(crate) fn discovery(&self) -> Arc<[u8]> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner).discovery)
+    }
+
+    /// The `_meta` of every modern result, encoded.
+    pub(crate) fn server_meta(&self) -> &str {
+        &self.page_settings.server_meta
+    }
+
+    /// Sends a request through the ring.
+    pub(crate) fn run(&self, request: Request) -> OutcomeFuture {
+        match self.ring.get() {
+            Some(ring) => ring.run(request),
+            // The constructor sets it before anybody can ask.
+            None => unreachable!("the ring is composed with the core"),
+        }
+    }
+
+    /// The answer to `initialize` in this revision.
+    pub(crate) fn initialize_result(&self, revision: Revision) -> impl Serialize + '_ {
+        InitializeResult {
+            protocol_version: revision.as_str(),
+            capabilities: self.catalog().capabilities.clone(),
+            server_info: &self.info,
+            instructions: self.settings.instructions.as_deref(),
+        }
+    }
+
+    /// Subscribes a handshake session, which hears of every list without asking.
+    pub(crate) fn subscribe_session(&self) -> Option<crate::hub::Subscriber> {
+        let filter = SubscriptionFilter {
+            tools_list_changed: true,
+            prompts_list_changed: true,
+            resources_list_changed: true,
+            resource_subscriptions: Vec::new(),
+        };
+        self.hub.subscribe(filter, self.settings.limits.subscriptions)
+    }
+}
+
+impl Snapshot {
+    fn new(registry: Registry, pages: &PageSettings, settings: &Settings) -> Self {
+        let catalog = Catalog::new(registry, pages);
+        let discovery = DiscoverResult {
+            result_type: "complete",
+            supported_versions: Revision::MODERN,
+            capabilities: &catalog.capabilities,
+            instructions: settings.instructions.as_deref(),
+            ttl_ms: settings.list_ttl_ms,
+            cache_scope: "public",
+        };
+        let mut encoded = crate::catalog::encode(&discovery);
+        encoded.pop();
+        encoded.extend_from_slice(format!(r#","_meta":{}}}"#, pages.server_meta).as_bytes());
+        Self { catalog: Arc::new(catalog), discovery: encoded.into() }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DiscoverResult<'a> {
+    result_type: &'static str,
+    supported_versions: [&'static str; 1],
+    capabilities: &'a ServerCapabilities,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<&'a str>,
+    ttl_ms: u64,
+    cache_scope: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InitializeResult<'a> {
+    protocol_version: &'static str,
+    capabilities: ServerCapabilities,
+    server_info: &'a Implementation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<&'a str>,
+}

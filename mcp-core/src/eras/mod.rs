@@ -1,0 +1,24 @@
+//! Protocol eras as adapters at the edge: each turns messages of its revisions into the core's one model.
+
+pub(crate) mod handshake;
+pub(crate) mod modern;
+
+use std::sync::Arc;
+
+use crate::{call::TransportKind, endpoint::Core, outbox::Outbox, principal::Principal, signal::Signal};
+
+/// What a transport knows about where a message came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) principal: Principal,
+    pub(crate) transport: TransportKind,
+    pub(crate) closing: Signal,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) core: Arc<Core>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("info", &self.info).finish_non_exhaustive()
+    }
+}

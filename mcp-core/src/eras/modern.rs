@@ -1,0 +1,124 @@
+//! The era without a handshake (from 2026-07-28): every request says all that there is to know about it.
+
+use std::sync::Arc;
+
+use super::Origin;
+use crate::{
+    call::{Call, CallParts},
+    protocol::{
+        error::{RpcError, shorten},
+        header::{self, MirroredHeaders},
+        id::RequestId,
+        meta::{TraceContext, WireMeta, key},
+        params::Params,
+        revision::Revision,
+    },
+    request::{Operation, Request},
+};
+
+/// Whether a request belongs to this era, whatever its method: it names its protocol version.
+pub(crate) fn is_modern(params: &Params, headers: Option<&MirroredHeaders<'_>>) -> bool {
+    let in_body = params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some());
+    let header = headers.and_then(|headers| headers.protocol_version.as_deref());
+    in_body
+        || header.is_some_and(|version| !Revision::HANDSHAKE.iter().any(|known| known.as_bytes() == version))
+}
+
+/// Reads a request of this era; checks come in the order of the specification.
+pub(crate) fn accept(
+    origin: Origin,
+    id: RequestId,
+    method: &str,
+    mut params: Params,
+    headers: Option<MirroredHeaders<'_>>,
+) -> Result<Request, RpcError> {
+    let meta = params.meta.take().unwrap_or_default();
+    let missing = missing_keys(&meta);
+    let (Some(version), Some(capabilities)) = (&meta.protocol_version, meta.client_capabilities) else {
+        return Err(RpcError::invalid_params(format!(
+            "Invalid params: `_meta` lacks {}",
+            missing.join(" and ")
+        )));
+    };
+    if let Some(headers) = &headers {
+        check_version_header(headers, version)?;
+    }
+    let revision = Revision::parse(version)
+        .filter(|revision| revision.is_modern())
+        .ok_or_else(|| RpcError::unsupported_version(version))?;
+    if let Some(headers) = &headers {
+        check_method_header(headers, method)?;
+    }
+    let operation = Operation::read(method, params)?.ok_or_else(|| RpcError::method_not_found(method))?;
+    if let Some(headers) = &headers {
+        check_name_header(headers, operation.mirrored_name())?;
+    }
+    let call = Call::new(CallParts {
+        id,
+        revision,
+        transport: origin.transport,
+        principal: origin.principal,
+        client: meta.client_info.map(Arc::new),
+        capabilities: Arc::new(capabilities),
+        log_level: meta.log_level,
+        progress_token: meta.progress_token,
+        trace: trace(meta.traceparent, meta.tracestate, meta.baggage),
+        header_params: headers.map(|headers| headers.params),
+        outbox: origin.outbox,
+        closing: origin.closing,
+        core: origin.core,
+    });
+    Ok(Request { operation, call })
+}
+
+/// The trace context, where a client sent any.
+pub(super) fn trace(
+    traceparent: Option<String>,
+    tracestate: Option<String>,
+    baggage: Option<String>,
+) -> Option<Box<TraceContext>> {
+    let any = traceparent.is_some() || tracestate.is_some() || baggage.is_some();
+    any.then(|| Box::new(TraceContext { traceparent, tracestate, baggage }))
+}
+
+/// The required keys of `_meta` that are not there, in backquotes.
+fn missing_keys(meta: &WireMeta) -> Vec<String> {
+    [
+        (meta.protocol_version.is_none(), key::PROTOCOL_VERSION),
+        (meta.client_capabilities.is_none(), key::CLIENT_CAPABILITIES),
+    ]
+    .into_iter()
+    .filter(|(is_missing, _)| *is_missing)
+    .map(|(_, key)| format!("`{key}`"))
+    .collect()
+}
+
+fn check_version_header(headers: &MirroredHeaders<'_>, version: &str) -> Result<(), RpcError> {
+    match headers.protocol_version.as_deref() {
+        Some(header) if header == version.as_bytes() => Ok(()),
+        Some(_) => Err(mismatch("MCP-Protocol-Version", "is not the protocol version in the body's `_meta`")),
+        None => Err(mismatch("MCP-Protocol-Version", "is missing")),
+    }
+}
+
+fn check_method_header(headers: &MirroredHeaders<'_>, method: &str) -> Result<(), RpcError> {
+    match headers.method.as_deref() {
+        Some(header) if header == method.as_bytes() => Ok(()),
+        Some(_) => Err(mismatch("Mcp-Method", &format!("is not the body's method, {}", shorten(method)))),
+        None => Err(mismatch("Mcp-Method", "is missing")),
+    }
+}
+
+fn check_name_header(headers: &MirroredHeaders<'_>, name: Option<&str>) -> Result<(), RpcError> {
+    let Some(name) = name else { return Ok(()) };
+    match headers.name.as_deref().map(header::decode) {
+        Some(Some(header)) if header == name => Ok(()),
+        Some(Some(_)) => Err(mismatch("Mcp-Name", &format!("is not the body's, {}", shorten(name)))),
+        Some(None) => Err(mismatch("Mcp-Name", "has characters or base64 that a header value cannot have")),
+        None => Err(mismatch("Mcp-Name", "is missing")),
+    }
+}
+
+fn mismatch(header: &str, why: &str) -> RpcError {
+    RpcError::header_mismatch(format!("Header mismatch: {header} {why}"))
+}

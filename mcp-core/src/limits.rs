@@ -1,0 +1,39 @@
+//! The limits of a server, each with its default.
+
+use std::time::Duration;
+
+/// What a server lets its clients cost. Past a limit that request alone fails, with an error that names the limit.
+///
+/// The size of a message is a limit of the transport that reads it, and JSON may nest 127 levels deep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How long a request may run; 5 minutes by default. Subscriptions are open for as long as the client likes.
+    pub call_time: Duration,
+    /// How many requests may run at once over all connections; 1,024 by default.
+    pub concurrent_calls: usize,
+    /// How many items a list page holds; 100 by default.
+    pub page_size: usize,
+    /// How large an answer of a tool may be, in bytes; 16 MiB by default.
+    pub result_bytes: usize,
+    /// How many subscriptions may be open at once; 16,384 by default.
+    pub subscriptions: usize,
+    /// How many resources one subscription may name; 1,024 by default.
+    pub subscribed_resources: usize,
+    /// How many notifications wait for a slow reader of one connection or stream; 256 by default.
+    pub queued_notifications: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            call_time: Duration::from_secs(300),
+            concurrent_calls: 1024,
+            page_size: 100,
+            result_bytes: 16 << 20,
+            subscriptions: 16_384,
+            subscribed_resources: 1024,
+            queued_notifications: 256,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Messages on their way to a client: a bounded queue between those who send and the one who writes.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use crate::protocol::id::{ProgressToken, RequestId};
+
+/// One message, ready for the wire, without any framing.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A notification; progress names its token, so that a newer one may take its place.
+    Note { progress: Option<ProgressToken>, bytes: Vec<u8> },
+    /// The answer to a request that had been moved aside.
+    Answer { id: RequestId, bytes: Vec<u8> },
+}
+
+/// The queue of one request over HTTP, or of a whole connection.
+///
+/// Notifications are bounded: past the limit newer progress replaces older of the same request, and log messages
+/// are left out. Answers are always taken; there are no more of them than calls in flight.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    limit: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    items: VecDeque<Item>,
+    notes: usize,
+    reader: Option<Waker>,
+    writers: Vec<Waker>,
+}
+
+impl Outbox {
+    /// A queue that holds at most this many notifications.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, inner: Mutex::default() }
+    }
+
+    /// Queues a notification if there is room, or in place of an older one of the same progress.
+    pub(crate) fn offer(&self, progress: Option<ProgressToken>, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut inner = self.lock();
+        if inner.notes < self.limit {
+            inner.push(Item::Note { progress, bytes });
+            return;
+        }
+        let Some(token) = &progress else { return };
+        let older = inner.items.iter_mut().rev().find_map(|item| match item {
+            Item::Note { progress: Some(known), bytes } if known == token => Some(bytes),
+            _ => None,
+        });
+        if let Some(older) = older {
+            *older = bytes;
+        }
+    }
+
+    /// Queues a notification, waiting for room.
+    pub(crate) async fn send(&self, bytes: Vec<u8>) {
+        let mut bytes = Some(bytes);
+        std::future::poll_fn(move |cx| {
+            let mut inner = self.lock();
+            if inner.notes >= self.limit {
+                inner.writers.push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            if let Some(bytes) = bytes.take() {
+                inner.push(Item::Note { progress: None, bytes });
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Queues an answer.
+    pub(crate) fn answer(&self, id: RequestId, bytes: Vec<u8>) {
+        self.lock().push(Item::Answer { id, bytes });
+    }
+
+    /// Takes the oldest message, if there is one.
+    pub(crate) fn pop(&self) -> Option<Item> {
+        self.lock().pop()
+    }
+
+    /// Takes the oldest message, waiting for one.
+    pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Item> {
+        let mut inner = self.lock();
+        match inner.pop() {
+            Some(item) => Poll::Ready(item),
+            None => {
+                inner.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here panics with the lock held, and a queue is whole after every step.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn push(&mut self, item: Item) {
+        self.notes += usize::from(matches!(item, Item::Note { .. }));
+        self.items.push_back(item);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        if matches!(item, Item::Note { .. }) {
+            self.notes -= 1;
+            for writer in self.writers.drain(..) {
+                writer.wake();
+            }
+        }
+        Some(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(item: Option<Item>) -> Option<Vec<u8>> {
+        item.map(|item| match item {
+            Item::Note { bytes, .. } | Item::Answer { bytes, .. } => bytes,
+        })
+    }
+
+    #[test]
+    fn past_the_limit_newer_progress_replaces_older_and_answers_still_fit() {
+        let outbox = Outbox::new(2);
+        outbox.offer(Some(1.into()), b"1/9".to_vec());
+        outbox.offer(None, b"log".to_vec());
+        outbox.offer(None, b"lost".to_vec());
+        outbox.offer(Some(1.into()), b"2/9".to_vec());
+        outbox.offer(Some(2.into()), b"lost".to_vec());
+        outbox.answer(1.into(), b"done".to_vec());
+        assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"2/9".as_slice()));
+        assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"log".as_slice()));
+        assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"done".as_slice()));
+        assert!(outbox.pop().is_none());
+    }
+}

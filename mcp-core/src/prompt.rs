@@ -1,0 +1,180 @@
+//! Prompts: messages that a person picks and a server fills in.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use serde::Serialize;
+
+use crate::{
+    build::Problem,
+    call::Call,
+    catalog::{Entry, IntoEntry},
+    completion::{CompleteFn, Completing, Completion},
+    protocol::{
+        content::{Block, Role},
+        definition::{About, PromptDefinition},
+    },
+    request_error::RequestError,
+    schema::StringArguments,
+    tool::{Input, check_name},
+};
+
+/// A prompt over a state `S`; the implementor is the prompt's arguments.
+///
+/// The doc comment of the struct is the description, those of its fields describe the arguments. On the wire every
+/// argument is text; fields that are numbers or booleans are read from it.
+pub trait Prompt<S = ()>: Input {
+    /// The prompt's name: 1 to 64 of `A-Z a-z 0-9 _ - .`, unique in a server.
+    const NAME: &'static str;
+
+    /// Adds a title, icons or `_meta` to the definition.
+    fn about(about: About) -> About {
+        about
+    }
+
+    /// Fills it in.
+    ///
+    /// # Errors
+    ///
+    /// Arguments that do not go together, or a failure of the server.
+    fn get(self, state: &S, call: &Call) -> impl Future<Output = Result<Messages, RequestError>> + Send;
+
+    /// Suggests values for an argument; `None`, the default, suggests the choices of its type.
+    ///
+    /// # Errors
+    ///
+    /// The suggestions could not be made.
+    fn complete(
+        state: &S,
+        completing: Completing,
+        call: &Call,
+    ) -> impl Future<Output = Result<Option<Completion>, RequestError>> + Send {
+        let _ = (state, completing, call);
+        async { Ok(None) }
+    }
+}
+
+/// The messages of a prompt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Messages {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    messages: Vec<Message>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Message {
+    role: Role,
+    content: Block,
+}
+
+impl Messages {
+    /// One message of the person.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::default().message(Role::User, Block::text(text))
+    }
+
+    /// One more message.
+    #[must_use]
+    pub fn message(mut self, role: Role, content: Block) -> Self {
+        self.messages.push(Message { role, content });
+        self
+    }
+
+    /// Says what the messages are for.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+}
+
+type GetFuture = Pin<Box<dyn Future<Output = Result<Messages, RequestError>> + Send>>;
+type GetFn = dyn Fn(Vec<(String, String)>, Call) -> GetFuture + Send + Sync;
+
+/// A prompt, ready to be registered: made by [`prompt`].
+pub struct PromptEntry {
+    pub(crate) definition: PromptDefinition,
+    arguments: Arc<StringArguments>,
+    get: Box<GetFn>,
+    complete: CompleteFn,
+}
+
+/// Makes a value of a [`Prompt`] and its state, to be added to a server that runs already.
+///
+/// # Errors
+///
+/// A name or arguments that cannot be served; the [`Problem`] says why.
+pub fn prompt<P: Prompt<S>, S: Send + Sync + 'static>(state: Arc<S>) -> Result<PromptEntry, Problem> {
+    let refuse = |why: String| Problem::new(format!("prompt `{}`", P::NAME), why);
+    check_name(P::NAME).map_err(refuse)?;
+    let arguments = Arc::new(StringArguments::of::<P>().map_err(refuse)?);
+    let about = P::about(About::default());
+    let definition = PromptDefinition {
+        name: P::NAME.to_owned(),
+        title: about.title,
+        description: about.description.or_else(|| arguments.description().map(str::to_owned)),
+        arguments: arguments.prompt_arguments(),
+        icons: about.icons,
+        meta: about.meta,
+    };
+    let (get_state, get_arguments) = (Arc::clone(&state), Arc::clone(&arguments));
+    Ok(PromptEntry {
+        definition,
+        arguments,
+        get: Box::new(move |values, call| {
+            let (state, arguments) = (Arc::clone(&get_state), Arc::clone(&get_arguments));
+            Box::pin(async move { arguments.read::<P>(values)?.get(&state, &call).await })
+        }),
+        complete: Arc::new(move |completing, call| {
+            let state = Arc::clone(&state);
+            Box::pin(async move { P::complete(&state, completing, &call).await })
+        }),
+    })
+}
+
+impl PromptEntry {
+    /// Fills the prompt in.
+    pub(crate) fn get(&self, values: Vec<(String, String)>, call: Call) -> GetFuture {
+        (self.get)(values, call)
+    }
+
+    /// Suggests values for an argument.
+    pub(crate) async fn complete(
+        self: Arc<Self>,
+        completing: Completing,
+        call: Call,
+    ) -> Result<Completion, RequestError> {
+        complete(&self.arguments, &self.complete, completing, call).await
+    }
+}
+
+/// Suggests by the author's code, else from the choices of the argument's type.
+pub(crate) async fn complete(
+    arguments: &StringArguments,
+    by_author: &CompleteFn,
+    completing: Completing,
+    call: Call,
+) -> Result<Completion, RequestError> {
+    if !arguments.names().contains(&completing.argument) {
+        let known = arguments.names().join(", ");
+        return Err(RequestError::invalid(format!(
+            "there is no such argument to complete; known are: {known}"
+        )));
+    }
+    match by_author(completing.clone(), call).await? {
+        Some(completion) => Ok(completion),
+        None => Ok(Completion::matching(&completing, arguments.choices(&completing.argument))),
+    }
+}
+
+impl IntoEntry for PromptEntry {
+    fn into_entry(self) -> Result<Entry, Problem> {
+        Ok(self.into())
+    }
+}
+
+impl fmt::Debug for PromptEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PromptEntry").field("definition", &self.definition).finish_non_exhaustive()
+    }
+}

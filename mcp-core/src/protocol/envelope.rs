@@ -1,0 +1,253 @@
+//! The JSON-RPC envelope: what kind of message this is, with its parameters left as raw text.
+
+use std::fmt;
+
+use serde::de::{self, Deserializer as _, IgnoredAny, MapAccess};
+use serde_json::value::RawValue;
+
+use super::{error::RpcError, id::RequestId};
+
+/// One message of a client.
+#[derive(Debug)]
+pub enum Incoming<'a> {
+    /// Wants an answer.
+    Request {
+        /// To be echoed.
+        id: RequestId,
+        /// The method's name.
+        method: String,
+        /// Its parameters, not yet read.
+        params: Option<&'a RawValue>,
+    },
+    /// Wants none.
+    Notification {
+        /// The notification's name.
+        method: String,
+        /// Its parameters, not yet read.
+        params: Option<&'a RawValue>,
+    },
+    /// Answers a request of ours.
+    Response {
+        /// The id of our request, where it could be read.
+        id: Option<RequestId>,
+    },
+}
+
+/// A message that is none; the error to answer with, and the id where it could be read.
+#[derive(Debug)]
+pub struct Malformed {
+    /// The id of the request, where there was one.
+    pub id: Option<RequestId>,
+    /// What was wrong.
+    pub error: RpcError,
+}
+
+impl From<RpcError> for Malformed {
+    fn from(error: RpcError) -> Self {
+        Self { id: None, error }
+    }
+}
+
+/// Reads the envelope of one message.
+///
+/// Parameters are only skipped over here, which takes no stack however deep they nest; whoever parses them runs
+/// into serde_json's limit of 128 levels.
+///
+/// # Errors
+///
+/// `-32700` for what is not JSON in UTF-8, `-32600` for JSON that is no JSON-RPC 2.0 message.
+pub fn parse(bytes: &[u8]) -> Result<Incoming<'_>, Malformed> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| RpcError::parse("Parse error: the message is not UTF-8"))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let fields =
+        match deserializer.deserialize_map(FieldsVisitor).and_then(|f| deserializer.end().map(|()| f)) {
+            Ok(fields) => fields,
+            Err(error) => return Err(diagnose(text, &error).into()),
+        };
+    fields.classify()
+}
+
+/// Tells broken JSON from JSON of the wrong form.
+fn diagnose(text: &str, error: &serde_json::Error) -> RpcError {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Err(syntax) => RpcError::parse(format!("Parse error: {syntax}")),
+        Ok(_) if text.trim_start().starts_with('[') => RpcError::invalid_request(
+            "Batches of messages are not part of this protocol revision; send them one by one",
+        ),
+        Ok(_) => RpcError::invalid_request(format!("Invalid request: {error}")),
+    }
+}
+
+/// The members of the envelope, each as it stands.
+#[derive(Default)]
+struct Fields<'a> {
+    jsonrpc: Option<&'a RawValue>,
+    id: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    params: Option<&'a RawValue>,
+    is_answer: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn classify(self) -> Result<Incoming<'a>, Malformed> {
+        let id = self.id.map(|raw| serde_json::from_str::<RequestId>(raw.get()));
+        let known_id = || id.as_ref().and_then(|parsed| parsed.as_ref().ok()).cloned();
+        let refuse =
+            |message: &'static str| Malformed { id: known_id(), error: RpcError::invalid_request(message) };
+
+        if self.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+            return Err(refuse("Invalid request: jsonrpc must be \"2.0\""));
+        }
+        let Some(method) = self.method else {
+            return if self.is_answer {
+                Ok(Incoming::Response { id: known_id() })
+            } else {
+                Err(refuse("Invalid request: method is missing"))
+            };
+        };
+        let Ok(method) = serde_json::from_str::<String>(method.get()) else {
+            return Err(refuse("Invalid request: method must be a string"));
+        };
+        match id {
+            None => Ok(Incoming::Notification { method, params: self.params }),
+            Some(Ok(id)) => Ok(Incoming::Request { id, method, params: self.params }),
+            Some(Err(_)) => Err(RpcError::invalid_request(
+                "Invalid request: id must be a string or an integer of 64 bits",
+            )
+            .into()),
+        }
+    }
+}
+
+/// Collects the members; a repeated one is an error, since peers would disagree on which counts.
+struct FieldsVisitor;
+
+impl<'de> de::Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON-RPC message object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(name) = map.next_key::<Name>()? {
+            let (slot, label) = match name {
+                Name::Jsonrpc => (&mut fields.jsonrpc, "jsonrpc"),
+                Name::Id => (&mut fields.id, "id"),
+                Name::Method => (&mut fields.method, "method"),
+                Name::Params => (&mut fields.params, "params"),
+                Name::Answer => {
+                    map.next_value::<IgnoredAny>()?;
+                    fields.is_answer = true;
+                    continue;
+                }
+                Name::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if slot.replace(map.next_value()?).is_some() {
+                return Err(de::Error::duplicate_field(label));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// The names of the members, told apart without allocating.
+enum Name {
+    Jsonrpc,
+    Id,
+    Method,
+    Params,
+    Answer,
+    Other,
+}
+
+impl<'de> de::Deserialize<'de> for Name {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(match name {
+                    "jsonrpc" => Name::Jsonrpc,
+                    "id" => Name::Id,
+                    "method" => Name::Method,
+                    "params" => Name::Params,
+                    "result" | "error" => Name::Answer,
+                    _ => Name::Other,
+                })
+            }
+        }
+
+        deserializer.deserialize_identifier(Visitor)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn code(bytes: &[u8]) -> (Option<RequestId>, i32) {
+        let bad = parse(bytes).unwrap_err();
+        (bad.id, bad.error.code)
+    }
+
+    #[test]
+    fn requests_notifications_and_answers_are_told_apart() {
+        let request = br#" {"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":[1]}} "#;
+        assert!(matches!(
+            parse(request).unwrap(),
+            Incoming::Request { id: RequestId::Number(7), method, params: Some(raw) }
+                if method == "ping" && raw.get() == r#"{"a":[1]}"#
+        ));
+        assert!(matches!(
+            parse(br#"{"method":"n","jsonrpc":"2.0"}"#).unwrap(),
+            Incoming::Notification { params: None, .. }
+        ));
+        assert!(matches!(
+            parse(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#).unwrap(),
+            Incoming::Response { id: Some(RequestId::Text(_)) }
+        ));
+    }
+
+    #[test]
+    fn broken_messages_name_their_id_where_it_can_be_read() {
+        assert_eq!(code(b"{"), (None, -32700));
+        assert_eq!(code(b""), (None, -32700));
+        assert_eq!(code(b"\xff{}"), (None, -32700));
+        assert_eq!(code(b"{\"a\":\"\0\"}"), (None, -32700));
+        assert_eq!(code(b"{} {}"), (None, -32700));
+        assert_eq!(code(b"7"), (None, -32600));
+        assert_eq!(code(b"[]"), (None, -32600));
+        assert_eq!(code(b"{}"), (None, -32600));
+        assert_eq!(code(br#"{"id":3,"method":"ping"}"#), (Some(3.into()), -32600));
+        assert_eq!(code(br#"{"jsonrpc":"1.0","id":3,"method":"ping"}"#), (Some(3.into()), -32600));
+        assert_eq!(code(br#"{"jsonrpc":"2.0","id":3,"method":5}"#), (Some(3.into()), -32600));
+        for id in ["null", "1.5", "true", "{}", "[]", "18446744073709551615", "1e3"] {
+            assert_eq!(
+                code(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#).as_bytes()),
+                (None, -32600)
+            );
+        }
+        assert_eq!(code(br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"m"}"#).1, -32600);
+    }
+
+    #[test]
+    fn deep_nesting_takes_no_stack() {
+        let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{}"#, "[".repeat(1_000_000));
+        assert_eq!(code(deep.as_bytes()), (None, -32700));
+        let closed = format!("{deep}{}}}", "]".repeat(1_000_000));
+        assert!(parse(closed.as_bytes()).is_ok());
+    }
+}

@@ -1,0 +1,51 @@
+//! The revisions of the protocol that are served, and which era each belongs to.
+
+use std::fmt;
+
+/// A revision of the Model Context Protocol that this crate serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Revision {
+    /// 2025-11-25: a session is opened with `initialize`.
+    V2025_11_25,
+    /// 2026-07-28: every request carries all that it needs.
+    V2026_07_28,
+}
+
+impl Revision {
+    /// Every served revision, oldest first.
+    pub const ALL: [Self; 2] = [Self::V2025_11_25, Self::V2026_07_28];
+
+    /// The newest revision that is spoken over a handshake; what an unknown version in `initialize` is answered with.
+    pub const NEWEST_HANDSHAKE: Self = Self::V2025_11_25;
+
+    /// The revisions without a handshake, as `server/discover` lists them.
+    pub const MODERN: [&'static str; 1] = ["2026-07-28"];
+
+    /// Every revision ever published that opens with a handshake, served or not.
+    pub const HANDSHAKE: [&'static str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+
+    /// The revision's date, as it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V2025_11_25 => "2025-11-25",
+            Self::V2026_07_28 => "2026-07-28",
+        }
+    }
+
+    /// The served revision of this date.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|revision| revision.as_str() == text)
+    }
+
+    /// Whether each request carries its own metadata, with no session beside it.
+    pub const fn is_modern(self) -> bool {
+        matches!(self, Self::V2026_07_28)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

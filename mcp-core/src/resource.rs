@@ -1,0 +1,291 @@
+//! Resources: what a client may read by URI, fixed or by template.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+
+use crate::{
+    build::Problem,
+    call::Call,
+    catalog::{Entry, IntoEntry},
+    completion::{CompleteFn, Completing, Completion},
+    protocol::{
+        content::{ResourceBody, ResourceContents},
+        definition::{About, ResourceDefinition, TemplateDefinition},
+        uri_template::{UriTemplate, Variables},
+    },
+    request_error::RequestError,
+    schema::StringArguments,
+    tool::Input,
+};
+
+/// A resource over a state `S`; the implementor is the variables of its URI template.
+///
+/// The doc comment of the struct is the description, and every field is a variable of the template. A resource of
+/// one fixed URI is a struct without fields (`struct Motd {}`).
+pub trait Resource<S = ()>: Input {
+    /// The URI, or its template of RFC 6570, level 1, such as `notes://note/{id}`.
+    const URI: &'static str;
+
+    /// The resource's name in lists.
+    const NAME: &'static str;
+
+    /// Adds a title, a MIME type, icons or `_meta` to the definition.
+    fn about(about: About) -> About {
+        about
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::not_found`] where the URI names nothing.
+    fn read(self, state: &S, call: &Call) -> impl Future<Output = Result<Contents, RequestError>> + Send;
+
+    /// The resources of a template that exist now, for `resources/list`; none by default. A fixed resource is
+    /// listed anyway.
+    ///
+    /// # Errors
+    ///
+    /// The list could not be made.
+    fn list(
+        state: &S,
+        call: &Call,
+    ) -> impl Future<Output = Result<Vec<ResourceDefinition>, RequestError>> + Send {
+        let _ = (state, call);
+        async { Ok(Vec::new()) }
+    }
+
+    /// Suggests values for a variable; `None`, the default, suggests the choices of its type.
+    ///
+    /// # Errors
+    ///
+    /// The suggestions could not be made.
+    fn complete(
+        state: &S,
+        completing: Completing,
+        call: &Call,
+    ) -> impl Future<Output = Result<Option<Completion>, RequestError>> + Send {
+        let _ = (state, completing, call);
+        async { Ok(None) }
+    }
+}
+
+/// What a resource holds, and for how long a client may keep it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contents {
+    parts: Vec<Part>,
+    fresh_for: Duration,
+    public: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    /// At the very URI that was asked for.
+    Here { mime_type: Option<String>, body: ResourceBody },
+    /// At a URI of its own.
+    Elsewhere(ResourceContents),
+}
+
+impl Contents {
+    /// Text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::of(Part::Here { mime_type: None, body: ResourceBody::Text(text.into()) })
+    }
+
+    /// Bytes.
+    pub fn bytes(bytes: impl AsRef<[u8]>) -> Self {
+        Self::of(Part::Here { mime_type: None, body: ResourceBody::Blob(STANDARD.encode(bytes)) })
+    }
+
+    /// JSON, of the MIME type `application/json`.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be serialized, such as a map whose keys are no strings.
+    pub fn json(value: &impl Serialize) -> Result<Self, RequestError> {
+        let text = serde_json::to_string(value)
+            .map_err(|error| RequestError::failed("the resource could not be encoded").caused_by(error))?;
+        Ok(Self::text(text).mime_type("application/json"))
+    }
+
+    /// Several parts, each with its own URI.
+    pub fn parts(parts: impl IntoIterator<Item = ResourceContents>) -> Self {
+        let parts = parts.into_iter().map(Part::Elsewhere).collect();
+        Self { parts, fresh_for: Duration::ZERO, public: false }
+    }
+
+    /// Says what the contents are, where the definition does not.
+    #[must_use]
+    pub fn mime_type(mut self, kind: impl Into<String>) -> Self {
+        if let Some(Part::Here { mime_type, .. }) = self.parts.first_mut() {
+            *mime_type = Some(kind.into());
+        }
+        self
+    }
+
+    /// For how long a client may use them without asking again; not at all by default.
+    #[must_use]
+    pub fn fresh_for(mut self, time: Duration) -> Self {
+        self.fresh_for = time;
+        self
+    }
+
+    /// Says that they are the same for every caller, so that a shared cache may keep them.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+
+    fn of(part: Part) -> Self {
+        Self { parts: vec![part], fresh_for: Duration::ZERO, public: false }
+    }
+}
+
+/// An answer to `resources/read`, ready to be written in any revision.
+#[derive(Debug)]
+pub(crate) struct ReadReply {
+    pub(crate) contents: Vec<ResourceContents>,
+    pub(crate) fresh_for: Duration,
+    pub(crate) public: bool,
+}
+
+type ReadFuture = Pin<Box<dyn Future<Output = Result<Contents, RequestError>> + Send>>;
+type ReadFn = dyn Fn(Variables, Call) -> ReadFuture + Send + Sync;
+type ListFuture = Pin<Box<dyn Future<Output = Result<Vec<ResourceDefinition>, RequestError>> + Send>>;
+type ListFn = dyn Fn(Call) -> ListFuture + Send + Sync;
+
+/// A resource, ready to be registered: made by [`resource`].
+pub struct ResourceEntry {
+    pub(crate) template: UriTemplate,
+    name: String,
+    about: About,
+    arguments: Arc<StringArguments>,
+    read: Box<ReadFn>,
+    list: Box<ListFn>,
+    complete: CompleteFn,
+}
+
+/// Makes a value of a [`Resource`] and its state, to be added to a server that runs already.
+///
+/// # Errors
+///
+/// A template that cannot be served, or whose variables are not the fields; the [`Problem`] says why.
+pub fn resource<R: Resource<S>, S: Send + Sync + 'static>(state: Arc<S>) -> Result<ResourceEntry, Problem> {
+    let refuse = |why: String| Problem::new(format!("resource `{}`", R::URI), why);
+    let template = UriTemplate::parse(R::URI).map_err(|error| refuse(error.to_string()))?;
+    let arguments = Arc::new(StringArguments::of::<R>().map_err(refuse)?);
+    let variables: Vec<_> = template.variables().map(str::to_owned).collect();
+    if let Some(name) = arguments.names().iter().find(|name| !variables.contains(name)) {
+        return Err(refuse(format!("field `{name}` is no variable of the template")));
+    }
+    if let Some(name) = variables.iter().find(|name| !arguments.names().contains(name)) {
+        return Err(refuse(format!("variable `{name}` is no field of the struct")));
+    }
+    let (read_state, list_state, read_arguments) =
+        (Arc::clone(&state), Arc::clone(&state), Arc::clone(&arguments));
+    Ok(ResourceEntry {
+        template,
+        name: R::NAME.to_owned(),
+        about: R::about(About::default()),
+        arguments,
+        read: Box::new(move |variables, call| {
+            let (state, arguments) = (Arc::clone(&read_state), Arc::clone(&read_arguments));
+            Box::pin(async move { arguments.read::<R>(variables)?.read(&state, &call).await })
+        }),
+        list: Box::new(move |call| {
+            let state = Arc::clone(&list_state);
+            Box::pin(async move { R::list(&state, &call).await })
+        }),
+        complete: Arc::new(move |completing, call| {
+            let state = Arc::clone(&state);
+            Box::pin(async move { R::complete(&state, completing, &call).await })
+        }),
+    })
+}
+
+impl ResourceEntry {
+    /// The definition of a fixed resource.
+    pub(crate) fn definition(&self) -> ResourceDefinition {
+        let about = self.about.clone();
+        ResourceDefinition {
+            uri: self.template.as_str().to_owned(),
+            name: self.name.clone(),
+            title: about.title,
+            description: about.description.or_else(|| self.arguments.description().map(str::to_owned)),
+            mime_type: about.mime_type,
+            size: about.size,
+            annotations: about.annotations,
+            icons: about.icons,
+            meta: about.meta,
+        }
+    }
+
+    /// The definition of a template.
+    pub(crate) fn template_definition(&self) -> TemplateDefinition {
+        let ResourceDefinition { uri, name, title, description, mime_type, annotations, icons, meta, .. } =
+            self.definition();
+        TemplateDefinition {
+            uri_template: uri,
+            name,
+            title,
+            description,
+            mime_type,
+            annotations,
+            icons,
+            meta,
+        }
+    }
+
+    /// Reads the resource at a URI that matched with these variables.
+    pub(crate) async fn read(
+        self: Arc<Self>,
+        uri: Box<str>,
+        variables: Variables,
+        call: Call,
+    ) -> Result<ReadReply, RequestError> {
+        let contents = (self.read)(variables, call).await?;
+        let place = |part| match part {
+            Part::Elsewhere(contents) => contents,
+            Part::Here { mime_type, body } => ResourceContents {
+                uri: uri.to_string(),
+                mime_type: mime_type.or_else(|| self.about.mime_type.clone()),
+                body,
+                meta: None,
+            },
+        };
+        Ok(ReadReply {
+            contents: contents.parts.into_iter().map(place).collect(),
+            fresh_for: contents.fresh_for,
+            public: contents.public,
+        })
+    }
+
+    /// The resources of the template that exist now.
+    pub(crate) fn list(&self, call: Call) -> ListFuture {
+        (self.list)(call)
+    }
+
+    /// Suggests values for a variable.
+    pub(crate) async fn complete(
+        self: Arc<Self>,
+        completing: Completing,
+        call: Call,
+    ) -> Result<Completion, RequestError> {
+        crate::prompt::complete(&self.arguments, &self.complete, completing, call).await
+    }
+}
+
+impl IntoEntry for ResourceEntry {
+    fn into_entry(self) -> Result<Entry, Problem> {
+        Ok(self.into())
+    }
+}
+
+impl fmt::Debug for ResourceEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResourceEntry").field("template", &self.template).finish_non_exhaustive()
+    }
+}

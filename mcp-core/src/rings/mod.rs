@@ -1,0 +1,130 @@
+//! The outer ring: what guards every request, as tower layers around the router.
+//!
+//! From the outside in: panic guard, trace, the application's own layers, concurrency, timeout.
+
+mod concurrency;
+mod guard;
+mod timeout;
+mod trace;
+
+use std::{convert::Infallible, fmt, future::Future, pin::Pin};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::{concurrency::ConcurrencyLayer, guard::GuardLayer, timeout::TimeoutLayer, trace::TraceLayer};
+use crate::{
+    limits::Limits,
+    protocol::error::RpcError,
+    request::{Outcome, Request},
+    router::Router,
+};
+
+/// The future of a request in the whole ring.
+pub(crate) type OutcomeFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What an application's own layer may fail with; the client sees an internal error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The ring in one erased piece: composed statically, boxed once.
+pub(crate) trait Ring: Send + Sync {
+    fn run(&self, request: Request) -> OutcomeFuture;
+}
+
+/// Puts the ring together.
+pub(crate) fn compose(router: Router, limits: &Limits, own: Vec<OwnLayer>) -> Box<dyn Ring> {
+    let inner = ConcurrencyLayer::new(limits.concurrent_calls)
+        .layer(TimeoutLayer::new(limits.call_time).layer(router));
+    if own.is_empty() {
+        return Box::new(Erased(GuardLayer.layer(TraceLayer.layer(inner))));
+    }
+    // The first layer that was added is the outermost, as in `tower::ServiceBuilder`.
+    let boxed = own.into_iter().rev().fold(RingService::new(inner), |inner, layer| (layer.0)(inner));
+    Box::new(Erased(GuardLayer.layer(TraceLayer.layer(boxed))))
+}
+
+/// A layer of the application's own, to be put around the inner part of the ring.
+pub(crate) struct OwnLayer(Box<dyn FnOnce(RingService) -> RingService + Send>);
+
+impl OwnLayer {
+    pub(crate) fn new<L>(layer: L) -> Self
+    where
+        L: Layer<RingService> + Send + 'static,
+        L::Service: Service<Request, Response = Outcome> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Error: Into<BoxError>,
+        <L::Service as Service<Request>>::Future: Send,
+    {
+        Self(Box::new(move |inner| RingService::new(layer.layer(inner))))
+    }
+}
+
+impl fmt::Debug for OwnLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnLayer")
+    }
+}
+
+/// The part of the ring inside an application's own layer, as a tower service.
+#[derive(Clone)]
+pub struct RingService(std::sync::Arc<dyn Ring>);
+
+impl RingService {
+    fn new<S>(service: S) -> Self
+    where
+        S: Service<Request, Response = Outcome> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+    {
+        Self(std::sync::Arc::new(Erased(service)))
+    }
+}
+
+impl fmt::Debug for RingService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RingService")
+    }
+}
+
+impl Service<Request> for RingService {
+    type Response = Outcome;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Outcome, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let running = self.0.run(request);
+        Box::pin(async move { Ok(running.await) })
+    }
+}
+
+/// A tower service behind the erased form.
+struct Erased<S>(S);
+
+impl<S> Ring for Erased<S>
+where
+    S: Service<Request, Response = Outcome> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+{
+    fn run(&self, request: Request) -> OutcomeFuture {
+        let mut service = self.0.clone();
+        Box::pin(async move {
+            if let Err(error) = std::future::poll_fn(|cx| service.poll_ready(cx)).await {
+                return failure(error.into());
+            }
+            match service.call(request).await {
+                Ok(outcome) => outcome,
+                Err(error) => failure(error.into()),
+            }
+        })
+    }
+}
+
+/// What the client sees of a layer's own failure.
+fn failure(error: BoxError) -> Outcome {
+    tracing::error!(error = %crate::tool::Causes(error.as_ref()), "a layer failed");
+    Outcome::error(RpcError::internal())
+}

@@ -1,0 +1,301 @@
+//! The innermost service: finds what a request asks for and has it done.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use serde::Serialize;
+use serde_json::json;
+use tower_service::Service;
+
+use crate::{
+    call::{Call, notification},
+    catalog::{Catalog, List, assemble},
+    completion::Completing,
+    endpoint::Core,
+    hub::Change,
+    protocol::{
+        error::{RpcError, code},
+        id::RequestId,
+        meta::key,
+        method,
+        params::{Reference, SubscriptionFilter},
+    },
+    request::{Operation, Outcome, Reply, Request},
+    request_error::RequestError,
+    tool::{CallFuture, ToolError},
+};
+
+/// Serves requests from the catalog that is current when they come.
+#[derive(Clone, Debug)]
+pub(crate) struct Router {
+    core: Arc<Core>,
+}
+
+impl Router {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    fn route(&self, request: Request) -> Result<Routed, RpcError> {
+        let Request { operation, call } = request;
+        let catalog = self.core.catalog();
+        if let Some(what) = missing_capability(&catalog, &operation) {
+            return Err(RpcError::method_not_found(operation.method())
+                .with_data(json!(format!("this server has no {what}"))));
+        }
+        Ok(match operation {
+            Operation::CallTool { name, arguments } => {
+                let tool = catalog.tool(&name).ok_or_else(|| unknown_tool(&catalog, &name))?;
+                tool.check_headers(&arguments, &call)?;
+                Routed::Tool {
+                    limit: self.core.settings.limits.result_bytes,
+                    future: tool.call(arguments, call),
+                }
+            }
+            Operation::List { list, cursor } => list_page(catalog, list, cursor.as_deref(), call)?,
+            Operation::Discover => Routed::ready(Reply::Ready(self.core.discovery())),
+            Operation::ReadResource { uri } => {
+                let (resource, variables) =
+                    catalog.resource(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
+                let reading = Arc::clone(resource).read(uri.clone(), variables, call);
+                Routed::later(async move {
+                    reading.await.map(Reply::Resource).map_err(|error| error.into_rpc(&uri))
+                })
+            }
+            Operation::GetPrompt { name, arguments } => {
+                let prompt = catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?;
+                let getting = prompt.get(arguments, call);
+                Routed::later(async move {
+                    getting.await.map(Reply::Prompt).map_err(|error| error.into_rpc(&name))
+                })
+            }
+            Operation::Complete { reference, completing } => complete(&catalog, reference, completing, call)?,
+            Operation::Listen { filter } => {
+                let core = Arc::clone(&self.core);
+                Routed::later(async move { listen(&core, filter, &call).await })
+            }
+        })
+    }
+}
+
+impl Service<Request> for Router {
+    type Response = Outcome;
+    type Error = Infallible;
+    type Future = Routed;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Routed {
+        self.route(request).unwrap_or_else(|error| Routed::Ready(Some(Outcome::error(error))))
+    }
+}
+
+/// What the router does for a request: nothing further, a tool, or something else that waits.
+pub(crate) enum Routed {
+    Ready(Option<Outcome>),
+    Tool { limit: usize, future: CallFuture },
+    Later(Pin<Box<dyn Future<Output = Outcome> + Send>>),
+}
+
+impl Routed {
+    fn ready(reply: Reply) -> Self {
+        Self::Ready(Some(Outcome::complete(reply)))
+    }
+
+    fn later(work: impl Future<Output = Result<Reply, RpcError>> + Send + 'static) -> Self {
+        Self::Later(Box::pin(async move { work.await.into() }))
+    }
+}
+
+impl Future for Routed {
+    type Output = Result<Outcome, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            // Polled again after it was done, which no executor does: pending for ever harms nobody.
+            Self::Ready(outcome) => outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Ok(outcome))),
+            Self::Later(work) => work.as_mut().poll(cx).map(Ok),
+            Self::Tool { limit, future } => {
+                let limit = *limit;
+                future
+                    .as_mut()
+                    .poll(cx)
+                    .map(|result| Ok(Outcome::complete(Reply::Tool(bounded(result, limit)))))
+            }
+        }
+    }
+}
+
+/// The answer of a tool, or an error of the same form.
+fn bounded(result: Result<crate::ToolReply, ToolError>, limit: usize) -> crate::ToolReply {
+    match result {
+        Ok(reply) if reply.size() <= limit => reply,
+        Ok(reply) => ToolError::new(
+            "result_too_large",
+            format!(
+                "The answer of {} bytes is over the limit of {limit}; ask for less at once",
+                reply.size()
+            ),
+        )
+        .into_reply(),
+        Err(error) => error.into_reply(),
+    }
+}
+
+/// What the server would need to have for this operation.
+fn missing_capability(catalog: &Catalog, operation: &Operation) -> Option<&'static str> {
+    let capabilities = &catalog.capabilities;
+    match operation {
+        Operation::List { list: List::Prompts, .. } | Operation::GetPrompt { .. } => {
+            capabilities.prompts.is_none().then_some("prompts")
+        }
+        Operation::List { list: List::Resources | List::Templates, .. } | Operation::ReadResource { .. } => {
+            capabilities.resources.is_none().then_some("resources")
+        }
+        Operation::Complete { .. } => capabilities.completions.is_none().then_some("completions"),
+        _ => None,
+    }
+}
+
+fn unknown_tool(catalog: &Catalog, name: &str) -> RpcError {
+    let names: Vec<String> = catalog.tool_names().cloned().collect();
+    let hint = crate::schema::nearest(name, &names).map(|near| format!("; did you mean {near}?"));
+    RpcError::invalid_params(format!(
+        "Unknown tool: {}{}",
+        crate::protocol::error::shorten(name),
+        hint.unwrap_or_default()
+    ))
+}
+
+fn unknown_prompt(name: &str) -> RpcError {
+    RpcError::invalid_params(format!("Unknown prompt: {}", crate::protocol::error::shorten(name)))
+}
+
+/// A page of a list: ready, unless templates have resources of their own to add.
+fn list_page(
+    catalog: Arc<Catalog>,
+    list: List,
+    cursor: Option<&str>,
+    call: Call,
+) -> Result<Routed, RpcError> {
+    let invalid = || RpcError::invalid_params("Invalid cursor; begin again without one");
+    if list == List::Resources && !catalog.templates().is_empty() {
+        let after =
+            cursor.map(|cursor| crate::catalog::decode_cursor(cursor).ok_or_else(invalid)).transpose()?;
+        return Ok(Routed::later(async move { list_resources(&catalog, after, call).await }));
+    }
+    let page = catalog.pages(list, call.revision()).page(cursor).ok_or_else(invalid)?;
+    Ok(Routed::ready(Reply::Ready(page)))
+}
+
+/// The fixed resources and those that templates list, in one order.
+async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) -> Result<Reply, RpcError> {
+    let pages = catalog.pages(List::Resources, call.revision());
+    let settings = pages.settings();
+    let mut found: Vec<_> = catalog.fixed_resources().collect();
+    for template in catalog.templates() {
+        let listed = template.list(call.clone()).await;
+        found.extend(listed.map_err(|error| error.into_rpc(template.template.as_str()))?);
+    }
+    found.sort_by(|a, b| a.uri.cmp(&b.uri));
+    let start = after.map_or(0, |after| found.partition_point(|resource| resource.uri <= after));
+    let rest = &found[start..];
+    let page = &rest[..rest.len().min(settings.size)];
+    let next = (page.len() < rest.len()).then(|| page.last().map(|last| last.uri.as_str())).flatten();
+    let items: Vec<_> = page.iter().map(crate::catalog::encode).collect();
+    let items = items.iter().map(Vec::as_slice);
+    Ok(Reply::Ready(assemble(List::Resources, call.revision(), items, next, settings).into()))
+}
+
+/// Finds what an argument belongs to and has it completed.
+fn complete(
+    catalog: &Catalog,
+    reference: Reference,
+    completing: Completing,
+    call: Call,
+) -> Result<Routed, RpcError> {
+    type Completed = Result<crate::Completion, RequestError>;
+
+    let (subject, work): (_, Pin<Box<dyn Future<Output = Completed> + Send>>) = match reference {
+        Reference::Prompt { name } => {
+            let prompt = Arc::clone(catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?);
+            (name, Box::pin(prompt.complete(completing, call)))
+        }
+        Reference::Resource { uri } => {
+            let template = catalog.template(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
+            (uri, Box::pin(Arc::clone(template).complete(completing, call)))
+        }
+    };
+    Ok(Routed::later(
+        async move { work.await.map(Reply::Completion).map_err(|error| error.into_rpc(&subject)) },
+    ))
+}
+
+/// Tells the client of changes until it has heard enough or the connection is about to close.
+async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -> Result<Reply, RpcError> {
+    let limits = &core.settings.limits;
+    if filter.resource_subscriptions.len() > limits.subscribed_resources {
+        let limit = limits.subscribed_resources;
+        return Err(RpcError::invalid_params(format!("A subscription may name at most {limit} resources")));
+    }
+    // What is acknowledged is what will be told: nothing of kinds that the server does not have.
+    let capabilities = core.catalog().capabilities.clone();
+    filter.prompts_list_changed &= capabilities.prompts.is_some();
+    filter.resources_list_changed &= capabilities.resources.is_some();
+    if capabilities.resources.is_none() {
+        filter.resource_subscriptions.clear();
+    }
+    let subscriber = core.hub.subscribe(filter.clone(), limits.subscriptions).ok_or_else(|| {
+        RpcError::new(code::OVERLOADED, format!("{} subscriptions are open already", limits.subscriptions))
+    })?;
+
+    let id = call.id();
+    let acknowledged = Params { meta: Meta { id }, notifications: Some(&filter), uri: None };
+    call.outbox().send(notification(method::ACKNOWLEDGED, &acknowledged)).await;
+    loop {
+        let changes = tokio::select! {
+            changes = subscriber.changes() => changes,
+            () = call.closing().raised() => return Ok(Reply::Ended),
+        };
+        for change in changes {
+            let method = change.method();
+            let uri = match &change {
+                Change::Updated(uri) => Some(uri.as_str()),
+                _ => None,
+            };
+            let params = Params { meta: Meta { id }, notifications: None, uri };
+            tokio::select! {
+                () = call.outbox().send(notification(method, &params)) => {}
+                () = call.closing().raised() => return Ok(Reply::Ended),
+            }
+        }
+    }
+}
+
+/// The parameters of a notification on a subscription.
+#[derive(Serialize)]
+struct Params<'a> {
+    #[serde(rename = "_meta")]
+    meta: Meta<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notifications: Option<&'a SubscriptionFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
+}
+
+struct Meta<'a> {
+    id: &'a RequestId,
+}
+
+impl Serialize for Meta<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(key::SUBSCRIPTION_ID, self.id)])
+    }
+}

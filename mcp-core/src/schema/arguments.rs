@@ -1,0 +1,72 @@
+//! The schema of a typed tool's arguments, and the way from raw JSON to the type.
+
+use serde_json::Value;
+
+use super::{check_top, compile, explain, input_schema, normalize::Normalizer};
+use crate::{
+    protocol::JsonObject,
+    tool::{Input, ToolError},
+};
+
+/// Everything about a type of arguments, made once at registration.
+#[derive(Debug)]
+pub(crate) struct ArgumentSchema {
+    listed: JsonObject,
+    description: Option<String>,
+    known: Vec<String>,
+    validator: jsonschema::Validator,
+    normalizer: Option<Normalizer>,
+}
+
+impl ArgumentSchema {
+    /// The schema of a type, if it is one that a tool may have.
+    pub(crate) fn of<I: Input>() -> Result<Self, String> {
+        let mut listed = input_schema::<I>();
+        let description = match listed.remove("description") {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        check_top(&listed).map_err(|why| {
+            format!("{why}; arguments are a struct with named fields (an empty one is `struct Name {{}}`)")
+        })?;
+        let validator = compile(&listed)?;
+        let known = match listed.get("properties") {
+            Some(Value::Object(properties)) => properties.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        let normalizer = Normalizer::of(&Value::Object(listed.clone()));
+        Ok(Self { listed, description, known, validator, normalizer })
+    }
+
+    /// The schema as it is listed.
+    pub(crate) fn listed(&self) -> &JsonObject {
+        &self.listed
+    }
+
+    /// The doc comment of the type.
+    pub(crate) fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Reads arguments: names that clients are known to inject and nulls of optional fields are taken out, then the
+    /// rest is validated and the type read from that very value.
+    pub(crate) fn read<I: Input>(
+        &self,
+        mut arguments: JsonObject,
+        injected: &[String],
+    ) -> Result<I, ToolError> {
+        let is_injected = |name: &String| injected.contains(name) && !self.known.contains(name);
+        if arguments.len() > self.known.len() || arguments.keys().any(is_injected) {
+            arguments.retain(|name, _| !is_injected(name));
+        }
+        if let Some(normalizer) = &self.normalizer {
+            normalizer.apply_to_object(&mut arguments);
+        }
+        let value = Value::Object(arguments);
+        if !self.validator.is_valid(&value) {
+            return Err(explain::invalid_arguments(&self.validator, &value, &self.known));
+        }
+        serde_json::from_value(value)
+            .map_err(|error| ToolError::invalid_argument("", format!("Invalid arguments. {error}.")))
+    }
+}

@@ -1,0 +1,114 @@
+//! Says what is wrong with arguments in words from which they can be corrected, and never what they were.
+
+use jsonschema::{
+    ValidationError,
+    error::{TypeKind, ValidationErrorKind as Kind},
+};
+use serde_json::Value;
+
+use crate::{protocol::error::shorten, tool::ToolError};
+
+/// More than this many mistakes at once help nobody.
+const MAX_ERRORS: usize = 5;
+
+/// The error of a call whose arguments do not fit.
+pub(super) fn invalid_arguments(
+    validator: &jsonschema::Validator,
+    value: &Value,
+    known: &[String],
+) -> ToolError {
+    let mut lines = Vec::new();
+    let mut first = None;
+    for error in validator.iter_errors(value).take(MAX_ERRORS) {
+        let (pointer, why) = explain(&error, known);
+        lines.push(match pointer.as_str() {
+            "" => why,
+            pointer => format!("{pointer}: {why}"),
+        });
+        first.get_or_insert(pointer);
+    }
+    ToolError::invalid_argument(
+        first.unwrap_or_default(),
+        format!("Invalid arguments. {}.", lines.join("; ")),
+    )
+}
+
+/// Where and why.
+///
+/// No value of the caller's is repeated: it may be a secret, and the caller knows it.
+fn explain(error: &ValidationError<'_>, known: &[String]) -> (String, String) {
+    let pointer = error.instance_path().to_string();
+    let why = match error.kind() {
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            return (format!("{pointer}/{}", escape(name)), "is required and missing".to_owned());
+        }
+        Kind::AdditionalProperties { unexpected } => {
+            let name = unexpected.first().map(String::as_str).unwrap_or_default();
+            // Only the names at the top are at hand.
+            let known = if pointer.is_empty() { known } else { &[] };
+            return (format!("{pointer}/{}", escape(&shorten(name))), unknown(name, known));
+        }
+        Kind::Type { kind } => format!("must be {}", kinds(kind)),
+        Kind::Enum { options } => format!("must be one of {options}"),
+        Kind::Constant { expected_value } => format!("must be {expected_value}"),
+        Kind::Minimum { limit } => format!("must be at least {limit}"),
+        Kind::Maximum { limit } => format!("must be at most {limit}"),
+        Kind::ExclusiveMinimum { limit } => format!("must be more than {limit}"),
+        Kind::ExclusiveMaximum { limit } => format!("must be less than {limit}"),
+        Kind::MultipleOf { multiple_of } => format!("must be a multiple of {multiple_of}"),
+        Kind::MinLength { limit } => format!("must have at least {limit} characters"),
+        Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        Kind::MinItems { limit } => format!("must have at least {limit} items"),
+        Kind::MaxItems { limit } => format!("must have at most {limit} items"),
+        Kind::MinProperties { limit } => format!("must have at least {limit} members"),
+        Kind::MaxProperties { limit } => format!("must have at most {limit} members"),
+        Kind::UniqueItems => "must not have the same item twice".to_owned(),
+        Kind::Pattern { pattern } => format!("must match {pattern}"),
+        Kind::Format { format } => format!("must be of the format {format}"),
+        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => "has none of the allowed forms".to_owned(),
+        Kind::OneOfMultipleValid { .. } => "has more than one of the allowed forms".to_owned(),
+        _ => error.masked().to_string(),
+    };
+    (pointer, why)
+}
+
+fn unknown(name: &str, known: &[String]) -> String {
+    if let Some(near) = nearest(name, known) {
+        return format!("is not known; did you mean `{near}`?");
+    }
+    match known {
+        [] => "is not known".to_owned(),
+        known => format!("is not known; known are {}", known.join(", ")),
+    }
+}
+
+/// The known name that a misspelt one most likely means.
+pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    // A long name of the caller's would make this costly, and is no misspelling.
+    const MAX_CHARS: usize = 64;
+    if name.len() > MAX_CHARS {
+        return None;
+    }
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase()), known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len().max(3) / 3)
+        .map(|(_, known)| known.as_str())
+}
+
+fn kinds(kind: &TypeKind) -> String {
+    match kind {
+        TypeKind::Single(kind) => format!("of type {kind}"),
+        TypeKind::Multiple(kinds) => {
+            let names: Vec<_> = kinds.iter().map(|kind| kind.to_string()).collect();
+            format!("of type {}", names.join(" or "))
+        }
+    }
+}
+
+/// A member's name as a step of a JSON pointer (RFC 6901, section 3).
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,69 @@
+//! Schemas: generated from types in a form that assistants can use, and held against what is sent.
+
+mod arguments;
+mod explain;
+mod mirrored;
+mod normalize;
+mod raw;
+mod strings;
+mod transform;
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::Value;
+
+pub(crate) use self::{
+    arguments::ArgumentSchema,
+    explain::nearest,
+    mirrored::MirroredParams,
+    raw::{OutputSchema, RawSchema},
+    strings::StringArguments,
+};
+use crate::protocol::JsonObject;
+
+/// The schema of what a type is read from: closed, without `null` alternatives, references or foreign formats.
+///
+/// The doc comment of the type stands in `description`.
+pub fn input_schema<T: JsonSchema>() -> JsonObject {
+    let mut schema = generate::<T>(SchemaSettings::draft2020_12().for_deserialize());
+    transform::tidy(&mut schema, transform::Direction::Input);
+    schema
+}
+
+/// The schema of what a type is written as, in the same form but open.
+pub fn output_schema<T: JsonSchema>() -> JsonObject {
+    let mut schema = generate::<T>(SchemaSettings::draft2020_12().for_serialize());
+    transform::tidy(&mut schema, transform::Direction::Output);
+    schema
+}
+
+fn generate<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
+    let generator = settings.with(|settings| settings.inline_subschemas = true).into_generator();
+    match generator.into_root_schema_for::<T>().to_value() {
+        Value::Object(schema) => schema,
+        // `true`, the schema of anything.
+        _ => JsonObject::new(),
+    }
+}
+
+/// A validator that fetches nothing, and whose patterns run in linear time and bounded memory.
+fn compile(schema: &JsonObject) -> Result<jsonschema::Validator, String> {
+    const PATTERN_BYTES: usize = 1 << 20;
+    let patterns =
+        jsonschema::PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
+    jsonschema::options()
+        .offline()
+        .with_pattern_options(patterns)
+        .build(&Value::Object(schema.clone()))
+        .map_err(|error| format!("its schema cannot be used: {error}"))
+}
+
+/// Holds a schema against the one form that every client takes at the top.
+fn check_top(schema: &JsonObject) -> Result<(), String> {
+    if schema.get("type") != Some(&Value::from("object")) {
+        return Err("its schema is not one of an object".to_owned());
+    }
+    match ["oneOf", "anyOf", "allOf"].into_iter().find(|keyword| schema.contains_key(*keyword)) {
+        Some(keyword) => Err(format!("its schema has `{keyword}` at the top, which assistants do not take")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,101 @@
+//! Schemas that come from elsewhere and are listed unchanged, and schemas of answers.
+
+use serde_json::{Value, value::RawValue};
+
+use super::{check_top, compile, explain};
+use crate::{protocol::JsonObject, tool::ToolError};
+
+/// The input schema of a raw tool.
+#[derive(Debug)]
+pub(crate) struct RawSchema {
+    known: Vec<String>,
+    validator: jsonschema::Validator,
+}
+
+impl RawSchema {
+    pub(crate) fn new(schema: &JsonObject) -> Result<Self, String> {
+        if schema.get("type") != Some(&Value::from("object")) {
+            return Err("its input schema must have `\"type\": \"object\"` at the top".to_owned());
+        }
+        check_bounds(schema)?;
+        let known = match schema.get("properties") {
+            Some(Value::Object(properties)) => properties.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { known, validator: compile(schema)? })
+    }
+
+    /// Lets arguments through that fit.
+    pub(crate) fn check(&self, arguments: JsonObject) -> Result<JsonObject, ToolError> {
+        let value = Value::Object(arguments);
+        if !self.validator.is_valid(&value) {
+            return Err(explain::invalid_arguments(&self.validator, &value, &self.known));
+        }
+        match value {
+            Value::Object(arguments) => Ok(arguments),
+            _ => Ok(JsonObject::new()),
+        }
+    }
+}
+
+/// The schema of a tool's structured content.
+#[derive(Debug)]
+pub(crate) struct OutputSchema {
+    listed: JsonObject,
+    validator: jsonschema::Validator,
+}
+
+impl OutputSchema {
+    /// That of a type.
+    pub(crate) fn new(mut schema: JsonObject) -> Result<Self, String> {
+        schema.remove("description");
+        check_top(&schema).map_err(|why| {
+            format!("the answer cannot be structured: {why}; answer with `Text` or `Reply`, or put it in a struct of one field")
+        })?;
+        let validator = compile(&schema)?;
+        Ok(Self { listed: schema, validator })
+    }
+
+    /// One from elsewhere: of any type, as revision 2026-07-28 allows.
+    pub(crate) fn new_raw(schema: JsonObject) -> Result<Self, String> {
+        check_bounds(&schema)?;
+        let validator = compile(&schema)?;
+        Ok(Self { listed: schema, validator })
+    }
+
+    pub(crate) fn listed(&self) -> &JsonObject {
+        &self.listed
+    }
+
+    /// Holds structured content against the schema.
+    pub(crate) fn check(&self, structured: &RawValue) -> Result<(), String> {
+        let value: Value = serde_json::from_str(structured.get()).map_err(|error| error.to_string())?;
+        self.validator
+            .validate(&value)
+            .map_err(|error| format!("at {:?}: {}", error.instance_path().to_string(), error.masked()))
+    }
+}
+
+/// Keeps a schema of somebody else's from being a burden of its own (specification 2026-07-28, "Composition-Keyword
+/// Resource Use").
+fn check_bounds(schema: &JsonObject) -> Result<(), String> {
+    const MAX_DEPTH: usize = 64;
+    const MAX_NODES: usize = 10_000;
+
+    fn count(value: &Value, depth: usize, nodes: &mut usize) -> Result<(), String> {
+        *nodes += 1;
+        if depth > MAX_DEPTH || *nodes > MAX_NODES {
+            return Err(format!(
+                "its schema is deeper than {MAX_DEPTH} levels or larger than {MAX_NODES} values"
+            ));
+        }
+        match value {
+            Value::Object(members) => members.values().try_for_each(|member| count(member, depth + 1, nodes)),
+            Value::Array(items) => items.iter().try_for_each(|item| count(item, depth + 1, nodes)),
+            _ => Ok(()),
+        }
+    }
+
+    let mut nodes = 0;
+    schema.values().try_for_each(|member| count(member, 1, &mut nodes))
+}

@@ -1,0 +1,99 @@
+//! Arguments that come as text on the wire: those of prompts, and the variables of URI templates.
+
+use serde_json::Value;
+
+use super::{check_top, compile, explain, input_schema};
+use crate::{
+    protocol::{JsonObject, definition::PromptArgument},
+    tool::{Input, ToolError},
+};
+
+/// The schema of a type whose fields are written as text.
+#[derive(Debug)]
+pub(crate) struct StringArguments {
+    schema: JsonObject,
+    description: Option<String>,
+    known: Vec<String>,
+    validator: jsonschema::Validator,
+}
+
+impl StringArguments {
+    pub(crate) fn of<I: Input>() -> Result<Self, String> {
+        let mut schema = input_schema::<I>();
+        let description = match schema.remove("description") {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        check_top(&schema)?;
+        let validator = compile(&schema)?;
+        let known = match schema.get("properties") {
+            Some(Value::Object(properties)) => properties.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { schema, description, known, validator })
+    }
+
+    /// The doc comment of the type.
+    pub(crate) fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The names of the fields.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.known
+    }
+
+    /// The fields as a prompt lists them.
+    pub(crate) fn prompt_arguments(&self) -> Vec<PromptArgument> {
+        // A schema's properties are sorted by name; what is required stands in the order of the fields.
+        let required: Vec<&str> = match self.schema.get("required") {
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let optional = self.known.iter().map(String::as_str).filter(|name| !required.contains(name));
+        required
+            .iter()
+            .copied()
+            .chain(optional)
+            .map(|name| PromptArgument {
+                name: name.to_owned(),
+                description: self.property(name, "description").and_then(Value::as_str).map(str::to_owned),
+                required: required.contains(&name),
+            })
+            .collect()
+    }
+
+    /// The values that a field may have, where they can be counted.
+    pub(crate) fn choices(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.property(name, "enum").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        values.iter().filter_map(Value::as_str)
+    }
+
+    /// Reads the type from text by name; numbers and booleans are read as such where the field is one.
+    pub(crate) fn read<I: Input>(&self, values: Vec<(String, String)>) -> Result<I, ToolError> {
+        let object = values.into_iter().map(|(name, text)| {
+            let value = self.coerce(&name, text);
+            (name, value)
+        });
+        let value = Value::Object(object.collect());
+        if !self.validator.is_valid(&value) {
+            return Err(explain::invalid_arguments(&self.validator, &value, &self.known));
+        }
+        serde_json::from_value(value)
+            .map_err(|error| ToolError::invalid_argument("", format!("Invalid arguments. {error}.")))
+    }
+
+    fn coerce(&self, name: &str, text: String) -> Value {
+        let wanted = self.property(name, "type").and_then(Value::as_str);
+        if matches!(wanted, Some("integer" | "number" | "boolean"))
+            && let Ok(value @ (Value::Number(_) | Value::Bool(_))) = serde_json::from_str(&text)
+        {
+            return value;
+        }
+        Value::String(text)
+    }
+
+    fn property(&self, name: &str, keyword: &str) -> Option<&Value> {
+        self.schema.get("properties")?.get(name)?.get(keyword)
+    }
+}

@@ -1,0 +1,174 @@
+//! The wire between the client in memory and its server: a connection driven by a task, and a mailbox a request.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::Value;
+use tokio::{
+    sync::{Notify, mpsc},
+    task::AbortHandle,
+};
+
+use crate::{Connection, Endpoint, Principal, TransportKind, protocol::meta::key};
+
+/// The client's end of the wire.
+#[derive(Debug)]
+pub(super) struct Link {
+    outgoing: mpsc::UnboundedSender<String>,
+    shared: Arc<Shared>,
+    driver: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Where the messages of a request go, by its id as it stands in JSON.
+    mailboxes: HashMap<String, mpsc::UnboundedSender<Value>>,
+    /// Notifications that belong to no request.
+    strays: Vec<Value>,
+    transcript: Vec<(bool, Value)>,
+}
+
+/// What has come for one request.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    incoming: mpsc::UnboundedReceiver<Value>,
+    answer: Option<Value>,
+}
+
+impl Link {
+    pub(super) fn open(endpoint: &Endpoint) -> Arc<Self> {
+        let (outgoing, mut lines) = mpsc::unbounded_channel::<String>();
+        let shared = Arc::new(Shared::default());
+        let mut connection = Connection::new(endpoint, Principal::local(), TransportKind::InMemory);
+        let inbox = Arc::clone(&shared);
+        let driver = tokio::spawn(async move {
+            let mut out = Vec::new();
+            loop {
+                tokio::select! {
+                    line = lines.recv() => match line {
+                        Some(line) => connection.receive(line.as_bytes(), &mut out),
+                        None => return,
+                    },
+                    () = std::future::poll_fn(|cx| connection.poll_output(cx, &mut out)) => {}
+                }
+                for line in out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                    inbox.deliver(line);
+                }
+                out.clear();
+            }
+        });
+        Arc::new(Self { outgoing, shared, driver: driver.abort_handle() })
+    }
+
+    /// Opens a mailbox for the request of this id.
+    pub(super) fn expect(&self, id: &Value) -> Mailbox {
+        let (sender, incoming) = mpsc::unbounded_channel();
+        self.shared.lock().mailboxes.insert(id.to_string(), sender);
+        Mailbox { incoming, answer: None }
+    }
+
+    pub(super) fn send(&self, line: String) {
+        if let Ok(message) = serde_json::from_str(&line) {
+            self.shared.lock().transcript.push((true, message));
+        }
+        // The driver lives as long as the link.
+        let _ = self.outgoing.send(line);
+    }
+
+    pub(super) async fn stray(&self) -> Value {
+        loop {
+            let news = self.shared.news.notified();
+            {
+                let mut state = self.shared.lock();
+                if !state.strays.is_empty() {
+                    return state.strays.remove(0);
+                }
+            }
+            news.await;
+        }
+    }
+
+    pub(super) fn transcript(&self) -> Vec<(bool, Value)> {
+        self.shared.lock().transcript.clone()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Shared {
+    /// Puts a message into the mailbox that it is for.
+    fn deliver(&self, line: &[u8]) {
+        let message: Value = match serde_json::from_slice(line) {
+            Ok(message) => message,
+            Err(error) => {
+                panic!("the server sent what is not JSON ({error}): {}", String::from_utf8_lossy(line))
+            }
+        };
+        let mut state = self.lock();
+        state.transcript.push((false, message.clone()));
+        let params = &message["params"];
+        let address = match message.get("id") {
+            Some(id) => Some(id.to_string()),
+            None => params["_meta"]
+                .get(key::SUBSCRIPTION_ID)
+                .or(params.get("progressToken"))
+                .map(Value::to_string),
+        };
+        // A log message names no request: it goes to the only one that can be meant, if there is just one.
+        let address = address.or_else(|| match (state.mailboxes.len(), message["method"].as_str()) {
+            (1, Some(crate::protocol::method::MESSAGE)) => state.mailboxes.keys().next().cloned(),
+            _ => None,
+        });
+        let is_answer = message.get("method").is_none();
+        match address.as_ref().and_then(|address| state.mailboxes.get(address)) {
+            Some(mailbox) => {
+                let _ = mailbox.send(message);
+                if let (true, Some(address)) = (is_answer, address) {
+                    state.mailboxes.remove(&address);
+                }
+            }
+            None => {
+                state.strays.push(message);
+                self.news.notify_waiters();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mailbox {
+    /// The next notification; `None` once the answer has come.
+    pub(super) async fn notification(&mut self) -> Option<Value> {
+        if self.answer.is_some() {
+            return None;
+        }
+        match self.incoming.recv().await {
+            Some(message) if message.get("method").is_some() => Some(message),
+            Some(answer) => {
+                self.answer = Some(answer);
+                None
+            }
+            None => panic!("the connection ended before the answer"),
+        }
+    }
+
+    /// The answer, once [`notification`](Self::notification) has run out.
+    pub(super) fn answer(self) -> Value {
+        self.answer.unwrap_or_default()
+    }
+}

@@ -1,0 +1,187 @@
+//! The one erased form that all floors of tools come down to.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use super::{Output, Tool, ToolError, ToolReply};
+use crate::{
+    annotations::Annotations,
+    build::Problem,
+    call::Call,
+    protocol::{
+        JsonObject,
+        definition::{About, ToolDefinition},
+        error::RpcError,
+    },
+    schema::{ArgumentSchema, MirroredParams, OutputSchema, RawSchema},
+};
+
+/// The future of an erased call.
+pub(crate) type CallFuture = Pin<Box<dyn Future<Output = Result<ToolReply, ToolError>> + Send>>;
+
+/// Runs a tool from its raw arguments.
+pub(crate) type CallFn = dyn Fn(JsonObject, Call) -> CallFuture + Send + Sync;
+
+/// A tool, ready to be registered: made by [`tool`], [`tool_fn`](super::tool_fn) or [`DynTool`](super::DynTool).
+///
+/// Whether its name and schemas are sound is looked at when it is registered.
+pub struct ToolEntry {
+    pub(crate) definition: ToolDefinition,
+    scopes: &'static [&'static str],
+    pub(crate) header_params: MirroredParams,
+    run: Arc<CallFn>,
+}
+
+impl ToolEntry {
+    /// Puts a tool together, checking everything that can be checked before it is called.
+    pub(crate) fn new(
+        definition: ToolDefinition,
+        scopes: &'static [&'static str],
+        run: Arc<CallFn>,
+    ) -> Result<Self, Problem> {
+        let refuse = |why: String| Problem::new(format!("tool `{}`", definition.name), why);
+        check_name(&definition.name).map_err(refuse)?;
+        if let Some(why) = definition.annotations.contradiction() {
+            return Err(refuse(why.to_owned()));
+        }
+        let header_params = MirroredParams::find(&definition.input_schema).map_err(refuse)?;
+        Ok(Self { definition, scopes, header_params, run })
+    }
+
+    /// The tool as lists show it.
+    pub fn definition(&self) -> &ToolDefinition {
+        &self.definition
+    }
+
+    /// The scopes that its author says a caller needs.
+    pub fn scopes(&self) -> &'static [&'static str] {
+        self.scopes
+    }
+
+    /// Starts the call.
+    pub(crate) fn call(&self, arguments: JsonObject, call: Call) -> CallFuture {
+        (self.run)(arguments, call)
+    }
+
+    /// Holds the headers that mirror parameters against the arguments.
+    pub(crate) fn check_headers(&self, arguments: &JsonObject, call: &Call) -> Result<(), RpcError> {
+        match call.header_params() {
+            Some(headers) if !self.header_params.is_empty() => self.header_params.check(headers, arguments),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ToolEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolEntry").field("definition", &self.definition).finish_non_exhaustive()
+    }
+}
+
+/// Makes a value of a [`Tool`] and its state, to be added to a server that runs already.
+///
+/// # Errors
+///
+/// A name or a schema that cannot be served; the [`Problem`] says why.
+pub fn tool<T: Tool<S>, S: Send + Sync + 'static>(state: Arc<S>) -> Result<ToolEntry, Problem> {
+    typed::<T, T::Output, _>(
+        T::NAME,
+        T::ANNOTATIONS,
+        T::SCOPES,
+        T::about(About::default()),
+        move |input: T, call| {
+            let state = Arc::clone(&state);
+            async move { input.call(&state, &call).await }
+        },
+    )
+}
+
+/// A tool with typed arguments and answer, from any function over them.
+pub(super) fn typed<I, O, Fut>(
+    name: &str,
+    annotations: Annotations,
+    scopes: &'static [&'static str],
+    about: About,
+    work: impl Fn(I, Call) -> Fut + Send + Sync + 'static,
+) -> Result<ToolEntry, Problem>
+where
+    I: super::Input,
+    O: Output,
+    Fut: Future<Output = Result<O, ToolError>> + Send + 'static,
+{
+    let refuse = |why: String| Problem::new(format!("tool `{name}`"), why);
+    let input = ArgumentSchema::of::<I>().map_err(refuse)?;
+    let output = O::schema().map(OutputSchema::new).transpose().map_err(refuse)?;
+    let definition = ToolDefinition {
+        name: name.to_owned(),
+        title: about.title,
+        description: about.description.or_else(|| input.description().map(str::to_owned)),
+        input_schema: input.listed().clone(),
+        output_schema: output.as_ref().map(|schema| schema.listed().clone()),
+        annotations,
+        icons: about.icons,
+        meta: about.meta,
+    };
+    let shared = Arc::new(Typed { input, output, work });
+    let run = move |arguments: JsonObject, call: Call| {
+        let shared = Arc::clone(&shared);
+        Box::pin(async move {
+            let input: I = shared.input.read(arguments, &call.core().settings.injected_arguments)?;
+            let output = (shared.work)(input, call).await?;
+            let reply = output.into_reply().map_err(|error| {
+                ToolError::new("internal", "the tool's answer could not be encoded").caused_by(error)
+            })?;
+            check_output(shared.output.as_ref(), &reply)?;
+            Ok(reply)
+        }) as CallFuture
+    };
+    ToolEntry::new(definition, scopes, Arc::new(run))
+}
+
+/// What the calls of one typed tool share.
+struct Typed<F> {
+    input: ArgumentSchema,
+    output: Option<OutputSchema>,
+    work: F,
+}
+
+/// A raw tool: its own schemas, listed unchanged, and a function from raw arguments.
+pub(super) fn raw(definition: ToolDefinition, work: Arc<CallFn>) -> Result<ToolEntry, Problem> {
+    let refuse = |why: String| Problem::new(format!("tool `{}`", definition.name), why);
+    let input = RawSchema::new(&definition.input_schema).map_err(refuse)?;
+    let output = definition.output_schema.clone().map(OutputSchema::new_raw).transpose().map_err(refuse)?;
+    let shared = Arc::new((input, output));
+    let run = move |arguments: JsonObject, call| {
+        let shared = Arc::clone(&shared);
+        let work = Arc::clone(&work);
+        Box::pin(async move {
+            let arguments = shared.0.check(arguments)?;
+            let reply = work(arguments, call).await?;
+            check_output(shared.1.as_ref(), &reply)?;
+            Ok(reply)
+        }) as CallFuture
+    };
+    ToolEntry::new(definition, &[], Arc::new(run))
+}
+
+/// Holds an answer against the schema that was listed for it: in debug builds, where a test will see it.
+fn check_output(schema: Option<&OutputSchema>, reply: &ToolReply) -> Result<(), ToolError> {
+    if cfg!(debug_assertions)
+        && let (Some(schema), Some(structured), false) = (schema, &reply.structured, reply.is_error)
+        && let Err(why) = schema.check(structured)
+    {
+        return Err(ToolError::new(
+            "internal",
+            format!("the tool's answer breaks its own output schema: {why}"),
+        ));
+    }
+    Ok(())
+}
+
+/// What clients of every revision and model vendor take as a name.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(is_allowed) {
+        return Err("a name is 1 to 64 of the characters A-Z a-z 0-9 _ - .".to_owned());
+    }
+    Ok(())
+}

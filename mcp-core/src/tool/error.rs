@@ -1,0 +1,131 @@
+//! How a tool says that it could not do its work, in words from which a model can correct the call.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use serde_json::json;
+
+use super::reply::ToolReply;
+use crate::protocol::content::Block;
+
+/// Failed work or bad arguments: a result with `isError`, in every revision of the protocol.
+///
+/// The message goes to the model and to whoever reads its transcript, so it names what was wrong and what is
+/// allowed, and holds no host, SQL of others, credential or cause. A cause is attached with
+/// [`caused_by`](Self::caused_by) and goes to the log alone; there is no `From` for other errors on purpose.
+#[derive(Debug)]
+pub struct ToolError {
+    code: Cow<'static, str>,
+    message: String,
+    retry: Retry,
+    pointer: Option<String>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Whether the same call may succeed at another time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// The call itself has to change.
+    #[default]
+    Never,
+    /// The same call may succeed later.
+    Later,
+}
+
+impl ToolError {
+    /// An error of a stable code in lower snake case, such as `table_not_found`, with a message for the model.
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), retry: Retry::Never, pointer: None, cause: None }
+    }
+
+    /// Arguments that break a rule which the schema cannot say; `pointer` is a JSON pointer such as `/items/0`.
+    pub fn invalid_argument(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new("invalid_arguments", message).at(pointer)
+    }
+
+    /// Names the argument at fault by JSON pointer (RFC 6901).
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Says that the same call may succeed later.
+    #[must_use]
+    pub fn later(mut self) -> Self {
+        self.retry = Retry::Later;
+        self
+    }
+
+    /// Attaches a cause for the log.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The message for the model.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// The argument at fault.
+    pub fn pointer(&self) -> Option<&str> {
+        self.pointer.as_deref()
+    }
+
+    /// The result that the client sees; the cause is logged on the way.
+    pub(crate) fn into_reply(self) -> ToolReply {
+        if let Some(cause) = &self.cause {
+            tracing::warn!(code = %self.code, cause = %Causes(cause.as_ref()), "a tool failed");
+        }
+        let retry = match self.retry {
+            Retry::Never => "never",
+            Retry::Later => "later",
+        };
+        let mut detail = json!({ "code": self.code, "retry": retry });
+        if let Some(pointer) = &self.pointer {
+            detail["pointer"] = json!(pointer);
+        }
+        let mut reply = ToolReply::content(vec![Block::text(self.to_string())]);
+        reply.is_error = true;
+        reply.meta.get_or_insert_default().insert("toolpack/error".to_owned(), detail);
+        reply
+    }
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.message, self.code)
+    }
+}
+
+impl Error for ToolError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}
+
+/// An error with all its sources, in one line.
+pub(crate) struct Causes<'a>(pub(crate) &'a (dyn Error + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

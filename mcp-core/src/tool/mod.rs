@@ -1,0 +1,97 @@
+//! Tools: the trait whose implementor is its own arguments, and the two floors below it.
+
+mod dynamic;
+mod entry;
+mod error;
+mod function;
+mod reply;
+
+use std::future::Future;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+pub use self::{
+    dynamic::DynTool,
+    entry::{ToolEntry, tool},
+    error::{Retry, ToolError},
+    function::{ToolFn, tool_fn},
+    reply::{Content, Output, Reply, Text, ToolReply},
+};
+pub(crate) use self::{
+    entry::{CallFuture, check_name},
+    error::Causes,
+};
+use crate::{annotations::Annotations, call::Call, protocol::definition::About};
+
+/// Arguments: what can be read from JSON and has a schema.
+///
+/// Derive `serde::Deserialize` and `schemars::JsonSchema`; nothing else is needed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the arguments of a tool, a prompt or a resource",
+    note = "derive `serde::Deserialize` and `schemars::JsonSchema` for it, and borrow nothing in it"
+)]
+pub trait Input: DeserializeOwned + JsonSchema + Send + 'static {}
+
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Input for T {}
+
+/// A tool over a state `S`; the implementor is the tool's arguments.
+///
+/// The doc comment of the struct is the tool's description, those of its fields describe the parameters. What the
+/// schema says is checked before [`call`](Self::call) runs.
+///
+/// ```
+/// use mcp_core::{Annotations, Call, Tool, ToolError};
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Adds two numbers.
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Add {
+///     /// The first number.
+///     a: i64,
+///     /// The second number.
+///     b: i64,
+/// }
+///
+/// #[derive(Serialize, JsonSchema)]
+/// struct Sum {
+///     sum: i64,
+/// }
+///
+/// impl Tool for Add {
+///     const NAME: &'static str = "add";
+///     const ANNOTATIONS: Annotations = Annotations::read_only();
+///     type Output = Sum;
+///
+///     async fn call(self, _: &(), _: &Call) -> Result<Sum, ToolError> {
+///         let sum = self.a.checked_add(self.b).ok_or_else(|| ToolError::new("overflow", "the sum is too large"))?;
+///         Ok(Sum { sum })
+///     }
+/// }
+/// ```
+pub trait Tool<S = ()>: Input {
+    /// The tool's name: 1 to 64 of `A-Z a-z 0-9 _ - .`, unique in a server.
+    const NAME: &'static str;
+
+    /// What kind of effect the tool has; every tool states it.
+    const ANNOTATIONS: Annotations;
+
+    /// Scopes that a caller needs. They are stated here and held against the caller by the server's policy.
+    const SCOPES: &'static [&'static str] = &[];
+
+    /// What it answers with.
+    type Output: Output;
+
+    /// Adds a title, icons or `_meta` to the definition.
+    fn about(about: About) -> About {
+        about
+    }
+
+    /// Does the work. Dropped at an await when the client cancels.
+    ///
+    /// # Errors
+    ///
+    /// A [`ToolError`], which the client sees as a result with `isError`.
+    fn call(self, state: &S, call: &Call) -> impl Future<Output = Result<Self::Output, ToolError>> + Send;
+}

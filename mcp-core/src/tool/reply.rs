@@ -1,0 +1,144 @@
+//! What a tool answers: structured content with its text mirror, plain text, blocks, or a sentence and data.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::protocol::{JsonObject, content::Block};
+
+/// What a tool may answer with: any type that is [`Serialize`] and [`JsonSchema`] with an object for its schema,
+/// or one of [`Text`], [`Content`] and [`Reply`].
+///
+/// A list, a tuple, an `Option` or a bare string has no object schema: registration refuses it and says so. Put it
+/// in a struct of one field, or answer with [`Text`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no answer of a tool",
+    note = "derive `serde::Serialize` and `schemars::JsonSchema` for it, or answer with `Text`, `Content` or `Reply<T>`"
+)]
+pub trait Output: Send + 'static {
+    /// The schema of the structured content, where there is any.
+    #[doc(hidden)]
+    fn schema() -> Option<JsonObject>;
+
+    /// The answer on its way to the wire.
+    #[doc(hidden)]
+    fn into_reply(self) -> Result<ToolReply, serde_json::Error>;
+}
+
+impl<T: Serialize + JsonSchema + Send + 'static> Output for T {
+    fn schema() -> Option<JsonObject> {
+        Some(crate::schema::output_schema::<T>())
+    }
+
+    fn into_reply(self) -> Result<ToolReply, serde_json::Error> {
+        ToolReply::structured(&self)
+    }
+}
+
+/// One block of text, without structured content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl Text {
+    /// This text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Output for Text {
+    fn schema() -> Option<JsonObject> {
+        None
+    }
+
+    fn into_reply(self) -> Result<ToolReply, serde_json::Error> {
+        Ok(ToolReply::content(vec![Block::text(self.0)]))
+    }
+}
+
+/// Blocks of any kind, without structured content.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Content(pub Vec<Block>);
+
+impl Output for Content {
+    fn schema() -> Option<JsonObject> {
+        None
+    }
+
+    fn into_reply(self) -> Result<ToolReply, serde_json::Error> {
+        Ok(ToolReply::content(self.0))
+    }
+}
+
+/// A sentence for people, then data: two blocks of text on the wire, and the data as structured content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply<T> {
+    /// The sentence.
+    pub text: String,
+    /// The data.
+    pub data: T,
+}
+
+impl<T> Reply<T> {
+    /// This sentence and this data.
+    pub fn new(text: impl Into<String>, data: T) -> Self {
+        Self { text: text.into(), data }
+    }
+}
+
+impl<T: Serialize + JsonSchema + Send + 'static> Output for Reply<T> {
+    fn schema() -> Option<JsonObject> {
+        Some(crate::schema::output_schema::<T>())
+    }
+
+    fn into_reply(self) -> Result<ToolReply, serde_json::Error> {
+        let mut reply = ToolReply::structured(&self.data)?;
+        reply.content.push(Block::text(self.text));
+        Ok(reply)
+    }
+}
+
+/// The answer of a tool, ready to be written in any revision.
+#[derive(Clone, Debug, Default)]
+pub struct ToolReply {
+    /// Blocks of content; the mirror of the structured content is not among them.
+    pub content: Vec<Block>,
+    /// Structured content, encoded once. It is mirrored as one more block of text, for clients that know no
+    /// structured content.
+    pub structured: Option<Box<RawValue>>,
+    /// Whether the work failed.
+    pub is_error: bool,
+    /// The result's own `_meta`.
+    pub meta: Option<JsonObject>,
+}
+
+impl ToolReply {
+    /// Blocks alone.
+    pub fn content(content: Vec<Block>) -> Self {
+        Self { content, ..Self::default() }
+    }
+
+    /// Structured content, mirrored as text.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be serialized, such as a map whose keys are no strings.
+    pub fn structured(data: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { structured: Some(serde_json::value::to_raw_value(data)?), ..Self::default() })
+    }
+
+    /// Roughly how many bytes the answer takes on the wire.
+    pub(crate) fn size(&self) -> usize {
+        let block = |block: &Block| match block {
+            Block::Text(block) => block.text.len(),
+            Block::Image(block) | Block::Audio(block) => block.data.len(),
+            Block::Resource(block) => match &block.resource.body {
+                crate::protocol::content::ResourceBody::Text(text) => text.len(),
+                crate::protocol::content::ResourceBody::Blob(blob) => blob.len(),
+            },
+            Block::ResourceLink(_) => 0,
+        };
+        let structured = self.structured.as_ref().map_or(0, |raw| 2 * raw.get().len());
+        structured + self.content.iter().map(block).sum::<usize>()
+    }
+}
