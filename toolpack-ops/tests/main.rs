@@ -1,1 +1,9 @@
-//! The promises of the engines, on engines that run here.
+//! The promises of the engines, on the engines that run here.
+
+#![allow(clippy::unwrap_used)]
+
+mod bext {
+    mod processes;
+    mod promises;
+    mod schemas;
+}

@@ -1,0 +1,91 @@
+//! Every promise of the suite, on the embedded engine, each as a test of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use toolpack_ops::bext::engine::embedded::{Embedded, EmbeddedConfig};
+use toolpack_ops::bext::engine::suite::{Engines, Harness, Limits};
+use toolpack_ops::bext::engine::{Clock, InstanceId, Timestamp};
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+struct Hand(AtomicI64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[derive(Debug)]
+struct OnDisk {
+    directory: TempDir,
+    clock: Arc<Hand>,
+    config: EmbeddedConfig,
+}
+
+impl OnDisk {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            clock: Arc::new(Hand(AtomicI64::new(1_767_225_600_000))),
+            config: EmbeddedConfig::default()
+                .with_max_sql_chars(2_000)
+                .with_max_rows(20)
+                .with_max_result_bytes(10_000)
+                .with_statement_timeout_ms(1_500)
+                .with_max_kv_value_bytes(100_000),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Harness for OnDisk {
+    async fn open(&self) -> Engines {
+        let opened =
+            Embedded::open_with_clock(self.directory.path(), self.config.clone(), self.clock.clone());
+        let engine = Arc::new(opened.await.unwrap());
+        Engines { instances: engine.clone(), database: engine.clone(), key_value: engine }
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    fn instance(&self) -> InstanceId {
+        "local".parse().unwrap()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            max_sql_chars: self.config.max_sql_chars,
+            max_rows: self.config.max_rows,
+            max_result_bytes: self.config.max_result_bytes,
+            statement_timeout: Duration::from_millis(self.config.statement_timeout_ms),
+            max_kv_value_bytes: self.config.max_kv_value_bytes,
+        }
+    }
+
+    async fn clean_up(self: Box<Self>) {
+        self.directory.close().unwrap();
+    }
+}
+
+macro_rules! tests {
+    ($($group:ident { $($promise:ident)* })*) => {
+        $(mod $group {
+            use toolpack_ops::bext::engine::suite::{Harness, $group as promises};
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let harness = Box::new(super::OnDisk::new());
+                promises::$promise(&*harness).await;
+                harness.clean_up().await;
+            })*
+        })*
+    };
+}
+
+toolpack_ops::bext_promises!(tests);

@@ -1,0 +1,70 @@
+//! What a schema accepts, serde accepts, and the other way round.
+
+use jsonschema::Validator;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use toolpack_ops::bext::engine::{
+    AppName, Cursor, InstanceId, Key, KeyPrefix, KeyValueText, PageSize, Param, Ttl,
+};
+
+fn agree<T: DeserializeOwned + JsonSchema>() {
+    let schema = SchemaGenerator::default().into_root_schema_for::<T>();
+    let schema = schema.to_value();
+    assert!(schema.get("$ref").is_none() && schema.get("$defs").is_none(), "{schema}");
+    let validator: Validator = jsonschema::validator_for(&schema).unwrap();
+    let mut accepted = 0;
+    for value in values() {
+        let by_schema = validator.is_valid(&value);
+        let by_serde = serde_json::from_value::<T>(value.clone()).is_ok();
+        assert_eq!(by_schema, by_serde, "{}: {}", T::schema_name(), shown(&value));
+        accepted += usize::from(by_serde);
+    }
+    // A type that takes everything or nothing would agree too.
+    assert!(accepted > 0 && accepted < values().len(), "{}", T::schema_name());
+}
+
+fn values() -> Vec<Value> {
+    let mut values = vec![json!(null), json!(true), json!([]), json!({}), json!(["a"]), json!({ "a": 1 })];
+    for text in
+        ["", "a", "local", "A", "a-b_c9", "a b", "a/b", "..", "ä", "a\n", "\n", "\0", "日本", "\u{10ffff}"]
+    {
+        values.push(json!(text));
+    }
+    for length in [63, 64, 65, 511, 512, 513, 4096, 4097, 1_048_576, 1_048_577] {
+        values.push(json!("a".repeat(length)));
+        values.push(json!("é".repeat(length)));
+    }
+    let edges = [1, 100, 200, 1000, Ttl::MAX_SECONDS];
+    values.extend([
+        json!(0),
+        json!(-1),
+        json!(i64::MIN),
+        json!(u64::MAX),
+        json!(i64::MAX),
+        json!(0.5),
+        json!(-1e300),
+    ]);
+    for edge in edges {
+        values.extend([json!(edge), json!(edge + 1)]);
+    }
+    values
+}
+
+fn shown(value: &Value) -> String {
+    value.to_string().chars().take(80).collect()
+}
+
+#[test]
+fn schemas_and_parsers_agree() {
+    agree::<InstanceId>();
+    agree::<AppName>();
+    agree::<Key>();
+    agree::<KeyPrefix>();
+    agree::<KeyValueText>();
+    agree::<Ttl>();
+    agree::<Cursor>();
+    agree::<Param>();
+    agree::<PageSize<200>>();
+    agree::<PageSize<1000>>();
+}
