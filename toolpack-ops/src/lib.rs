@@ -5,7 +5,7 @@
 //!
 //! | pack | feature | what it operates |
 //! |---|---|---|
-//! | [`bext`] | `bext` | instances, and each app's SQL database and key-value data |
+//! | `bext` | `bext` | instances, and each app's SQL database and key-value data |
 //!
 //! Feature `suite` adds the promises that every engine keeps, as code to run against an engine of one's own.
 //!

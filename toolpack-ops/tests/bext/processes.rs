@@ -89,6 +89,31 @@ async fn writes_until_it_is_done() {
     }
 }
 
+/// Another process, as its limit holds for all SQLite in a process: here, all other tests.
+#[tokio::test]
+#[ignore = "run by another test as a process of its own"]
+async fn memory_in_a_process_of_its_own() {
+    let config = EmbeddedConfig::default().with_process_heap_bytes(64 << 20);
+    let engine = Embedded::open(std::env::var(DIRECTORY).unwrap(), config).await.unwrap();
+    let bomb = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 500)
+        SELECT length(x) FROM (SELECT randomblob(1000000) x FROM n ORDER BY x)";
+    let error = engine.query(&app(), Statement::new(bomb)).await.unwrap_err();
+    assert_eq!(error.code(), "out_of_memory");
+    assert_eq!(engine.query(&app(), Statement::new("SELECT 1")).await.unwrap().row_count, 1);
+}
+
+#[test]
+fn memory_has_a_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "bext::processes::memory_in_a_process_of_its_own", "--ignored"])
+        .env(DIRECTORY, directory.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
 async fn rows_of(engine: &Embedded, writer: &str) -> usize {
     let sql = "SELECT count(DISTINCT n), coalesce(max(n) + 1, 0) FROM t WHERE writer = ?1";
     let statement = Statement::new(sql).with_params(vec![Param::Text(writer.to_owned())]);

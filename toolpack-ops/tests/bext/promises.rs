@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use toolpack_ops::bext::engine::embedded::{Embedded, EmbeddedConfig};
-use toolpack_ops::bext::engine::suite::{Engines, Harness, Limits};
+use toolpack_ops::bext::engine::suite::{Engines, Harness, Limits, PROMISES};
 use toolpack_ops::bext::engine::{Clock, InstanceId, Timestamp};
 
 /// A clock that stands still until it is moved.
@@ -71,6 +71,41 @@ impl Harness for OnDisk {
     async fn clean_up(self: Box<Self>) {
         self.directory.close().unwrap();
     }
+}
+
+/// A suite that finds nothing is worth nothing: this engine's keys never expire.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_promise_is_found() {
+    let mut broken = Vec::new();
+    for promise in PROMISES.iter().filter(|promise| promise.name.starts_with("key_value::a")) {
+        let check = async { (promise.check)(&Stopped(OnDisk::new())).await };
+        if tokio::spawn(check).await.is_err() {
+            broken.push(promise.name);
+        }
+    }
+    assert_eq!(broken, ["key_value::an_expired_key_is_absent"]);
+}
+
+#[derive(Debug)]
+struct Stopped(OnDisk);
+
+#[async_trait::async_trait]
+impl Harness for Stopped {
+    async fn open(&self) -> Engines {
+        self.0.open().await
+    }
+
+    fn advance(&self, _: Duration) {}
+
+    fn instance(&self) -> InstanceId {
+        self.0.instance()
+    }
+
+    fn limits(&self) -> Limits {
+        self.0.limits()
+    }
+
+    async fn clean_up(self: Box<Self>) {}
 }
 
 macro_rules! tests {

@@ -152,8 +152,11 @@ fn judge(action: AuthAction<'_>, database: Option<&str>, access: Access) -> Resu
         | A::Analyze { .. }
         | A::Reindex { .. } => match access {
             Access::Read => Err("writing through db_query".to_owned()),
-            // SQLite says so of `CREATE TABLE temp.x`, too.
-            Access::Write if database == Some("temp") => Err(TEMPORARY.to_owned()),
+            // So is what `CREATE TABLE temp.x` does. Renaming looks for mentions in the temporary schema, too, and
+            // updates none, as it is always empty.
+            Access::Write if database == Some("temp") && !matches!(action, A::Update { .. }) => {
+                Err(TEMPORARY.to_owned())
+            }
             Access::Write => Ok(()),
         },
         A::CreateTempTable { .. }

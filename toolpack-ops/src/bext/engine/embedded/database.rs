@@ -57,7 +57,7 @@ fn read_rows(
         let message = "this statement writes; db_query only reads, db_execute writes";
         return Err(Error::new(ErrorKind::InvalidInput, "not_read_only", message).into());
     }
-    let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let width = columns.len();
     let mut left = config.max_result_bytes;
     let mut truncated = !columns.iter().all(|name| spend(&mut left, json_string_bytes(name) + 1));

@@ -84,13 +84,16 @@ pub struct Limits {
     pub max_kv_value_bytes: usize,
 }
 
+/// A check under way.
+pub type Checking<'h> = Pin<Box<dyn Future<Output = ()> + Send + 'h>>;
+
 /// A promise by its name.
 #[derive(Clone, Copy)]
 pub struct Promise {
     /// Such as `key_value::an_expired_key_is_absent`.
     pub name: &'static str,
     /// Panics if the promise is broken.
-    pub check: for<'h> fn(&'h dyn Harness) -> Pin<Box<dyn Future<Output = ()> + Send + 'h>>,
+    pub check: for<'h> fn(&'h dyn Harness) -> Checking<'h>,
 }
 
 impl fmt::Debug for Promise {
@@ -169,29 +172,6 @@ macro_rules! list_promises {
 }
 
 bext_promises!(list_promises);
-
-/// Checks every promise, each on a fresh harness.
-///
-/// # Panics
-///
-/// If any is broken, at the end, with the names of all that are.
-pub async fn run<F>(fresh: impl Fn() -> F)
-where
-    F: Future<Output = Box<dyn Harness>>,
-{
-    let mut broken = Vec::new();
-    for promise in PROMISES {
-        let harness = fresh().await;
-        let check = async move {
-            (promise.check)(&*harness).await;
-            harness.clean_up().await;
-        };
-        if tokio::spawn(check).await.is_err() {
-            broken.push(promise.name);
-        }
-    }
-    assert!(broken.is_empty(), "broken promises: {broken:?}");
-}
 
 /// An app of the harness's instance.
 fn app(harness: &dyn Harness, name: &str) -> AppRef {
