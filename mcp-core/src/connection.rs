@@ -6,7 +6,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use tokio::task::AbortHandle;
@@ -100,31 +99,24 @@ impl Connection {
         Poll::Ready(())
     }
 
-    /// Whether some request has no answer yet, apart from subscriptions.
+    /// Whether some request has no answer yet; an open subscription is one.
     pub fn is_busy(&self) -> bool {
         !self.running.is_empty()
     }
 
-    /// Ends subscriptions, lets what runs come to an end for at most this long, and appends all that is left to
-    /// say; what is still running then is cancelled and answered.
-    pub async fn drain(&mut self, limit: Duration, out: &mut Vec<u8>) {
+    /// Ends subscriptions; what else runs goes on until it is done or [abandoned](Self::abandon).
+    pub fn close(&self) {
         self.origin.closing.raise();
-        let deadline = tokio::time::sleep(limit);
-        tokio::pin!(deadline);
-        while self.is_busy() {
-            tokio::select! {
-                biased;
-                () = std::future::poll_fn(|cx| self.poll_output(cx, out)) => {}
-                () = &mut deadline => break,
-            }
-        }
+    }
+
+    /// Cancels what is still running, and appends an error for each.
+    pub fn abandon(&mut self, out: &mut Vec<u8>) {
         self.flush(out);
         for (id, moved) in std::mem::take(&mut self.running) {
             moved.cancel();
             let error =
                 RpcError::new(crate::protocol::error::code::OVERLOADED, "The server is shutting down");
-            let revision = moved.call.revision();
-            encode::error(out, Some(&id), &error, revision);
+            encode::error(out, Some(&id), &error, moved.call.revision());
             out.push(b'\n');
         }
     }

@@ -1,0 +1,221 @@
+//! Standard input and output as descriptors of our own: non-blocking where that harms nobody, else behind threads.
+//!
+//! `O_NONBLOCK` belongs to the open file, not to the descriptor, so that it shows in every process that shares it.
+//! A pipe or a socket that a client made for us is safe; a terminal, a file, or whatever standard error is too (where
+//! our own log would then fail on a full pipe) is left as it is.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use tokio::{
+    net::{UnixStream, unix::pipe},
+    sync::mpsc,
+};
+
+use crate::lines::Lines;
+
+/// Where messages come from.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Pipe(pipe::Receiver),
+    Socket(UnixStream),
+    Thread(mpsc::Receiver<io::Result<Vec<u8>>>),
+}
+
+/// Where answers go.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Pipe(pipe::Sender),
+    Socket(UnixStream),
+    Blocking(File),
+}
+
+/// Both, with the flags that the open files had before.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) input: Input,
+    pub(crate) output: Output,
+    _flags: [Flags; 2],
+}
+
+/// Takes standard input, and standard output away from everybody else.
+pub(crate) fn take() -> io::Result<Streams> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    // Both before either becomes a stream of tokio's, which sets them: they may be one and the same file.
+    let flags = [Flags::of(&stdin)?, Flags::of(&stdout)?];
+    let input = match Kind::of(&stdin)? {
+        Kind::Pipe => Input::Pipe(pipe::Receiver::from_owned_fd(stdin)?),
+        Kind::Socket => Input::Socket(socket(stdin)?),
+        Kind::Other => Input::from_thread(File::from(stdin))?,
+    };
+    let output = match Kind::of(&stdout)? {
+        Kind::Pipe => Output::Pipe(pipe::Sender::from_owned_fd(stdout)?),
+        Kind::Socket => Output::Socket(socket(stdout)?),
+        Kind::Other => Output::Blocking(File::from(stdout)),
+    };
+    point_stdout_elsewhere()?;
+    Ok(Streams { input, output, _flags: flags })
+}
+
+/// What kind of file a descriptor stands for, as far as it matters here.
+enum Kind {
+    Pipe,
+    /// A Unix socket, which is what Node gives its children.
+    Socket,
+    /// What must not be made non-blocking.
+    Other,
+}
+
+impl Kind {
+    fn of(descriptor: &OwnedFd) -> io::Result<Self> {
+        let about = fstat(descriptor)?;
+        let is_stderr = fstat(io::stderr().as_fd())
+            .is_ok_and(|stderr| (stderr.st_dev, stderr.st_ino) == (about.st_dev, about.st_ino));
+        if is_stderr {
+            return Ok(Self::Other);
+        }
+        Ok(match FileType::from_raw_mode(about.st_mode) {
+            FileType::Fifo => Self::Pipe,
+            FileType::Socket if is_unix_socket(descriptor) => Self::Socket,
+            _ => Self::Other,
+        })
+    }
+}
+
+fn is_unix_socket(descriptor: &OwnedFd) -> bool {
+    let socket = descriptor.try_clone().map(std::os::unix::net::UnixStream::from);
+    socket.is_ok_and(|socket| socket.local_addr().is_ok())
+}
+
+fn socket(descriptor: OwnedFd) -> io::Result<UnixStream> {
+    let socket = std::os::unix::net::UnixStream::from(descriptor);
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
+}
+
+/// The flags of an open file as they were; set back when dropped.
+#[derive(Debug)]
+pub(crate) struct Flags {
+    descriptor: OwnedFd,
+    before: OFlags,
+}
+
+impl Flags {
+    fn of(descriptor: &OwnedFd) -> io::Result<Self> {
+        Ok(Self { before: fcntl_getfl(descriptor)?, descriptor: descriptor.try_clone()? })
+    }
+}
+
+impl Drop for Flags {
+    fn drop(&mut self) {
+        // Where it fails there is nobody left to be told.
+        let _ = fcntl_setfl(&self.descriptor, self.before);
+    }
+}
+
+/// Makes descriptor 1 a second standard error, for whoever prints.
+///
+/// It stays so for good: what the standard library still holds in its buffer goes out when the process exits.
+fn point_stdout_elsewhere() -> io::Result<()> {
+    let stderr = io::stderr();
+    if rustix::stdio::dup2_stdout(stderr.as_fd()).is_ok() {
+        return Ok(());
+    }
+    // A process without standard error.
+    let null = File::options().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stdout(&null)?)
+}
+
+impl Input {
+    /// Reads on a thread of its own: one chunk ahead at most, and it ends with the process if it is stuck.
+    fn from_thread(mut file: File) -> io::Result<Self> {
+        let (sender, chunks) = mpsc::channel(1);
+        std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+            let mut buffer = vec![0; 64 << 10];
+            loop {
+                let chunk = match file.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(length) => Ok(buffer[..length].to_vec()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(error),
+                };
+                let is_last = chunk.is_err();
+                if sender.blocking_send(chunk).is_err() || is_last {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self::Thread(chunks))
+    }
+
+    /// Reads what there is, waiting for some; 0 at the end of input. Loses nothing when dropped.
+    pub(crate) async fn read(&mut self, lines: &mut Lines) -> io::Result<usize> {
+        loop {
+            // Reading first and asking for readiness only when there is nothing saves a system call a message.
+            let result = match self {
+                Self::Pipe(pipe) => pipe.try_read(lines.room()),
+                Self::Socket(socket) => socket.try_read(lines.room()),
+                Self::Thread(chunks) => {
+                    let Some(chunk) = chunks.recv().await else { return Ok(0) };
+                    let chunk = chunk?;
+                    lines.room()[..chunk.len()].copy_from_slice(&chunk);
+                    Ok(chunk.len())
+                }
+            };
+            match result {
+                Ok(length) => {
+                    lines.filled(length);
+                    return Ok(length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
+                    Self::Pipe(pipe) => pipe.readable().await?,
+                    Self::Socket(socket) => socket.readable().await?,
+                    Self::Thread(_) => {}
+                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The other end of a socket is gone.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(0),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Output {
+    /// Writes some of the bytes from `written` on and moves `written`; loses nothing when dropped.
+    pub(crate) async fn write(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
+        loop {
+            let rest = &bytes[*written..];
+            let result = match self {
+                Self::Pipe(pipe) => pipe.try_write(rest),
+                Self::Socket(socket) => socket.try_write(rest),
+                Self::Blocking(file) => {
+                    let (mut file, rest) = (file.try_clone()?, rest.to_vec());
+                    // The bytes are on their way from here on, whether or not anybody waits for them.
+                    *written = bytes.len();
+                    return tokio::task::spawn_blocking(move || file.write_all(&rest))
+                        .await
+                        .map_err(io::Error::other)?;
+                }
+            };
+            match result {
+                Ok(length) => {
+                    *written += length;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
+                    Self::Pipe(pipe) => pipe.writable().await?,
+                    Self::Socket(socket) => socket.writable().await?,
+                    Self::Blocking(_) => {}
+                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
