@@ -26,7 +26,8 @@ pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
 /// Makes `path` with what `fill` writes under a temporary name beside it, durably; leaves a file that exists as it is.
 ///
 /// The name is linked only to a file that is complete, and linking fails where the name is taken, so of several
-/// processes one wins and all see the same file.
+/// processes one wins and all see the same file. A process that is killed in between leaves its temporary file, hidden
+/// by a dot and never read; nobody removes it, as nobody can know that its maker is gone.
 pub(super) fn make_file<E: From<io::Error>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,

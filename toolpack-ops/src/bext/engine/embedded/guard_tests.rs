@@ -129,6 +129,8 @@ fn a_trigger_holds_statements_of_its_own() {
         "CREATE TRIGGER x AFTER INSERT ON t BEGIN DELETE FROM u; UPDATE v SET a = 1; END",
         "create temporary trigger x after insert on t begin select case when 1 then 2 end; end ;",
         "CREATE TRIGGER IF NOT EXISTS x AFTER INSERT ON t BEGIN SELECT 'END;'; END; -- end\n",
+        // No END of the trigger: not the first of its statement. SQLite says what is wrong with it.
+        "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; (END); SELECT 2; END",
     ] {
         assert_eq!(execute(sql).unwrap(), Verb::Define, "{sql}");
     }
