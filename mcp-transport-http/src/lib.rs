@@ -1,1 +1,84 @@
-//! MCP over Streamable HTTP, as a tower service and as a server of its own.
+//! MCP over Streamable HTTP (specification 2026-07-28, "Streamable HTTP"): a [`tower_service::Service`] to mount
+//! beside one's own routes, and a server of its own.
+//!
+//! ```no_run
+//! # use mcp_core::Server;
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = mcp_transport_http::HttpServer::bind(Server::new("demo", "1.0.0"), "127.0.0.1:8080").await?;
+//! println!("listening on {}", server.url());
+//! server.run().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! In an axum application: `Router::new().route_service("/mcp", HttpService::new(server)?)`.
+//!
+//! **Closed by default.** [`HttpServer`] listens on loopback addresses only, and [`HttpService`] serves requests for
+//! `localhost` and loopback addresses only, by `Host` and, where there is one, `Origin`: so that no web page can
+//! reach a server on its reader's machine (DNS rebinding). Both are opened up by name: see [`Http`]. There is no
+//! authentication in this crate yet; a layer in front may put a [`Principal`](mcp_core::Principal) into the
+//! request's extensions.
+//!
+//! **Answers** are JSON, in one write, unless the request has something to say before it ends (progress, log
+//! messages, a subscription): then they are an event stream. A client that goes away cancels its request.
+//!
+//! **Served** is revision 2026-07-28, which knows neither sessions nor the GET stream: both are answered with 405.
+
+mod body;
+mod guard;
+mod mirror;
+mod options;
+mod server;
+mod service;
+
+use std::{io, net::SocketAddr};
+
+use mcp_core::{BuildError, IntoEndpoint};
+
+pub use self::{
+    body::ResponseBody,
+    options::Http,
+    server::HttpServer,
+    service::{HttpService, ResponseFuture},
+};
+
+/// Serves a server at this address under `/mcp`, with every default, until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// As of [`HttpServer::bind`].
+pub async fn serve(server: impl IntoEndpoint, address: &str) -> Result<(), ServeError> {
+    HttpServer::bind(server, address).await?.run().await
+}
+
+/// Why a server could not be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The server cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// What was given is no address.
+    #[error("`{address}` is no address of the form HOST:PORT, such as 127.0.0.1:8080")]
+    Address {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// An address that other machines can reach, without having asked for it.
+    #[error(
+        "{0} can be reached from other machines; only loopback addresses are served unless that is asked for"
+    )]
+    BeyondLoopback(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("{address} cannot be listened on")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The signals that end a server cannot be listened for.
+    #[error("signals cannot be listened for")]
+    Signal(#[source] io::Error),
+}

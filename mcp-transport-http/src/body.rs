@@ -1,0 +1,117 @@
+//! The body of a response: an answer that is there, or an event stream that a running request feeds.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use mcp_core::{Running, Step};
+use tokio::time::Sleep;
+
+/// The body of a response.
+#[derive(Debug)]
+pub struct ResponseBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// All of it, once.
+    Whole(Option<Bytes>),
+    Events(Box<Events>),
+}
+
+/// An event stream (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+#[derive(Debug)]
+struct Events {
+    /// Events that are ready to go out.
+    ready: Vec<u8>,
+    /// The request; none once it is answered. Dropping it cancels it.
+    running: Option<Box<Running>>,
+    keep_alive: Duration,
+    silence: Pin<Box<Sleep>>,
+}
+
+impl ResponseBody {
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Whole(None))
+    }
+
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self(Kind::Whole(Some(bytes.into())))
+    }
+
+    /// The stream of a request, beginning with a notification that it has for its client.
+    pub(crate) fn events(first: &[u8], running: Box<Running>, keep_alive: Duration) -> Self {
+        let mut ready = Vec::new();
+        push_event(&mut ready, first);
+        let silence = Box::pin(tokio::time::sleep(keep_alive));
+        Self(Kind::Events(Box::new(Events { ready, running: Some(running), keep_alive, silence })))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = match &mut self.0 {
+            Kind::Whole(bytes) => bytes.take(),
+            Kind::Events(events) => std::task::ready!(events.poll_ready(cx)),
+        };
+        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.is_none(),
+            Kind::Events(events) => events.running.is_none() && events.ready.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Events(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Events {
+    /// All events that are ready together; `None` after the last.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        while let Some(running) = &mut self.running {
+            match running.poll_step(cx) {
+                Poll::Ready(Step::Notification(message)) => push_event(&mut self.ready, &message),
+                Poll::Ready(Step::Answer(answer)) => {
+                    push_event(&mut self.ready, &answer.bytes);
+                    self.running = None;
+                }
+                Poll::Pending => break,
+            }
+        }
+        if self.ready.is_empty() && self.running.is_some() {
+            std::task::ready!(self.silence.as_mut().poll(cx));
+            self.ready.extend_from_slice(b":\n\n");
+        }
+        if self.ready.is_empty() {
+            return Poll::Ready(None);
+        }
+        let next = tokio::time::Instant::now() + self.keep_alive;
+        self.silence.as_mut().reset(next);
+        Poll::Ready(Some(std::mem::take(&mut self.ready).into()))
+    }
+}
+
+/// One message as one event. Messages are JSON on one line.
+fn push_event(out: &mut Vec<u8>, message: &[u8]) {
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(message);
+    out.extend_from_slice(b"\n\n");
+}

@@ -1,0 +1,162 @@
+//! Who may be asked for, and from where: `Host` and `Origin` against DNS rebinding (specification 2026-07-28,
+//! "Security & Endpoint").
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use http::{HeaderMap, Uri, header};
+
+use crate::Http;
+
+/// Why a request is refused before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Host,
+    Origin,
+}
+
+impl Refusal {
+    pub(crate) const fn message(self) -> &'static str {
+        match self {
+            Self::Host => "Forbidden: requests for this Host are not served here",
+            Self::Origin => "Forbidden: pages of this Origin are not served here",
+        }
+    }
+}
+
+/// Looks at a request's `Host` and `Origin`.
+pub(crate) fn check(options: &Http, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = match (uri.authority(), hosts.next(), hosts.next()) {
+        (_, _, Some(_)) | (None, None, None) => None,
+        (Some(authority), _, None) => Some(authority.as_str()),
+        (None, Some(host), None) => host.to_str().ok(),
+    };
+    if !host.and_then(host_name).is_some_and(|host| is_served(options, host)) {
+        return Err(Refusal::Host);
+    }
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let Some(origin) = origins.next() else { return Ok(()) };
+    let origin = origin.to_str().ok().filter(|_| origins.next().is_none()).ok_or(Refusal::Origin)?;
+    if options.origins.contains(&origin.to_ascii_lowercase()) {
+        return Ok(());
+    }
+    // `null`, `file:` and their like have no host of ours.
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    match authority.and_then(host_name) {
+        Some(host) if is_served(options, host) => Ok(()),
+        _ => Err(Refusal::Origin),
+    }
+}
+
+/// Whether a host is this machine itself, or one that was allowed by name.
+fn is_served(options: &Http, host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host == "localhost" || is_loopback(&host) || options.hosts.contains(&host)
+}
+
+/// Whether a host is a loopback address as browsers write them.
+fn is_loopback(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(host) => {
+            host.parse::<Ipv6Addr>().is_ok_and(|address| IpAddr::from(address).to_canonical().is_loopback())
+        }
+        None => host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+    }
+}
+
+/// The host of `host` or `host:port`; nothing for what is neither.
+fn host_name(authority: &str) -> Option<&str> {
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, port) = authority.split_at(end);
+    let is_port = |port: &str| port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok());
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    (!host.is_empty() && host.chars().all(is_name) && (port.is_empty() || is_port(port))).then_some(host)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn checked(options: &Http, host: &str, origin: Option<&str>) -> Result<(), Refusal> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        check(options, &Uri::from_static("/mcp"), &headers)
+    }
+
+    #[test]
+    fn this_machine_is_served_under_every_name_it_has() {
+        for host in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1:8080",
+            "127.1.2.3",
+            "[::1]",
+            "[::1]:9",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert_eq!(checked(&Http::new(), host, None), Ok(()), "{host}");
+            assert_eq!(checked(&Http::new(), "localhost", Some(&format!("http://{host}"))), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn other_hosts_are_refused() {
+        let bad = [
+            "evil.example.com",
+            "localhost.evil.com",
+            "localhost:",
+            "localhost:x",
+            "localhost:80:80",
+            "",
+            "[::1",
+            "0.0.0.0",
+            "localhost@evil.com",
+            "127.0.0.1.evil.com",
+            "10.0.0.1",
+            "[::2]",
+            "localhost/x",
+        ];
+        for host in bad {
+            assert_eq!(checked(&Http::new(), host, None), Err(Refusal::Host), "{host}");
+        }
+        for origin in [
+            "null",
+            "http://evil.example.com",
+            "file://localhost",
+            "http://localhost.evil.com",
+            "localhost",
+            "",
+        ] {
+            assert_eq!(checked(&Http::new(), "localhost", Some(origin)), Err(Refusal::Origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_by_name_is_served() {
+        let options = Http::new().allow_host("MCP.example.com").allow_origin("https://app.example.com");
+        assert_eq!(checked(&options, "mcp.example.com:443", Some("https://app.example.com")), Ok(()));
+        assert_eq!(checked(&options, "mcp.example.com", Some("https://mcp.example.com")), Ok(()));
+        assert_eq!(
+            checked(&options, "mcp.example.com", Some("http://app.example.com")),
+            Err(Refusal::Origin)
+        );
+        assert_eq!(checked(&options, "app.example.com", None), Err(Refusal::Host));
+    }
+
+    #[test]
+    fn two_hosts_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::HOST, "localhost".parse().unwrap());
+        headers.append(header::HOST, "localhost".parse().unwrap());
+        assert_eq!(check(&Http::new(), &Uri::from_static("/mcp"), &headers), Err(Refusal::Host));
+        assert_eq!(check(&Http::new(), &Uri::from_static("/mcp"), &HeaderMap::new()), Err(Refusal::Host));
+    }
+}

@@ -1,0 +1,139 @@
+//! How HTTP is served: limits, each with its default, and what is opened up by name.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use mcp_core::IntoEndpoint;
+
+use crate::{HttpServer, HttpService, ServeError};
+
+/// Options of [`HttpService`] and [`HttpServer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    pub(crate) max_message_bytes: usize,
+    pub(crate) body_time: Duration,
+    pub(crate) header_time: Duration,
+    pub(crate) keep_alive: Duration,
+    pub(crate) drain_time: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) path: String,
+    pub(crate) hosts: BTreeSet<String>,
+    pub(crate) origins: BTreeSet<String>,
+    pub(crate) beyond_loopback: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 2 << 20,
+            body_time: Duration::from_secs(30),
+            header_time: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(15),
+            drain_time: Duration::from_secs(10),
+            max_connections: 16_384,
+            path: "/mcp".to_owned(),
+            hosts: BTreeSet::new(),
+            origins: BTreeSet::new(),
+            beyond_loopback: false,
+        }
+    }
+}
+
+impl Http {
+    /// With every default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The largest message that is read, in bytes; 2 MiB by default. A larger one is answered with 413.
+    #[must_use]
+    pub fn max_message_bytes(mut self, bytes: usize) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// How long a client may take to send a message; 30 seconds by default. A slower one is answered with 408.
+    #[must_use]
+    pub fn body_time(mut self, time: Duration) -> Self {
+        self.body_time = time;
+        self
+    }
+
+    /// How long a client may take to send a request's headers, also of the next request on an idle connection; 30
+    /// seconds by default. A slower one is disconnected.
+    #[must_use]
+    pub fn header_time(mut self, time: Duration) -> Self {
+        self.header_time = time;
+        self
+    }
+
+    /// How often an event stream with nothing to say sends a comment, so that nobody on the way takes it for dead;
+    /// every 15 seconds by default.
+    #[must_use]
+    pub fn keep_alive(mut self, interval: Duration) -> Self {
+        self.keep_alive = interval;
+        self
+    }
+
+    /// How long requests may go on when the server shuts down; 10 seconds by default.
+    #[must_use]
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.drain_time = time;
+        self
+    }
+
+    /// How many connections may be open at once; 16,384 by default. Further ones wait to be accepted.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// Under which path [`HttpServer`] serves; `/mcp` by default. `/health` answers beside it.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Also serves requests for this host, such as `mcp.example.com`, on any port. `localhost` and loopback
+    /// addresses are always served.
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.insert(host.into().to_ascii_lowercase());
+        self
+    }
+
+    /// Also serves web pages of this origin, such as `https://app.example.com`. Pages of a host that is served are
+    /// served as well.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.insert(origin.into().to_ascii_lowercase());
+        self
+    }
+
+    /// Lets [`HttpServer`] listen on addresses that other machines can reach. Without a layer that authenticates,
+    /// whoever reaches it may call every tool.
+    #[must_use]
+    pub fn listen_beyond_loopback(mut self) -> Self {
+        self.beyond_loopback = true;
+        self
+    }
+
+    /// A service with these options.
+    ///
+    /// # Errors
+    ///
+    /// A server that cannot be built.
+    pub fn service(self, server: impl IntoEndpoint) -> Result<HttpService, mcp_core::BuildError> {
+        Ok(HttpService::with_options(server.into_endpoint()?, self))
+    }
+
+    /// A server with these options, listening on this address.
+    ///
+    /// # Errors
+    ///
+    /// As of [`HttpServer::bind`].
+    pub async fn bind(self, server: impl IntoEndpoint, address: &str) -> Result<HttpServer, ServeError> {
+        HttpServer::with_options(server.into_endpoint()?, address, self).await
+    }
+}

@@ -1,0 +1,178 @@
+//! A server of its own: accepts connections, keeps each within its limits, and shuts down in good order.
+
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use mcp_core::{Endpoint, IntoEndpoint, Signal};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+    task::JoinSet,
+};
+
+use crate::{
+    Http, HttpService, ResponseBody, ServeError,
+    service::{json_response, refuse},
+};
+
+/// A server that is listening; nothing is answered until it [runs](Self::run).
+#[derive(Debug)]
+pub struct HttpServer {
+    listener: TcpListener,
+    address: SocketAddr,
+    service: HttpService,
+}
+
+impl HttpServer {
+    /// Listens on a loopback address of the form `HOST:PORT`, with every default; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// A server that cannot be built, an address that is none, that is taken, or that other machines can reach.
+    pub async fn bind(server: impl IntoEndpoint, address: &str) -> Result<Self, ServeError> {
+        Http::new().bind(server, address).await
+    }
+
+    pub(crate) async fn with_options(
+        endpoint: Endpoint,
+        address: &str,
+        options: Http,
+    ) -> Result<Self, ServeError> {
+        let wrong = |source| ServeError::Address { address: address.to_owned(), source };
+        let mut found = tokio::net::lookup_host(address).await.map_err(wrong)?;
+        let address = found.next().ok_or_else(|| wrong(io::Error::other("the host has no address")))?;
+        if !address.ip().to_canonical().is_loopback() && !options.beyond_loopback {
+            return Err(ServeError::BeyondLoopback(address));
+        }
+        let failed = |source| ServeError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address, service: HttpService::with_options(endpoint, options) })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where clients find it, such as `http://127.0.0.1:8080/mcp`.
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.address, self.service.options().path)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then ends subscriptions and lets requests finish for
+    /// [`drain_time`](Http::drain_time).
+    ///
+    /// # Errors
+    ///
+    /// Signals that cannot be listened for.
+    pub async fn run(self) -> Result<(), ServeError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
+        self.run_until(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Serves until `end` is ready, then shuts down as [`run`](Self::run) does.
+    pub async fn run_until(self, end: impl Future<Output = ()>) {
+        let options = self.service.options().clone();
+        let places = Arc::new(Semaphore::new(options.max_connections));
+        let closing = Signal::new();
+        let mut connections = JoinSet::new();
+        let mut end = pin!(end);
+        loop {
+            let accepting = async {
+                // A connection beyond the limit waits in the kernel's queue.
+                let place = Arc::clone(&places).acquire_owned().await;
+                (self.listener.accept().await, place)
+            };
+            tokio::select! {
+                () = &mut end => break,
+                (accepted, place) = accepting => match accepted {
+                    Ok((stream, _)) => {
+                        let serving = serve_connection(stream, self.service.clone(), closing.clone());
+                        connections.spawn(async move {
+                            serving.await;
+                            drop(place);
+                        });
+                    }
+                    Err(error) => rest_after(&error).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+        drop(self.listener);
+        self.service.close();
+        closing.raise();
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(options.drain_time, drained).await.is_err() {
+            tracing::warn!(connections = connections.len(), "requests were still running at the end");
+        }
+    }
+}
+
+/// Serves one connection until its client is done with it, or the server closes.
+async fn serve_connection(stream: TcpStream, service: HttpService, closing: Signal) {
+    // Small answers must not wait for the client's acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone at once");
+        return;
+    }
+    let header_time = service.options().header_time;
+    let routes = service_fn(move |request| route(service.clone(), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_time)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), routes);
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = closing.raised() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// The endpoint at its path, and whether the server lives.
+async fn route(
+    service: HttpService,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let path = request.uri().path();
+    if path == service.options().path {
+        return Ok(service.respond(request).await);
+    }
+    if path == "/health" {
+        return Ok(match *request.method() {
+            Method::GET | Method::HEAD => json_response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
+            _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "Only GET is served here"),
+        });
+    }
+    Ok(refuse(StatusCode::NOT_FOUND, &format!("Not found; MCP is served at {}", service.options().path)))
+}
+
+/// Waits before the next connection where this one failed for want of descriptors or memory.
+async fn rest_after(error: &io::Error) {
+    let is_clients_own = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    );
+    if !is_clients_own {
+        tracing::error!(%error, "a connection could not be accepted");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

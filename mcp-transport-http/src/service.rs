@@ -1,0 +1,285 @@
+//! The MCP endpoint as a service: one POST, one message, one answer.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use http_body_util::BodyExt as _;
+use mcp_core::{
+    Answer, AnswerStatus, BuildError, Endpoint, Exchange, IntoEndpoint, Principal, Running, Signal, Step,
+};
+use serde_json::json;
+
+use crate::{Http, ResponseBody, guard, mirror};
+
+/// Serves MCP on whatever path it is mounted; cheap to clone.
+///
+/// A [`tower_service::Service`] for axum and its like, and a [`hyper::service::Service`].
+#[derive(Clone, Debug)]
+pub struct HttpService {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    endpoint: Endpoint,
+    options: Http,
+    closing: Signal,
+}
+
+/// The future of a response.
+pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
+
+impl HttpService {
+    /// A service with every default.
+    ///
+    /// # Errors
+    ///
+    /// A server that cannot be built.
+    pub fn new(server: impl IntoEndpoint) -> Result<Self, BuildError> {
+        Http::new().service(server)
+    }
+
+    pub(crate) fn with_options(endpoint: Endpoint, options: Http) -> Self {
+        Self { shared: Arc::new(Shared { endpoint, options, closing: Signal::new() }) }
+    }
+
+    /// Ends all subscriptions, each with its result, so that a graceful shutdown need not wait for them.
+    pub fn close(&self) {
+        self.shared.closing.raise();
+    }
+
+    pub(crate) fn options(&self) -> &Http {
+        &self.shared.options
+    }
+
+    /// Answers one request.
+    pub(crate) async fn respond<B>(self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body,
+        B::Error: std::fmt::Display,
+    {
+        let shared = &*self.shared;
+        if request.method() != Method::POST {
+            return method_not_allowed();
+        }
+        let (parts, body) = request.into_parts();
+        let checked = guard::check(&shared.options, &parts.uri, &parts.headers)
+            .map_err(|refusal| (StatusCode::FORBIDDEN, refusal.message()))
+            .and_then(|()| check_types(&parts.headers));
+        if let Err((status, message)) = checked {
+            return refuse(status, message);
+        }
+        let message = match read(body, &parts.headers, &shared.options).await {
+            Ok(message) => message,
+            Err(response) => return *response,
+        };
+        let principal = parts.extensions.get::<Principal>().cloned().unwrap_or_else(Principal::anonymous);
+        let exchange =
+            shared.endpoint.exchange(&message, mirror::read(&parts.headers), principal, &shared.closing);
+        drop(message);
+        match exchange {
+            Exchange::Accepted => status_only(StatusCode::ACCEPTED),
+            Exchange::Refused(answer) => json_answer(answer),
+            Exchange::Running(running) => run(running, &parts.headers, &shared.options).await,
+        }
+    }
+}
+
+/// Runs a request until it is clear whether it is answered with JSON or with a stream.
+async fn run(mut running: Box<Running>, headers: &HeaderMap, options: &Http) -> Response<ResponseBody> {
+    loop {
+        match std::future::poll_fn(|cx| running.poll_step(cx)).await {
+            Step::Answer(answer) => return json_answer(answer),
+            Step::Notification(first) if accepts(headers, "text/event-stream") => {
+                let body = ResponseBody::events(&first, running, options.keep_alive);
+                return event_stream(body);
+            }
+            // A client that takes no stream has no use for what comes before the answer.
+            Step::Notification(_) => {}
+        }
+    }
+}
+
+/// Reads the message, within the limits of size and time.
+async fn read<B>(body: B, headers: &HeaderMap, options: &Http) -> Result<Bytes, Box<Response<ResponseBody>>>
+where
+    B: Body,
+    B::Error: std::fmt::Display,
+{
+    let limit = options.max_message_bytes;
+    let too_large = || {
+        let error = json!({"jsonrpc": "2.0", "error": {
+            "code": 413,
+            "message": format!("The message is larger than the limit of {limit} bytes"),
+            "data": {"limitBytes": limit},
+        }});
+        Box::new(json_response(StatusCode::PAYLOAD_TOO_LARGE, error.to_string().into_bytes()))
+    };
+    let declared =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|declared| declared > limit as u64) {
+        return Err(too_large());
+    }
+    let reading = async {
+        let mut body = std::pin::pin!(body);
+        let mut first = Bytes::new();
+        let mut whole: Vec<u8> = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                tracing::debug!(%error, "a request's body could not be read");
+                Box::new(refuse(StatusCode::BAD_REQUEST, "The body could not be read to its end"))
+            })?;
+            let Ok(mut data) = frame.into_data() else { continue };
+            if first.len() + whole.len() + data.remaining() > limit {
+                return Err(too_large());
+            }
+            // A message in one piece, the rule, is not copied.
+            if first.is_empty() && whole.is_empty() {
+                first = data.copy_to_bytes(data.remaining());
+            } else {
+                whole.extend_from_slice(&std::mem::take(&mut first));
+                while data.has_remaining() {
+                    let chunk = data.chunk();
+                    whole.extend_from_slice(chunk);
+                    let length = chunk.len();
+                    data.advance(length);
+                }
+            }
+        }
+        Ok(if whole.is_empty() { first } else { whole.into() })
+    };
+    // A body that is there already needs no timer.
+    let mut reading = std::pin::pin!(reading);
+    if let Poll::Ready(read) = std::future::poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+        return read;
+    }
+    match tokio::time::timeout(options.body_time, reading).await {
+        Ok(read) => read,
+        Err(_) => Err(Box::new(refuse(StatusCode::REQUEST_TIMEOUT, "The message did not arrive in time"))),
+    }
+}
+
+/// Looks at what the client sends and takes.
+fn check_types(headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+    // Also what keeps a web page from posting here without asking first: forms cannot send this type.
+    let is_json = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| {
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    });
+    if !is_json {
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"));
+    }
+    if !accepts(headers, "application/json") && !accepts(headers, "text/event-stream") {
+        return Err((StatusCode::NOT_ACCEPTABLE, "Accept must list application/json and text/event-stream"));
+    }
+    Ok(())
+}
+
+/// Whether the client takes this type; one that says nothing takes everything.
+fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
+    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
+    if values.peek().is_none() {
+        return true;
+    }
+    let (kind, _) = wanted.split_once('/').unwrap_or((wanted, ""));
+    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
+        let range = range.split(';').next().unwrap_or_default().trim();
+        range.eq_ignore_ascii_case(wanted)
+            || range == "*/*"
+            || range.strip_suffix("/*").is_some_and(|range| range.eq_ignore_ascii_case(kind))
+    })
+}
+
+fn json_answer(answer: Answer) -> Response<ResponseBody> {
+    let status = match answer.status {
+        AnswerStatus::Served => StatusCode::OK,
+        AnswerStatus::Refused => StatusCode::BAD_REQUEST,
+        AnswerStatus::UnknownMethod => StatusCode::NOT_FOUND,
+        AnswerStatus::Status(status) => {
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    };
+    let mut response = json_response(status, answer.bytes);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// A refusal before any message was read: a JSON-RPC error without an id.
+pub(crate) fn refuse(status: StatusCode, message: &str) -> Response<ResponseBody> {
+    let error = json!({"jsonrpc": "2.0", "error": {"code": status.as_u16(), "message": message}});
+    json_response(status, error.to_string().into_bytes())
+}
+
+fn method_not_allowed() -> Response<ResponseBody> {
+    let mut response = status_only(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+pub(crate) fn status_only(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = status;
+    response
+}
+
+pub(crate) fn json_response(status: StatusCode, bytes: Vec<u8>) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn event_stream(body: ResponseBody) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // Tells nginx and its like to pass events on at once.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+impl<B> tower_service::Service<Request<B>> for HttpService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: std::fmt::Display,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let responding = self.clone().respond(request);
+        Box::pin(async move { Ok(responding.await) })
+    }
+}
+
+impl<B> hyper::service::Service<Request<B>> for HttpService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: std::fmt::Display,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn call(&self, request: Request<B>) -> ResponseFuture {
+        let responding = self.clone().respond(request);
+        Box::pin(async move { Ok(responding.await) })
+    }
+}
