@@ -1,0 +1,117 @@
+//! What is refused, with which status and which code.
+
+use serde_json::json;
+
+use crate::client::{TestServer, call, message, post};
+
+#[tokio::test]
+async fn what_is_wrong_with_a_message_decides_status_and_code() {
+    let server = TestServer::start().await;
+    let good = call("echo", json!({"message": "hi"}));
+    let changed = |changes: &[(&str, Option<&str>)]| post(&good, changes);
+    let mut other_version = good.clone();
+    other_version["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2099-01-01");
+    let mut no_capabilities = good.clone();
+    no_capabilities["params"]["_meta"]
+        .as_object_mut()
+        .unwrap()
+        .remove("io.modelcontextprotocol/clientCapabilities");
+    let handshake = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}});
+    let bare = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+
+    let cases = [
+        ("the version header is missing", changed(&[("MCP-Protocol-Version", None)]), (400, -32020)),
+        (
+            "the version header is another",
+            changed(&[("MCP-Protocol-Version", Some("2026-07-29"))]),
+            (400, -32020),
+        ),
+        ("the method header is missing", changed(&[("Mcp-Method", None)]), (400, -32020)),
+        ("the method header has another case", changed(&[("Mcp-Method", Some("Tools/call"))]), (400, -32020)),
+        ("the name header is missing", changed(&[("Mcp-Name", None)]), (400, -32020)),
+        ("the name header is another", changed(&[("Mcp-Name", Some("other"))]), (400, -32020)),
+        (
+            "a version that is not served",
+            post(&other_version, &[("MCP-Protocol-Version", Some("2099-01-01"))]),
+            (400, -32022),
+        ),
+        ("a required key of _meta is missing", post(&no_capabilities, &[]), (400, -32602)),
+        ("a method that is not served", post(&message("no/such", json!({})), &[]), (404, -32601)),
+        ("a method of the other era", post(&message("ping", json!({})), &[]), (404, -32601)),
+        ("initialize of the other era", post(&handshake, &[("MCP-Protocol-Version", None)]), (400, -32022)),
+        (
+            "initialize with that era's header",
+            post(&handshake, &[("MCP-Protocol-Version", Some("2025-11-25"))]),
+            (400, -32022),
+        ),
+        ("no metadata at all", post(&bare, &[("MCP-Protocol-Version", None)]), (400, -32020)),
+        ("no JSON", post(&json!("x"), &[]).replace("\"x\"", "{\"x"), (400, -32700)),
+        ("an array", post(&json!([good]), &[("MCP-Protocol-Version", Some("2026-07-28"))]), (400, -32600)),
+        ("an answer", post(&json!({"jsonrpc": "2.0", "id": 1, "result": {}}), &[]), (400, -32600)),
+        ("an unknown tool", post(&call("no_such", json!({})), &[]), (200, -32602)),
+    ];
+    for (what, request, expected) in cases {
+        let response = server.raw(&request).await;
+        assert_eq!(response.refusal(), expected, "{what}: {:?}", response.json());
+    }
+    let initialize = server.raw(&post(&handshake, &[("MCP-Protocol-Version", None)])).await.json();
+    assert_eq!(initialize["error"]["data"], json!({"requested": "2025-11-25", "supported": ["2026-07-28"]}));
+    assert!(initialize["error"]["message"].as_str().unwrap().contains("2025-11-25"), "{initialize}");
+}
+
+#[tokio::test]
+async fn requests_for_other_hosts_and_pages_of_other_origins_are_forbidden() {
+    let server = TestServer::start().await;
+    let good = call("echo", json!({"message": "hi"}));
+    for (name, value, status) in [
+        ("Host", "evil.example.com", 403),
+        ("Host", "127.0.0.1:99", 200),
+        ("Origin", "http://evil.example.com", 403),
+        ("Origin", "null", 403),
+        ("Origin", "http://localhost:5173", 200),
+    ] {
+        let response = server.raw(&post(&good, &[(name, Some(value))])).await;
+        assert_eq!(response.status, status, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn only_posts_of_json_are_taken() {
+    let server = TestServer::start().await;
+    for method in ["GET", "DELETE", "PUT", "OPTIONS"] {
+        let response = server.raw(&format!("{method} /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        assert_eq!((response.status, response.header("allow")), (405, Some("POST")), "{method}");
+    }
+    let good = call("echo", json!({"message": "hi"}));
+    for (name, value, status) in [
+        ("Content-Type", Some("text/plain"), 415),
+        ("Content-Type", None, 415),
+        ("Content-Type", Some("Application/JSON; charset=utf-8"), 200),
+        ("Accept", Some("text/html"), 406),
+        ("Accept", Some("*/*"), 200),
+        ("Accept", None, 200),
+        ("Mcp-Session-Id", Some("abc"), 200),
+        ("Last-Event-ID", Some("1"), 200),
+    ] {
+        let response = server.raw(&post(&good, &[(name, value)])).await;
+        assert_eq!(response.status, status, "{name}: {value:?}");
+        assert_eq!(response.header("mcp-session-id"), None);
+    }
+    assert_eq!(
+        server.raw("POST /other HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await.status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn addresses_that_others_can_reach_are_refused_unless_asked_for() {
+    let (endpoint, _) = crate::tools::endpoint();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let refused = mcp_transport_http::HttpServer::bind(&endpoint, address).await.unwrap_err();
+        assert!(matches!(refused, mcp_transport_http::ServeError::BeyondLoopback(_)), "{refused}");
+    }
+    let refused = mcp_transport_http::HttpServer::bind(&endpoint, "nonsense").await.unwrap_err();
+    assert!(refused.to_string().contains("`nonsense`"), "{refused}");
+    mcp_transport_http::Http::new().listen_beyond_loopback().bind(&endpoint, "0.0.0.0:0").await.unwrap();
+}
