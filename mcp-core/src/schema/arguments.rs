@@ -34,7 +34,7 @@ impl ArgumentSchema {
             Some(Value::Object(properties)) => properties.keys().cloned().collect(),
             _ => Vec::new(),
         };
-        let normalizer = Normalizer::of(&Value::Object(listed.clone()));
+        let normalizer = Normalizer::of(&listed);
         Ok(Self { listed, description, known, validator, normalizer })
     }
 
@@ -60,7 +60,7 @@ impl ArgumentSchema {
             arguments.retain(|name, _| !is_injected(name));
         }
         if let Some(normalizer) = &self.normalizer {
-            normalizer.apply_to_object(&mut arguments);
+            normalizer.apply(&mut arguments);
         }
         let value = Value::Object(arguments);
         if !self.validator.is_valid(&value) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{check_top, compile, explain, input_schema};
+use super::{check_top, compile, explain, input_schema, normalize::make_integral};
 use crate::{
     protocol::{JsonObject, definition::PromptArgument},
     tool::{Input, ToolError},
@@ -86,8 +86,11 @@ impl StringArguments {
     fn coerce(&self, name: &str, text: String) -> Value {
         let wanted = self.property(name, "type").and_then(Value::as_str);
         if matches!(wanted, Some("integer" | "number" | "boolean"))
-            && let Ok(value @ (Value::Number(_) | Value::Bool(_))) = serde_json::from_str(&text)
+            && let Ok(mut value @ (Value::Number(_) | Value::Bool(_))) = serde_json::from_str(&text)
         {
+            if let (Value::Number(number), Some("integer")) = (&mut value, wanted) {
+                make_integral(number);
+            }
             return value;
         }
         Value::String(text)

@@ -36,7 +36,7 @@ const STANDARD_FORMATS: [&str; 15] = [
 pub(super) fn tidy(schema: &mut JsonObject, direction: Direction) {
     schema.remove("$schema");
     schema.remove("title");
-    tidy_object(schema, direction);
+    tidy_object(schema, direction, Extent::Whole);
     let is_object = schema.get("type").is_some_and(|kind| kind == "object");
     if is_object && direction == Direction::Input && !schema.contains_key("additionalProperties") {
         // Also what has no properties at all: a tool without arguments.
@@ -45,17 +45,27 @@ pub(super) fn tidy(schema: &mut JsonObject, direction: Direction) {
     }
 }
 
-fn tidy_value(value: &mut Value, direction: Direction) {
+/// Whether a schema describes all of a value, or stands in a choice beside others that describe it too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Part,
+}
+
+fn tidy_value(value: &mut Value, direction: Direction, extent: Extent) {
     match value {
-        Value::Object(schema) => tidy_object(schema, direction),
+        Value::Object(schema) => tidy_object(schema, direction, extent),
         // The schema of anything, in the spelling that more clients understand.
         Value::Bool(true) => *value = json!({}),
         _ => {}
     }
 }
 
-fn tidy_object(schema: &mut JsonObject, direction: Direction) {
+fn tidy_object(schema: &mut JsonObject, direction: Direction, extent: Extent) {
     merge_plain_choices(schema);
+    if direction == Direction::Input {
+        spread_over_choices(schema);
+    }
     replace_format(schema);
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");
@@ -64,22 +74,32 @@ fn tidy_object(schema: &mut JsonObject, direction: Direction) {
 
     for keyword in ["properties", "patternProperties", "$defs", "dependentSchemas"] {
         if let Some(Value::Object(children)) = schema.get_mut(keyword) {
-            children.values_mut().for_each(|child| tidy_value(child, direction));
+            children.values_mut().for_each(|child| tidy_value(child, direction, Extent::Whole));
         }
     }
-    for keyword in ["items", "contains", "propertyNames", "not", "if", "then", "else"] {
+    for keyword in ["items", "contains", "propertyNames", "additionalProperties"] {
         if let Some(child) = schema.get_mut(keyword) {
-            tidy_value(child, direction);
+            tidy_value(child, direction, Extent::Whole);
         }
     }
-    for keyword in ["prefixItems", "oneOf", "anyOf", "allOf"] {
+    let is_described_here = ["properties", "patternProperties", "$ref", "allOf"]
+        .iter()
+        .any(|keyword| schema.contains_key(*keyword));
+    let branches = if is_described_here { Extent::Part } else { extent };
+    for keyword in ["not", "if", "then", "else"] {
+        if let Some(child) = schema.get_mut(keyword) {
+            tidy_value(child, direction, Extent::Part);
+        }
+    }
+    for (keyword, extent) in
+        [("prefixItems", Extent::Whole), ("oneOf", branches), ("anyOf", branches), ("allOf", Extent::Part)]
+    {
         if let Some(Value::Array(children)) = schema.get_mut(keyword) {
-            children.iter_mut().for_each(|child| tidy_value(child, direction));
+            children.iter_mut().for_each(|child| tidy_value(child, direction, extent));
         }
     }
-    if let Some(child) = schema.get_mut("additionalProperties") {
-        tidy_value(child, direction);
-    } else if direction == Direction::Input && names_all_its_properties(schema) {
+    let is_whole = extent == Extent::Whole && direction == Direction::Input;
+    if is_whole && !schema.contains_key("additionalProperties") && names_all_its_properties(schema) {
         schema.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
 }
@@ -88,6 +108,40 @@ fn tidy_object(schema: &mut JsonObject, direction: Direction) {
 fn names_all_its_properties(schema: &JsonObject) -> bool {
     let further = ["oneOf", "anyOf", "allOf", "$ref", "if", "dependentSchemas", "unevaluatedProperties"];
     schema.contains_key("properties") && !further.iter().any(|keyword| schema.contains_key(*keyword))
+}
+
+/// Writes what is said beside a choice between objects into each of them, so that each can be closed.
+///
+/// schemars describes a flattened enum so: the struct's own properties, and a choice of further ones beside them.
+fn spread_over_choices(schema: &mut JsonObject) {
+    let is_object = |choice: &Value| choice.get("type").is_some_and(|kind| kind == "object");
+    let choices = ["oneOf", "anyOf"].into_iter().filter(|keyword| schema.contains_key(*keyword));
+    let [keyword] = choices.collect::<Vec<_>>()[..] else { return };
+    let is_plain = !["allOf", "$ref", "additionalProperties", "unevaluatedProperties", "patternProperties"]
+        .iter()
+        .any(|keyword| schema.contains_key(*keyword));
+    let Some(Value::Array(choices)) = schema.get(keyword) else { return };
+    if !is_plain || !schema.contains_key("properties") || !choices.iter().all(is_object) {
+        return;
+    }
+    let properties = schema.remove("properties");
+    let required = schema.remove("required");
+    let Some(Value::Array(choices)) = schema.get_mut(keyword) else { return };
+    for choice in choices.iter_mut().filter_map(Value::as_object_mut) {
+        if let Some(Value::Object(shared)) = &properties {
+            let own = choice.entry("properties").or_insert_with(|| json!({}));
+            for (name, property) in shared {
+                if let Value::Object(own) = own {
+                    own.entry(name.clone()).or_insert_with(|| property.clone());
+                }
+            }
+        }
+        if let Some(Value::Array(shared)) = &required
+            && let Value::Array(own) = choice.entry("required").or_insert_with(|| json!([]))
+        {
+            own.splice(0..0, shared.iter().cloned());
+        }
+    }
 }
 
 /// Makes one `enum` of choices between constants, with the constants' descriptions in the text.
