@@ -1,4 +1,5 @@
-//! The core as its users see it, through the client in memory.
+//! The core as its users see it: by name, with JSON, through everything that stands between the wire and a tool.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
-mod smoke;
+mod schema_types;
+mod schemas;
