@@ -37,7 +37,7 @@ pub(crate) struct Core {
     catalog: RwLock<Snapshot>,
     /// Held while the catalog is edited, so that no edit is lost.
     editing: Mutex<()>,
-    ring: std::sync::OnceLock<Box<dyn Ring>>,
+    ring: Box<dyn Ring>,
 }
 
 /// What of the configuration outlives the start.
@@ -70,6 +70,7 @@ impl Endpoint {
             server_meta: server_meta.into(),
         };
         let snapshot = Snapshot::new(registry, &page_settings, &settings);
+        let ring = compose(Router, &settings.limits, own);
         let core = Arc::new(Core {
             info,
             settings,
@@ -77,10 +78,8 @@ impl Endpoint {
             page_settings,
             catalog: RwLock::new(snapshot),
             editing: Mutex::default(),
-            ring: std::sync::OnceLock::new(),
+            ring,
         });
-        // The ring ends in a router that knows the core, so it comes last.
-        core.ring.get_or_init(|| compose(Router::new(Arc::clone(&core)), &core.settings.limits, own));
         Self { core }
     }
 
@@ -187,11 +186,7 @@ impl Core {
 
     /// Sends a request through the ring.
     pub(crate) fn run(&self, request: Request) -> OutcomeFuture {
-        match self.ring.get() {
-            Some(ring) => ring.run(request),
-            // The constructor sets it before anybody can ask.
-            None => unreachable!("the ring is composed with the core"),
-        }
+        self.ring.run(request)
     }
 
     /// The answer to `initialize` in this revision.

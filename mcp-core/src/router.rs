@@ -31,19 +31,17 @@ use crate::{
 };
 
 /// Serves requests from the catalog that is current when they come.
-#[derive(Clone, Debug)]
-pub(crate) struct Router {
-    core: Arc<Core>,
-}
+///
+/// It takes the core from the request: the core holds the ring that this is the end of, and would otherwise hold
+/// itself, and with it the state of every tool, for ever.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Router;
 
 impl Router {
-    pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core }
-    }
-
-    fn route(&self, request: Request) -> Result<Routed, RpcError> {
+    fn route(request: Request) -> Result<Routed, RpcError> {
         let Request { operation, call } = request;
-        let catalog = self.core.catalog();
+        let core = Arc::clone(call.core());
+        let catalog = core.catalog();
         if let Some(what) = missing_capability(&catalog, &operation) {
             return Err(RpcError::method_not_found(operation.method())
                 .with_data(json!(format!("this server has no {what}"))));
@@ -52,13 +50,10 @@ impl Router {
             Operation::CallTool { name, arguments } => {
                 let tool = catalog.tool(&name).ok_or_else(|| unknown_tool(&catalog, &name))?;
                 tool.check_headers(&arguments, &call)?;
-                Routed::Tool {
-                    limit: self.core.settings.limits.result_bytes,
-                    future: tool.call(arguments, call),
-                }
+                Routed::Tool { limit: core.settings.limits.result_bytes, future: tool.call(arguments, call) }
             }
             Operation::List { list, cursor } => list_page(catalog, list, cursor.as_deref(), call)?,
-            Operation::Discover => Routed::ready(Reply::Ready(self.core.discovery())),
+            Operation::Discover => Routed::ready(Reply::Ready(core.discovery())),
             Operation::ReadResource { uri } => {
                 let (resource, variables) =
                     catalog.resource(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
@@ -75,10 +70,7 @@ impl Router {
                 })
             }
             Operation::Complete { reference, completing } => complete(&catalog, reference, completing, call)?,
-            Operation::Listen { filter } => {
-                let core = Arc::clone(&self.core);
-                Routed::later(async move { listen(&core, filter, &call).await })
-            }
+            Operation::Listen { filter } => Routed::later(async move { listen(&core, filter, &call).await }),
         })
     }
 }
@@ -93,7 +85,7 @@ impl Service<Request> for Router {
     }
 
     fn call(&mut self, request: Request) -> Routed {
-        self.route(request).unwrap_or_else(|error| Routed::Ready(Some(Outcome::error(error))))
+        Self::route(request).unwrap_or_else(|error| Routed::Ready(Some(Outcome::error(error))))
     }
 }
 
