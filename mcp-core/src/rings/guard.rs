@@ -12,6 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
+    call::Call,
     protocol::error::RpcError,
     request::{Outcome, Request},
 };
@@ -45,21 +46,24 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let method = request.method();
+        let call = request.call().clone();
         // State that a panic leaves half changed stays within the request, or behind locks of its own.
         let inner = catch_unwind(AssertUnwindSafe(|| self.0.call(request)));
         match inner {
-            Ok(inner) => Guarded { method, inner: Some(inner) },
+            Ok(inner) => Guarded { method, call, inner: Some(inner) },
             Err(panic) => {
                 log(method, panic.as_ref());
-                Guarded { method, inner: None }
+                call.cancel();
+                Guarded { method, call, inner: None }
             }
         }
     }
 }
 
-/// A future whose panic is an answer.
+/// A future whose panic is an answer; one while it is dropped is only logged.
 pub(super) struct Guarded<F> {
     method: &'static str,
+    call: Call,
     inner: Option<F>,
 }
 
@@ -73,9 +77,27 @@ impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Guarded<F> {
         };
         catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll(cx))).unwrap_or_else(|panic| {
             log(method, panic.as_ref());
-            self.inner = None;
+            // What the request started elsewhere is told that nobody waits for it any more.
+            self.call.cancel();
+            self.let_go();
             Poll::Ready(Ok(Outcome::error(RpcError::internal())))
         })
+    }
+}
+
+impl<F> Guarded<F> {
+    /// Drops the request, which may run code of its author's.
+    fn let_go(&mut self) {
+        let inner = self.inner.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(inner))) {
+            log(self.method, panic.as_ref());
+        }
+    }
+}
+
+impl<F> Drop for Guarded<F> {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 
