@@ -6,6 +6,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use tokio::sync::Notify;
+
 use crate::protocol::id::{ProgressToken, RequestId};
 
 /// One message, ready for the wire, without any framing.
@@ -25,6 +27,8 @@ pub(crate) enum Item {
 pub(crate) struct Outbox {
     limit: usize,
     inner: Mutex<Inner>,
+    /// Told when a notification was taken; whoever waits and gives up leaves nothing behind.
+    room: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -32,13 +36,12 @@ struct Inner {
     items: VecDeque<Item>,
     notes: usize,
     reader: Option<Waker>,
-    writers: Vec<Waker>,
 }
 
 impl Outbox {
-    /// A queue that holds at most this many notifications.
+    /// A queue that holds at most this many notifications, and one at least: a subscription has to be acknowledged.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, inner: Mutex::default() }
+        Self { limit: limit.max(1), inner: Mutex::default(), room: Notify::new() }
     }
 
     /// Queues a notification if there is room, or in place of an older one of the same progress.
@@ -63,19 +66,23 @@ impl Outbox {
 
     /// Queues a notification, waiting for room.
     pub(crate) async fn send(&self, bytes: Vec<u8>) {
-        let mut bytes = Some(bytes);
-        std::future::poll_fn(move |cx| {
-            let mut inner = self.lock();
-            if inner.notes >= self.limit {
-                inner.writers.push(cx.waker().clone());
-                return Poll::Pending;
+        if bytes.is_empty() {
+            return;
+        }
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            // Registered before the look at the queue, so that nothing is missed in between.
+            room.as_mut().enable();
+            {
+                let mut inner = self.lock();
+                if inner.notes < self.limit {
+                    inner.push(Item::Note { progress: None, bytes });
+                    return;
+                }
             }
-            if let Some(bytes) = bytes.take() {
-                inner.push(Item::Note { progress: None, bytes });
-            }
-            Poll::Ready(())
-        })
-        .await;
+            room.await;
+        }
     }
 
     /// Queues an answer.
@@ -85,18 +92,30 @@ impl Outbox {
 
     /// Takes the oldest message, if there is one.
     pub(crate) fn pop(&self) -> Option<Item> {
-        self.lock().pop()
+        let item = self.lock().pop();
+        self.tell_of_room(item.as_ref());
+        item
     }
 
     /// Takes the oldest message, waiting for one.
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Item> {
         let mut inner = self.lock();
         match inner.pop() {
-            Some(item) => Poll::Ready(item),
+            Some(item) => {
+                drop(inner);
+                self.tell_of_room(Some(&item));
+                Poll::Ready(item)
+            }
             None => {
                 inner.reader = Some(cx.waker().clone());
                 Poll::Pending
             }
+        }
+    }
+
+    fn tell_of_room(&self, taken: Option<&Item>) {
+        if let Some(Item::Note { .. }) = taken {
+            self.room.notify_waiters();
         }
     }
 
@@ -119,9 +138,6 @@ impl Inner {
         let item = self.items.pop_front()?;
         if matches!(item, Item::Note { .. }) {
             self.notes -= 1;
-            for writer in self.writers.drain(..) {
-                writer.wake();
-            }
         }
         Some(item)
     }
