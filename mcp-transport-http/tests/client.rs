@@ -14,20 +14,20 @@ use tokio::{
 use crate::tools;
 
 /// A server on a free port, with the tools of these tests.
-pub struct TestServer {
-    pub address: SocketAddr,
-    pub endpoint: mcp_core::Endpoint,
-    pub dropped: std::sync::Arc<tokio::sync::Notify>,
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) endpoint: mcp_core::Endpoint,
+    pub(crate) dropped: std::sync::Arc<tokio::sync::Notify>,
     end: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
 
 impl TestServer {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Http::new()).await
     }
 
-    pub async fn with(options: Http) -> Self {
+    pub(crate) async fn with(options: Http) -> Self {
         let (endpoint, dropped) = tools::endpoint();
         let server: HttpServer = options.bind(&endpoint, "127.0.0.1:0").await.unwrap();
         let address = server.local_addr();
@@ -37,48 +37,48 @@ impl TestServer {
     }
 
     /// Begins the shutdown, and waits for its end.
-    pub async fn shut_down(mut self) {
+    pub(crate) async fn shut_down(mut self) {
         self.end.take().unwrap().send(()).unwrap();
         within(self.running).await.unwrap();
     }
 
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client { stream: BufReader::new(TcpStream::connect(self.address).await.unwrap()) }
     }
 
     /// Posts a message over a connection of its own, with the headers that belong to it.
-    pub async fn post(&self, message: &Value) -> Response {
+    pub(crate) async fn post(&self, message: &Value) -> Response {
         let mut client = self.connect().await;
         client.send(&post(message, &[])).await;
         client.response().await
     }
 
     /// Sends raw text over a connection of its own.
-    pub async fn raw(&self, request: &str) -> Response {
+    pub(crate) async fn raw(&self, request: &str) -> Response {
         let mut client = self.connect().await;
         client.send(request).await;
         client.response().await
     }
 }
 
-pub struct Client {
-    pub stream: BufReader<TcpStream>,
+pub(crate) struct Client {
+    pub(crate) stream: BufReader<TcpStream>,
 }
 
 #[derive(Debug)]
-pub struct Response {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Client {
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
     /// The status line and the headers.
-    pub async fn head(&mut self) -> Response {
+    pub(crate) async fn head(&mut self) -> Response {
         let status = self.line().await;
         let status =
             status.split(' ').nth(1).unwrap_or_else(|| panic!("no status: {status:?}")).parse().unwrap();
@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// A whole response.
-    pub async fn response(&mut self) -> Response {
+    pub(crate) async fn response(&mut self) -> Response {
         let mut response = self.head().await;
         if let Some(length) = response.header("content-length") {
             response.body = vec![0; length.parse().unwrap()];
@@ -106,7 +106,7 @@ impl Client {
     }
 
     /// The next chunk of a chunked body; none after the last.
-    pub async fn chunk(&mut self) -> Option<Vec<u8>> {
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
         let length = usize::from_str_radix(&self.line().await, 16).unwrap();
         let mut chunk = vec![0; length + 2];
         within(self.stream.read_exact(&mut chunk)).await.unwrap();
@@ -115,12 +115,12 @@ impl Client {
     }
 
     /// The messages of the next chunk of an event stream.
-    pub async fn events(&mut self) -> Option<Vec<Value>> {
+    pub(crate) async fn events(&mut self) -> Option<Vec<Value>> {
         Some(events(&self.chunk().await?))
     }
 
     /// Whether the server has closed the connection, with nothing more to say.
-    pub async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         within(self.stream.read(&mut [0; 1])).await.is_ok_and(|length| length == 0)
     }
 
@@ -132,22 +132,22 @@ impl Client {
 }
 
 impl Response {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// The status and the code of the JSON-RPC error.
-    pub fn refusal(&self) -> (u16, i64) {
+    pub(crate) fn refusal(&self) -> (u16, i64) {
         (self.status, self.json()["error"]["code"].as_i64().unwrap())
     }
 }
 
-pub fn events(bytes: &[u8]) -> Vec<Value> {
+pub(crate) fn events(bytes: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(bytes).unwrap();
     text.split("\n\n")
         .filter_map(|event| event.strip_prefix("data: "))
@@ -156,25 +156,25 @@ pub fn events(bytes: &[u8]) -> Vec<Value> {
 }
 
 /// Waits, but not for ever.
-pub async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("it takes longer than it may")
 }
 
 /// A message of the modern era, complete.
-pub fn message(method: &str, mut params: Value) -> Value {
+pub(crate) fn message(method: &str, mut params: Value) -> Value {
     params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
     params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 }
 
 /// A call of a tool.
-pub fn call(name: &str, arguments: Value) -> Value {
+pub(crate) fn call(name: &str, arguments: Value) -> Value {
     message("tools/call", json!({"name": name, "arguments": arguments}))
 }
 
 /// The request that posts a message, with its mirrored headers; those given replace or, without a value, remove
 /// them.
-pub fn post(message: &Value, changes: &[(&str, Option<&str>)]) -> String {
+pub(crate) fn post(message: &Value, changes: &[(&str, Option<&str>)]) -> String {
     let body = message.to_string();
     let mut headers = vec![
         ("Host".to_owned(), "localhost".to_owned()),

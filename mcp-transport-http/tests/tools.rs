@@ -9,26 +9,26 @@ use tokio::sync::Notify;
 
 /// Echoes a message.
 #[derive(Deserialize, JsonSchema)]
-pub struct Echo {
+pub(crate) struct Echo {
     /// The message.
     message: String,
 }
 
 /// Reports progress and logs, then ends.
 #[derive(Deserialize, JsonSchema)]
-pub struct Report {}
+pub(crate) struct Report {}
 
 /// Never ends of itself.
 #[derive(Deserialize, JsonSchema)]
-pub struct Hang {}
+pub(crate) struct Hang {}
 
 /// Says on whose behalf it is called.
 #[derive(Deserialize, JsonSchema)]
-pub struct WhoAmI {}
+pub(crate) struct WhoAmI {}
 
 /// Takes a region that is mirrored in a header.
 #[derive(Deserialize, JsonSchema)]
-pub struct Region {
+pub(crate) struct Region {
     /// The region.
     #[schemars(extend("x-mcp-header" = "Region"))]
     region: String,
@@ -43,7 +43,7 @@ impl Drop for Tell {
 }
 
 /// A server with all of them, and what is told when `hang` is dropped.
-pub fn endpoint() -> (Endpoint, Arc<Notify>) {
+pub(crate) fn endpoint() -> (Endpoint, Arc<Notify>) {
     let dropped = Arc::new(Notify::new());
     let tell = Arc::clone(&dropped);
     let read = Annotations::read_only();
