@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::Serialize;
@@ -67,16 +64,25 @@ pub(crate) type HeaderParams = Option<Vec<(String, Vec<u8>)>>;
 
 struct Inner {
     parts: CallParts,
-    /// The bits of the last reported progress, which must only grow.
-    progress: AtomicU64,
+    /// Held while a report is queued, so that reports of several threads go out in order and none after the answer.
+    reports: Mutex<Reports>,
     cancelled: Signal,
+}
+
+struct Reports {
+    /// The last reported progress, which must only grow.
+    progress: f64,
+    /// Nothing more is said: the answer is there.
+    is_over: bool,
+    /// Not even an answer is wanted.
+    is_withdrawn: bool,
 }
 
 impl Call {
     pub(crate) fn new(parts: CallParts) -> Self {
         Self(Arc::new(Inner {
             parts,
-            progress: AtomicU64::new(f64::NEG_INFINITY.to_bits()),
+            reports: Mutex::new(Reports { progress: f64::NEG_INFINITY, is_over: false, is_withdrawn: false }),
             cancelled: Signal::new(),
         }))
     }
@@ -129,12 +135,15 @@ impl Call {
     /// Reports how far the work has come, where the client wants to know.
     ///
     /// `done` must grow from report to report; one that does not is left out. `total` is in the same unit, where
-    /// it is known. Reporting never waits: a client that reads slowly gets the newest report.
+    /// it is known. Reporting never waits: a client that reads slowly gets the newest report. Nothing is reported once
+    /// the request is over.
     pub fn progress(&self, done: f64, total: Option<f64>, message: &str) {
         let Some(token) = &self.0.parts.progress_token else { return };
-        if !done.is_finite() || !self.advance(done) {
+        let mut reports = self.reports();
+        if !done.is_finite() || reports.is_over || done <= reports.progress {
             return;
         }
+        reports.progress = done;
         let params = ProgressParams {
             progress_token: token,
             progress: done,
@@ -142,16 +151,6 @@ impl Call {
             message: (!message.is_empty()).then_some(message),
         };
         self.0.parts.outbox.offer(Some(token.clone()), notification(method::PROGRESS, &params));
-    }
-
-    /// Moves the mark of reported progress up; false where it would not grow.
-    fn advance(&self, done: f64) -> bool {
-        self.0
-            .progress
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
-                (done > f64::from_bits(bits)).then(|| done.to_bits())
-            })
-            .is_ok()
     }
 
     /// Sends a log message to the client, if it asked for this level. No secrets, please: it leaves the server.
@@ -163,7 +162,11 @@ impl Call {
             return;
         }
         let params = LogParams { level, logger: (!logger.is_empty()).then_some(logger), data };
-        self.0.parts.outbox.offer(None, notification(method::MESSAGE, &params));
+        let message = notification(method::MESSAGE, &params);
+        let reports = self.reports();
+        if !reports.is_over {
+            self.0.parts.outbox.offer(None, message);
+        }
     }
 
     /// Whether the client has given up on the request. Async work need not ask: it is dropped at its next await.
@@ -176,8 +179,30 @@ impl Call {
         self.0.cancelled.raised().await;
     }
 
+    /// Tells the work that nobody waits for it any more.
     pub(crate) fn cancel(&self) {
+        self.reports().is_over = true;
         self.0.cancelled.raise();
+    }
+
+    /// The same, where the client wants no answer either.
+    pub(crate) fn withdraw(&self) {
+        self.reports().is_withdrawn = true;
+        self.cancel();
+    }
+
+    /// Ends all reports, and then says the last word, if it is still wanted.
+    pub(crate) fn end(&self, last_word: impl FnOnce()) {
+        let mut reports = self.reports();
+        reports.is_over = true;
+        if !reports.is_withdrawn {
+            last_word();
+        }
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        // Nothing that runs with the lock held is the author's.
+        self.0.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn closing(&self) -> &Signal {
@@ -226,7 +251,8 @@ struct LogParams<'a, T> {
     data: T,
 }
 
-/// A notification in bytes. Empty where the parameters cannot be serialized (a map whose keys are no strings); nothing is sent then.
+/// A notification in bytes, on one line. Empty where the parameters cannot be serialized (a map whose keys are no
+/// strings); nothing is sent then.
 pub(crate) fn notification(method: &'static str, params: &impl Serialize) -> Vec<u8> {
     #[derive(Serialize)]
     struct Notification<'a, T> {
@@ -235,8 +261,14 @@ pub(crate) fn notification(method: &'static str, params: &impl Serialize) -> Vec
         params: &'a T,
     }
 
-    serde_json::to_vec(&Notification { jsonrpc: "2.0", method, params }).unwrap_or_else(|error| {
-        tracing::warn!(%error, method, "a notification could not be serialized");
-        Vec::new()
-    })
+    let mut bytes =
+        serde_json::to_vec(&Notification { jsonrpc: "2.0", method, params }).unwrap_or_else(|error| {
+            tracing::warn!(%error, method, "a notification could not be serialized");
+            Vec::new()
+        });
+    // Raw JSON of an author's may have line breaks between its tokens, which newline framing cannot bear.
+    for byte in bytes.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+    bytes
 }

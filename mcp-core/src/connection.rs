@@ -169,6 +169,7 @@ impl Connection {
         // Whatever it waits for wakes the task that polls it next.
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => {
+                call.end(|| {});
                 self.flush(out);
                 write_answer(out, &call, &outcome);
                 out.push(b'\n');
@@ -214,8 +215,9 @@ impl Connection {
 
 impl Moved {
     fn cancel(&self) {
-        self.call.cancel();
+        self.call.withdraw();
         self.task.abort();
+        self.call.outbox().forget_answer(self.call.id());
     }
 }
 
@@ -241,7 +243,7 @@ impl Future for Waiting {
         let call = &self.call;
         let mut bytes = Vec::with_capacity(256);
         write_answer(&mut bytes, call, &outcome);
-        call.outbox().answer(call.id().clone(), bytes);
+        call.end(|| call.outbox().answer(call.id().clone(), bytes));
         Poll::Ready(())
     }
 }

@@ -139,6 +139,7 @@ impl Running {
             let Some(future) = &mut self.future else { return Poll::Pending };
             if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
                 self.future = None;
+                self.call.end(|| {});
                 let mut bytes = Vec::with_capacity(256);
                 let (id, revision) = (self.call.id(), self.call.revision());
                 encode::answer(&mut bytes, id, &outcome, revision, self.call.core().server_meta());

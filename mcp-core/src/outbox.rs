@@ -90,6 +90,11 @@ impl Outbox {
         self.lock().push(Item::Answer { id, bytes });
     }
 
+    /// Takes back the answer to a request that was cancelled, so that it cannot answer a later one of the same id.
+    pub(crate) fn forget_answer(&self, of: &RequestId) {
+        self.lock().items.retain(|item| !matches!(item, Item::Answer { id, .. } if id == of));
+    }
+
     /// Takes the oldest message, if there is one.
     pub(crate) fn pop(&self) -> Option<Item> {
         let item = self.lock().pop();
