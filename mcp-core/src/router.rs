@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use crate::{
     call::{Call, notification},
-    catalog::{Catalog, List, assemble},
+    catalog::{Audience, Catalog, List, assemble},
     completion::Completing,
     endpoint::Core,
     hub::Change,
@@ -128,7 +128,7 @@ impl Future for Routed {
 /// The answer of a tool, or an error of the same form.
 fn bounded(result: Result<crate::ToolReply, ToolError>, limit: usize) -> crate::ToolReply {
     match result {
-        Ok(reply) if reply.size() <= limit => reply,
+        Ok(reply) if reply.size() <= limit => reply.checked(),
         Ok(reply) => ToolError::new(
             "result_too_large",
             format!(
@@ -196,14 +196,17 @@ async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) ->
         let listed = template.list(call.clone()).await;
         found.extend(listed.map_err(|error| error.into_rpc(template.template.as_str()))?);
     }
+    // A stable sort: a fixed resource stands before what a template lists under the same URI.
     found.sort_by(|a, b| a.uri.cmp(&b.uri));
+    found.dedup_by(|a, b| a.uri == b.uri);
     let start = after.map_or(0, |after| found.partition_point(|resource| resource.uri <= after));
     let rest = &found[start..];
     let page = &rest[..rest.len().min(settings.size)];
     let next = (page.len() < rest.len()).then(|| page.last().map(|last| last.uri.as_str())).flatten();
     let items: Vec<_> = page.iter().map(crate::catalog::encode).collect();
     let items = items.iter().map(Vec::as_slice);
-    Ok(Reply::Ready(assemble(List::Resources, call.revision(), items, next, settings).into()))
+    let page = assemble(List::Resources, call.revision(), items, next, settings, Audience::Caller);
+    Ok(Reply::Ready(page.into()))
 }
 
 /// Finds what an argument belongs to and has it completed.

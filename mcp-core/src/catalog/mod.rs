@@ -4,7 +4,7 @@ mod pages;
 
 use std::{collections::HashMap, sync::Arc};
 
-pub(crate) use self::pages::{PageSettings, Pages, assemble, decode_cursor, encode};
+pub(crate) use self::pages::{Audience, PageSettings, Pages, assemble, decode_cursor, encode};
 use crate::{
     build::Problem,
     prompt::PromptEntry,

@@ -20,6 +20,15 @@ pub(crate) struct PageSettings {
     pub(crate) server_meta: Arc<str>,
 }
 
+/// Who may be handed the same list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Everybody: it comes from the catalog, and no policy makes two callers' catalogs differ yet.
+    Everybody,
+    /// Whoever asked: code of an author's made it, knowing the caller.
+    Caller,
+}
+
 /// One list in one revision.
 #[derive(Debug)]
 pub(crate) struct Pages {
@@ -66,7 +75,8 @@ impl Pages {
         let rest = self.items.get(start..).unwrap_or_default();
         let page = &rest[..rest.len().min(self.settings.size)];
         let next = (page.len() < rest.len()).then(|| page.last().map(|(key, _)| key.as_str())).flatten();
-        assemble(self.list, self.revision, page.iter().map(|(_, item)| item.as_slice()), next, &self.settings)
+        let items = page.iter().map(|(_, item)| item.as_slice());
+        assemble(self.list, self.revision, items, next, &self.settings, Audience::Everybody)
     }
 
     /// Whether a client would see the same list.
@@ -86,6 +96,7 @@ pub(crate) fn assemble<'a>(
     items: impl Iterator<Item = &'a [u8]>,
     next: Option<&str>,
     settings: &PageSettings,
+    audience: Audience,
 ) -> Vec<u8> {
     let mut out = Vec::new();
     out.push(b'{');
@@ -104,10 +115,10 @@ pub(crate) fn assemble<'a>(
         out.extend_from_slice(format!(r#","nextCursor":"{}""#, URL_SAFE_NO_PAD.encode(next)).as_bytes());
     }
     if revision.is_modern() {
-        // No policy makes two callers' lists differ yet, so that any cache may share them.
-        let meta = &settings.server_meta;
+        let (ttl_ms, meta) = (settings.ttl_ms, &settings.server_meta);
+        let scope = if audience == Audience::Everybody { "public" } else { "private" };
         out.extend_from_slice(
-            format!(r#","ttlMs":{},"cacheScope":"public","_meta":{meta}"#, settings.ttl_ms).as_bytes(),
+            format!(r#","ttlMs":{ttl_ms},"cacheScope":"{scope}","_meta":{meta}"#).as_bytes(),
         );
     }
     out.push(b'}');

@@ -127,6 +127,16 @@ impl ToolReply {
         Ok(Self { structured: Some(serde_json::value::to_raw_value(data)?), ..Self::default() })
     }
 
+    /// The same, with the structured content of a failure as text alone: it would break the output schema.
+    pub(crate) fn checked(mut self) -> Self {
+        if self.is_error
+            && let Some(structured) = self.structured.take()
+        {
+            self.content.push(Block::text(structured.get()));
+        }
+        self
+    }
+
     /// Roughly how many bytes the answer takes on the wire.
     pub(crate) fn size(&self) -> usize {
         let block = |block: &Block| match block {
