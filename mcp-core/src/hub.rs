@@ -129,9 +129,13 @@ impl Subscriber {
         }
     }
 
-    /// Changes what the subscriber wants to hear of.
-    pub(crate) fn edit_filter<T>(&self, edit: impl FnOnce(&mut SubscriptionFilter) -> T) -> T {
-        edit(&mut lock(&self.shared.state).filter)
+    /// Changes which resources the subscriber wants to hear of; what is pending of others is dropped.
+    pub(crate) fn edit_resources<T>(&self, edit: impl FnOnce(&mut Vec<String>) -> T) -> T {
+        let mut state = lock(&self.shared.state);
+        let State { filter, updated, .. } = &mut *state;
+        let value = edit(&mut filter.resource_subscriptions);
+        updated.retain(|uri| filter.resource_subscriptions.contains(uri));
+        value
     }
 }
 

@@ -123,7 +123,8 @@ impl Session {
         if catalog.capabilities.resources.is_none() {
             return Err(RpcError::method_not_found(name));
         }
-        if catalog.resource(&uri).is_none() {
+        // One that is gone by now can still be unsubscribed from.
+        if name == method::RESOURCES_SUBSCRIBE && catalog.resource(&uri).is_none() {
             return Err(RpcError::resource_not_found(&uri));
         }
         let limit = origin.core.settings.limits.subscribed_resources;
@@ -133,17 +134,17 @@ impl Session {
                 "As many subscriptions are open as the server takes",
             ));
         };
-        subscriber.edit_filter(|filter| {
-            filter.resource_subscriptions.retain(|known| **known != *uri);
+        subscriber.edit_resources(|resources| {
+            resources.retain(|known| **known != *uri);
             if name == method::RESOURCES_UNSUBSCRIBE {
                 return Ok(());
             }
-            if filter.resource_subscriptions.len() >= limit {
+            if resources.len() >= limit {
                 return Err(RpcError::invalid_params(format!(
                     "A session may subscribe to at most {limit} resources"
                 )));
             }
-            filter.resource_subscriptions.push(uri.into());
+            resources.push(uri.into());
             Ok(())
         })
     }
