@@ -84,7 +84,11 @@ impl Writer<'_> {
         self.json(id);
         self.raw(r#","result":"#);
         match reply {
-            Reply::Ready(bytes) => self.out.extend_from_slice(bytes),
+            Reply::Ready(bytes) => {
+                // The answer's end as well, so that a large list is copied once.
+                self.out.reserve(bytes.len() + 1);
+                self.out.extend_from_slice(bytes);
+            }
             Reply::Tool(reply) => self.tool(reply),
             Reply::Resource(reply) => self.resource(reply),
             Reply::Prompt(messages) => self.prompt(messages),
@@ -104,6 +108,8 @@ impl Writer<'_> {
             self.json(block);
         }
         let structured = reply.structured.as_deref().map(|raw| one_line(raw.get()));
+        // Room for data and mirror at once: growing step by step would copy large answers several times over.
+        self.out.reserve(structured.as_ref().map_or(0, |json| 2 * json.len() + json.len() / 4));
         if let Some(structured) = &structured {
             if !reply.content.is_empty() {
                 self.raw(",");
@@ -212,8 +218,6 @@ fn one_line(json: &str) -> std::borrow::Cow<'_, str> {
 
 /// Appends JSON text as the inside of a JSON string.
 fn escape_into(out: &mut Vec<u8>, json: &str) {
-    // A quote every few bytes is the rule, so that room for each to double is little more than is needed.
-    out.reserve(json.len() + json.len() / 4);
     let bytes = json.as_bytes();
     let mut copied = 0;
     for (index, &byte) in bytes.iter().enumerate() {

@@ -130,3 +130,18 @@ pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }
+
+/// What serde says of a value that does not fit, without the value: it may be a secret, and its sender knows it.
+pub(crate) fn without_value(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let Some(what) = ["invalid type", "invalid value", "unknown variant"]
+        .into_iter()
+        .find(|what| message.starts_with(what))
+    else {
+        return message;
+    };
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{what}, expected {expected}"),
+        None => what.to_owned(),
+    }
+}

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{
     capabilities::ClientCapabilities, definition::Implementation, id::ProgressToken, level::LogLevel,
+    params::object,
 };
 
 /// `_meta` keys of the specification (2026-07-28, basic, "`_meta`").
@@ -27,9 +28,9 @@ pub mod key {
 pub(crate) struct WireMeta {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
     pub(crate) protocol_version: Option<String>,
-    #[serde(rename = "io.modelcontextprotocol/clientInfo")]
+    #[serde(default, rename = "io.modelcontextprotocol/clientInfo", deserialize_with = "object")]
     pub(crate) client_info: Option<Implementation>,
-    #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
+    #[serde(default, rename = "io.modelcontextprotocol/clientCapabilities", deserialize_with = "object")]
     pub(crate) client_capabilities: Option<ClientCapabilities>,
     #[serde(rename = "io.modelcontextprotocol/logLevel")]
     pub(crate) log_level: Option<LogLevel>,

@@ -1,33 +1,43 @@
 //! The parameters of every method in one struct, read in one pass; each method then takes what it needs.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    JsonObject, capabilities::ClientCapabilities, definition::Implementation, error::RpcError, id::RequestId,
-    level::LogLevel, meta::WireMeta,
+    JsonObject,
+    capabilities::ClientCapabilities,
+    definition::Implementation,
+    error::{RpcError, without_value},
+    id::RequestId,
+    level::LogLevel,
+    meta::WireMeta,
 };
 
 /// All parameters that any served method knows; the others are ignored, as JSON-RPC peers of later revisions expect.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Params {
-    #[serde(rename = "_meta")]
+    #[serde(default, rename = "_meta", deserialize_with = "object")]
     pub(crate) meta: Option<WireMeta>,
     pub(crate) name: Option<String>,
     pub(crate) uri: Option<String>,
     pub(crate) cursor: Option<String>,
     pub(crate) arguments: Option<JsonObject>,
-    #[serde(rename = "ref")]
+    #[serde(default, rename = "ref", deserialize_with = "object")]
     pub(crate) reference: Option<Reference>,
+    #[serde(default, deserialize_with = "object")]
     pub(crate) argument: Option<Argument>,
+    #[serde(default, deserialize_with = "object")]
     pub(crate) context: Option<CompletionContext>,
+    #[serde(default, deserialize_with = "object")]
     pub(crate) notifications: Option<SubscriptionFilter>,
     pub(crate) level: Option<LogLevel>,
     pub(crate) request_id: Option<RequestId>,
     pub(crate) reason: Option<String>,
     pub(crate) protocol_version: Option<String>,
+    #[serde(default, deserialize_with = "object")]
     pub(crate) capabilities: Option<ClientCapabilities>,
+    #[serde(default, deserialize_with = "object")]
     pub(crate) client_info: Option<Implementation>,
 }
 
@@ -38,7 +48,8 @@ impl Params {
         if !raw.get().starts_with('{') {
             return Err(RpcError::invalid_params("params must be an object"));
         }
-        serde_json::from_str(raw.get()).map_err(|error| RpcError::invalid_params(format!("params: {error}")))
+        serde_json::from_str(raw.get())
+            .map_err(|error| RpcError::invalid_params(format!("params: {}", without_value(&error))))
     }
 
     /// Takes a string that the method cannot do without.
@@ -47,6 +58,31 @@ impl Params {
             .map(String::into_boxed_str)
             .ok_or_else(|| RpcError::invalid_params(format!("params.{name} is required")))
     }
+}
+
+/// Reads a struct from an object alone; serde's own would take a list of the fields' values as well.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    struct Visitor<T>(std::marker::PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(Visitor(std::marker::PhantomData))
 }
 
 /// What an argument to complete belongs to.

@@ -66,7 +66,6 @@ impl ArgumentSchema {
         if !self.validator.is_valid(&value) {
             return Err(explain::invalid_arguments(&self.validator, &value, &self.known));
         }
-        serde_json::from_value(value)
-            .map_err(|error| ToolError::invalid_argument("", format!("Invalid arguments. {error}.")))
+        serde_json::from_value(value).map_err(|error| explain::unreadable_arguments(&error))
     }
 }

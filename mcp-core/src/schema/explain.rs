@@ -6,7 +6,10 @@ use jsonschema::{
 };
 use serde_json::Value;
 
-use crate::{protocol::error::shorten, tool::ToolError};
+use crate::{
+    protocol::error::{shorten, without_value},
+    tool::ToolError,
+};
 
 /// More than this many mistakes at once help nobody.
 const MAX_ERRORS: usize = 5;
@@ -27,10 +30,18 @@ pub(super) fn invalid_arguments(
         });
         first.get_or_insert(pointer);
     }
-    ToolError::invalid_argument(
-        first.unwrap_or_default(),
-        format!("Invalid arguments. {}.", lines.join("; ")),
-    )
+    ToolError::invalid_argument(first.unwrap_or_default(), sentence(&lines.join("; ")))
+}
+
+/// The error of arguments that fit the schema and that serde refuses all the same, as by a rule of their type.
+///
+/// serde's own words repeat the value; those of a type's rule are its author's.
+pub(super) fn unreadable_arguments(error: &serde_json::Error) -> ToolError {
+    ToolError::invalid_argument("", sentence(&without_value(error)))
+}
+
+fn sentence(why: &str) -> String {
+    format!("Invalid arguments. {why}{}", if why.ends_with('?') { "" } else { "." })
 }
 
 /// Where and why.
