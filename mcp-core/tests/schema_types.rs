@@ -1,10 +1,9 @@
 //! Types as awkward as arguments come, each under the name of its snapshot.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Two fields, one of them optional.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
