@@ -1,0 +1,114 @@
+//! Tools that say how far they are while they run: progress, log messages, and work that takes its time.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep};
+use toolpack::{Annotations, Call, LogLevel, Server, Text, Tool, ToolError};
+
+/// How long the tools pause between two reports.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Registers the tools of this file.
+pub(crate) fn add_to(server: Server) -> Server {
+    server.tool::<WithProgress>().tool::<WithLogging>().tool::<Logging>().tool::<Streaming>().tool::<Slow>()
+}
+
+/// Reports progress three times: 0, 50 and 100 of 100.
+#[derive(Deserialize, JsonSchema)]
+struct WithProgress {}
+
+impl Tool for WithProgress {
+    const NAME: &'static str = "test_tool_with_progress";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    type Output = Text;
+
+    async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
+        call.progress(0.0, Some(100.0), "");
+        sleep(PAUSE).await;
+        call.progress(50.0, Some(100.0), "");
+        sleep(PAUSE).await;
+        call.progress(100.0, Some(100.0), "");
+        Ok(Text::new("Progress was reported three times, to whoever wanted it."))
+    }
+}
+
+/// Sends three log messages at level info.
+#[derive(Deserialize, JsonSchema)]
+struct WithLogging {}
+
+impl Tool for WithLogging {
+    const NAME: &'static str = "test_tool_with_logging";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    type Output = Text;
+
+    async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
+        call.log(LogLevel::Info, "everything", "Tool execution started");
+        sleep(PAUSE).await;
+        call.log(LogLevel::Info, "everything", "Tool processing data");
+        sleep(PAUSE).await;
+        call.log(LogLevel::Info, "everything", "Tool execution completed");
+        Ok(Text::new("Three messages were logged, for whoever asked for level info."))
+    }
+}
+
+/// Logs one message and answers at once.
+#[derive(Deserialize, JsonSchema)]
+struct Logging {}
+
+impl Tool for Logging {
+    const NAME: &'static str = "test_logging_tool";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    type Output = Text;
+
+    async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
+        call.log(LogLevel::Info, "everything", "A message for whoever asked for level info");
+        Ok(Text::new("A message was logged, for whoever asked for level info."))
+    }
+}
+
+/// Streams a few reports before its answer. It asks the user nothing, whatever its name suggests.
+#[derive(Deserialize, JsonSchema)]
+struct Streaming {}
+
+impl Tool for Streaming {
+    // The suite looks for this name, to see that nothing but notifications and the answer come on the stream.
+    const NAME: &'static str = "test_streaming_elicitation";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    type Output = Text;
+
+    async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
+        for step in 1..=3_u8 {
+            call.log(LogLevel::Info, "everything", format!("Step {step} of 3"));
+            call.progress(step.into(), Some(3.0), &format!("step {step} of 3"));
+            sleep(PAUSE / 5).await;
+        }
+        Ok(Text::new("Three steps were reported on the way to this answer."))
+    }
+}
+
+/// Takes as long as it is told, reports progress on the way, and ends at once when it is cancelled.
+#[derive(Deserialize, JsonSchema)]
+struct Slow {
+    /// How long, in milliseconds; at most ten minutes.
+    #[schemars(range(max = 600_000))]
+    ms: u32,
+}
+
+impl Tool for Slow {
+    const NAME: &'static str = "test_slow";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    type Output = Text;
+
+    async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
+        let began = Instant::now();
+        let total = Duration::from_millis(self.ms.into());
+        // Nothing is to be done for cancellation: a call that is cancelled ends at its next await.
+        while let Some(left) = total.checked_sub(began.elapsed()) {
+            call.progress((total - left).as_secs_f64() * 1e3, Some(self.ms.into()), "");
+            sleep(left.min(PAUSE)).await;
+        }
+        Ok(Text::new(format!("That took {} ms.", began.elapsed().as_millis())))
+    }
+}

@@ -1,0 +1,132 @@
+//! What servers among the examples share: a command line that says over what to serve, and serving so.
+
+use std::{error::Error, ffi::OsString, fmt::Display, num::NonZero, process::ExitCode, str::FromStr};
+
+use tokio::runtime::{Builder, Runtime};
+use toolpack::{IntoEndpoint, http::HttpServer, stdio};
+
+/// Over what a server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Its own standard input and output.
+    Stdio,
+    /// HTTP on this address.
+    Http(String),
+}
+
+impl Transport {
+    /// Reads a command line: `--stdio` or `--http ADDR`, `--help`, and whatever else `own` knows. It is given the
+    /// flag and the place to take a value from, and says whether the flag is one of its own.
+    ///
+    /// The other result is what to exit with: help was asked for and shown, or something is wrong and was said.
+    pub(crate) fn from_command_line(
+        help: &str,
+        own: impl FnMut(&str, &mut Values) -> Result<bool, String>,
+    ) -> Result<Self, ExitCode> {
+        match read(std::env::args_os().skip(1).collect(), own) {
+            Ok(Asked::Serve(transport)) => Ok(transport),
+            Ok(Asked::Help) => {
+                println!("{help}");
+                Err(ExitCode::SUCCESS)
+            }
+            Err(problem) => {
+                eprintln!("{problem}; --help says what there is");
+                Err(ExitCode::from(2))
+            }
+        }
+    }
+
+    /// Serves over it until the client leaves or a signal comes; what goes wrong is said on standard error.
+    ///
+    /// The threads that run calls are one for stdio, where one client's calls are mostly short and handing them to
+    /// another thread costs more than it saves, and one a core for HTTP. `threads` overrules both.
+    pub(crate) fn serve(self, server: impl IntoEndpoint, threads: Option<NonZero<usize>>) -> ExitCode {
+        let served = self
+            .runtime(threads)
+            .map_err(Into::into)
+            .and_then(|runtime| runtime.block_on(self.serve_until_the_end(server)));
+        match served {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{}", with_sources(error.as_ref()));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn serve_until_the_end(&self, server: impl IntoEndpoint) -> Result<(), Box<dyn Error>> {
+        match self {
+            Self::Stdio => stdio::serve(server).await?,
+            Self::Http(address) => {
+                let server = HttpServer::bind(server, address).await?;
+                eprintln!("listening on {}", server.url());
+                server.run().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn runtime(&self, threads: Option<NonZero<usize>>) -> std::io::Result<Runtime> {
+        let mut builder = match (self, threads.map(NonZero::get)) {
+            (Self::Stdio, None) | (_, Some(1)) => Builder::new_current_thread(),
+            (Self::Http(_), None) => Builder::new_multi_thread(),
+            (_, Some(threads)) => {
+                let mut builder = Builder::new_multi_thread();
+                builder.worker_threads(threads);
+                builder
+            }
+        };
+        builder.enable_all().build()
+    }
+}
+
+/// The words of a command line that are not read yet.
+pub(crate) struct Values(std::vec::IntoIter<OsString>);
+
+impl Values {
+    /// The value of a flag: the word after it.
+    pub(crate) fn value(&mut self, flag: &str, meaning: &str) -> Result<String, String> {
+        let value = self.0.next().ok_or_else(|| format!("{flag} wants {meaning} after it"))?;
+        value.into_string().map_err(|value| format!("{flag} {} is not Unicode", value.display()))
+    }
+
+    /// The value of a flag that takes a number.
+    #[allow(dead_code, reason = "not every example has such a flag")]
+    pub(crate) fn number<N: FromStr<Err: Display>>(&mut self, flag: &str) -> Result<N, String> {
+        let value = self.value(flag, "a number")?;
+        value.parse().map_err(|error| format!("{flag} {value}: {error}"))
+    }
+}
+
+enum Asked {
+    Help,
+    Serve(Transport),
+}
+
+fn read(
+    words: Vec<OsString>,
+    mut own: impl FnMut(&str, &mut Values) -> Result<bool, String>,
+) -> Result<Asked, String> {
+    let mut values = Values(words.into_iter());
+    let mut transport = None;
+    while let Some(word) = values.0.next() {
+        let flag = word.to_string_lossy();
+        let named = match flag.as_ref() {
+            "--help" | "-h" => return Ok(Asked::Help),
+            "--stdio" => Transport::Stdio,
+            "--http" => Transport::Http(values.value("--http", "an address such as 127.0.0.1:8080")?),
+            flag if own(flag, &mut values)? => continue,
+            flag => return Err(format!("there is no flag {flag}")),
+        };
+        if transport.replace(named).is_some() {
+            return Err("--stdio and --http go one at a time".to_owned());
+        }
+    }
+    transport.map(Asked::Serve).ok_or_else(|| "say --stdio or --http ADDR".to_owned())
+}
+
+/// An error with everything that caused it, in one line.
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
