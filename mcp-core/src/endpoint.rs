@@ -104,7 +104,7 @@ impl Endpoint {
     /// Changes what is registered, while clients are connected.
     ///
     /// The edit is taken as a whole or, when it returns an error, not at all. Clients that want to know are told
-    /// which lists changed.
+    /// which lists changed. Edits come one after the other: an edit within an edit would wait for ever.
     ///
     /// # Errors
     ///

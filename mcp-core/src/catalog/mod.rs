@@ -106,15 +106,18 @@ impl Registry {
         match entry.0 {
             EntryKind::Tool(tool) => {
                 let name = tool.definition.name.clone();
-                insert(&mut self.tools, name, Arc::from(tool), "tool")
+                let label = |tool: &ToolEntry| tool.definition.description.clone();
+                insert(&mut self.tools, name, Arc::from(tool), "tool", label)
             }
             EntryKind::Prompt(prompt) => {
                 let name = prompt.definition.name.clone();
-                insert(&mut self.prompts, name, Arc::from(prompt), "prompt")
+                let label = |prompt: &PromptEntry| prompt.definition.description.clone();
+                insert(&mut self.prompts, name, Arc::from(prompt), "prompt", label)
             }
             EntryKind::Resource(resource) if resource.template.is_fixed() => {
                 let uri = resource.template.as_str().to_owned();
-                insert(&mut self.resources, uri, Arc::from(resource), "resource")
+                let label = |resource: &ResourceEntry| Some(resource.definition().name);
+                insert(&mut self.resources, uri, Arc::from(resource), "resource", label)
             }
             EntryKind::Resource(resource) => {
                 let known =
@@ -123,7 +126,7 @@ impl Registry {
                     let subject = format!("resource `{}`", resource.template);
                     return Err(Problem::new(
                         subject,
-                        format!("matches the same URIs as `{}`", known.template),
+                        format!("matches the same URIs as `{}`, which is there already", known.template),
                     ));
                 }
                 self.templates.push(Arc::from(resource));
@@ -148,17 +151,20 @@ impl Registry {
     }
 }
 
+/// Adds an entry under its name; `label` tells it from another of the same name.
 fn insert<T>(
     map: &mut HashMap<String, Arc<T>>,
     name: String,
     entry: Arc<T>,
     what: &str,
+    label: impl Fn(&T) -> Option<String>,
 ) -> Result<(), Problem> {
-    if map.contains_key(&name) {
-        return Err(Problem::new(
-            format!("{what} `{name}`"),
-            format!("another {what} of the same name is there already"),
-        ));
+    if let Some(known) = map.get(&name) {
+        let label = |entry| {
+            label(entry).map_or_else(|| "one without a description".to_owned(), |text| format!("{text:?}"))
+        };
+        let why = format!("there are two of this name: {} and {}", label(known), label(&entry));
+        return Err(Problem::new(format!("{what} `{name}`"), why));
     }
     map.insert(name, entry);
     Ok(())

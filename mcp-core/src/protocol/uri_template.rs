@@ -111,7 +111,10 @@ impl UriTemplate {
         rest.is_empty().then_some(values)
     }
 
-    /// Whether some URI is of both forms, with every variable taken as any text: registration refuses such pairs.
+    /// Whether both are the same but for the names of their variables: registration refuses such pairs.
+    ///
+    /// Templates that have only some URIs in common may stand side by side, as `a://{x}` and `a://b-{y}` do: the one
+    /// that is literal for longer is tried first.
     pub(crate) fn collides_with(&self, other: &Self) -> bool {
         let shape = |template: &Self| {
             let mut shape = vec![template.head.clone()];

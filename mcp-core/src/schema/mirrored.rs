@@ -127,7 +127,11 @@ fn count(schema: &Value) -> usize {
         Value::Object(members) => members
             .iter()
             .map(|(key, value)| match (key.as_str(), value) {
-                (KEYWORD, Value::String(_)) => 1,
+                // Among properties it is a name like any other.
+                ("properties" | "$defs" | "patternProperties" | "dependentSchemas", Value::Object(named)) => {
+                    named.values().map(count).sum()
+                }
+                (KEYWORD, _) => 1,
                 ("const" | "enum" | "default" | "examples", _) => 0,
                 (_, value) => count(value),
             })

@@ -8,6 +8,18 @@ use crate::{
     tool::{Input, ToolError},
 };
 
+/// Refuses fields that no text could say, since nobody could ever fill them in.
+fn check_fields(schema: &JsonObject) -> Result<(), String> {
+    let Some(Value::Object(properties)) = schema.get("properties") else { return Ok(()) };
+    for (name, property) in properties {
+        if let Some(kind @ ("array" | "object" | "null")) = property.get("type").and_then(Value::as_str) {
+            let article = if kind == "null" { "" } else { "an " };
+            return Err(format!("field `{name}` is {article}{kind}, which cannot be written as text"));
+        }
+    }
+    Ok(())
+}
+
 /// The schema of a type whose fields are written as text.
 #[derive(Debug)]
 pub(crate) struct StringArguments {
@@ -25,6 +37,7 @@ impl StringArguments {
             _ => None,
         };
         check_top(&schema)?;
+        check_fields(&schema)?;
         let validator = compile(&schema)?;
         let known = match schema.get("properties") {
             Some(Value::Object(properties)) => properties.keys().cloned().collect(),
