@@ -58,7 +58,7 @@ impl Operation {
             method::DISCOVER => Ok(Self::Discover),
             method::LISTEN => params
                 .notifications
-                .map(|filter| Self::Listen { filter })
+                .map(|filter| Self::Listen { filter: *filter })
                 .ok_or_else(|| RpcError::invalid_params("params.notifications is required")),
             _ => return Ok(None),
         };
@@ -71,7 +71,7 @@ impl Operation {
         let argument = params.argument.ok_or_else(|| missing("argument"))?;
         let others: BTreeMap<_, _> = params.context.unwrap_or_default().arguments;
         let completing = Completing { argument: argument.name, value: argument.value, others };
-        Ok(Self::Complete { reference, completing })
+        Ok(Self::Complete { reference: *reference, completing })
     }
 
     pub(crate) fn method(&self) -> &'static str {

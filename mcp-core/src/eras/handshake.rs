@@ -52,8 +52,8 @@ impl Session {
             .unwrap_or(Revision::NEWEST_HANDSHAKE);
         let session = Self {
             revision,
-            client: Arc::new(client),
-            capabilities: Arc::new(capabilities),
+            client: Arc::from(client),
+            capabilities: Arc::from(capabilities),
             log_level: Mutex::new(LogLevel::Info),
             subscriber: origin.core.subscribe_session(),
         };

@@ -58,7 +58,7 @@ pub(crate) fn accept(
         revision,
         transport: origin.transport,
         principal: origin.principal,
-        client: meta.client_info.map(Arc::new),
+        client: meta.client_info.map(Arc::from),
         capabilities: Arc::new(capabilities),
         log_level: meta.log_level,
         progress_token: meta.progress_token,

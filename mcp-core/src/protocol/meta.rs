@@ -29,7 +29,7 @@ pub(crate) struct WireMeta {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
     pub(crate) protocol_version: Option<String>,
     #[serde(default, rename = "io.modelcontextprotocol/clientInfo", deserialize_with = "object")]
-    pub(crate) client_info: Option<Implementation>,
+    pub(crate) client_info: Option<Box<Implementation>>,
     #[serde(default, rename = "io.modelcontextprotocol/clientCapabilities", deserialize_with = "object")]
     pub(crate) client_capabilities: Option<ClientCapabilities>,
     #[serde(rename = "io.modelcontextprotocol/logLevel")]

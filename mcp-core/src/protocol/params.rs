@@ -14,31 +14,33 @@ use super::{
 };
 
 /// All parameters that any served method knows; the others are ignored, as JSON-RPC peers of later revisions expect.
+///
+/// The larger ones are boxed: this struct is moved several times a call, and copying it showed in profiles.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Params {
     #[serde(default, rename = "_meta", deserialize_with = "object")]
-    pub(crate) meta: Option<WireMeta>,
+    pub(crate) meta: Option<Box<WireMeta>>,
     pub(crate) name: Option<String>,
     pub(crate) uri: Option<String>,
     pub(crate) cursor: Option<String>,
     pub(crate) arguments: Option<JsonObject>,
     #[serde(default, rename = "ref", deserialize_with = "object")]
-    pub(crate) reference: Option<Reference>,
+    pub(crate) reference: Option<Box<Reference>>,
     #[serde(default, deserialize_with = "object")]
-    pub(crate) argument: Option<Argument>,
+    pub(crate) argument: Option<Box<Argument>>,
     #[serde(default, deserialize_with = "object")]
-    pub(crate) context: Option<CompletionContext>,
+    pub(crate) context: Option<Box<CompletionContext>>,
     #[serde(default, deserialize_with = "object")]
-    pub(crate) notifications: Option<SubscriptionFilter>,
+    pub(crate) notifications: Option<Box<SubscriptionFilter>>,
     pub(crate) level: Option<LogLevel>,
     pub(crate) request_id: Option<RequestId>,
     pub(crate) reason: Option<String>,
     pub(crate) protocol_version: Option<String>,
     #[serde(default, deserialize_with = "object")]
-    pub(crate) capabilities: Option<ClientCapabilities>,
+    pub(crate) capabilities: Option<Box<ClientCapabilities>>,
     #[serde(default, deserialize_with = "object")]
-    pub(crate) client_info: Option<Implementation>,
+    pub(crate) client_info: Option<Box<Implementation>>,
 }
 
 impl Params {
