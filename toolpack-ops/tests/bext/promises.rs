@@ -1,23 +1,14 @@
 //! Every promise of the suite, on the embedded engine, each as a test of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use toolpack_ops::bext::engine::embedded::{Embedded, EmbeddedConfig};
-use toolpack_ops::bext::engine::suite::{Engines, Harness, Limits, PROMISES};
-use toolpack_ops::bext::engine::{Clock, InstanceId, Timestamp};
+use toolpack_ops::bext::engine::suite::{Harness, Limits, PROMISES};
+use toolpack_ops::bext::engine::{Engines, InstanceId};
 
-/// A clock that stands still until it is moved.
-#[derive(Debug)]
-struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_millis(self.0.load(Ordering::SeqCst))
-    }
-}
+use super::clock::Hand;
 
 #[derive(Debug)]
 struct OnDisk {
@@ -30,7 +21,7 @@ impl OnDisk {
     fn new() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
-            clock: Arc::new(Hand(AtomicI64::new(1_767_225_600_000))),
+            clock: Arc::default(),
             config: EmbeddedConfig::default()
                 .with_max_sql_chars(2_000)
                 .with_max_rows(20)
@@ -46,12 +37,11 @@ impl Harness for OnDisk {
     async fn open(&self) -> Engines {
         let opened =
             Embedded::open_with_clock(self.directory.path(), self.config.clone(), self.clock.clone());
-        let engine = Arc::new(opened.await.unwrap());
-        Engines { instances: engine.clone(), database: engine.clone(), key_value: engine }
+        Engines::of(opened.await.unwrap())
     }
 
     fn advance(&self, by: Duration) {
-        self.clock.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.clock.advance(by);
     }
 
     fn instance(&self) -> InstanceId {

@@ -27,7 +27,8 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `NotFound` for the instance (`instance_not_found`). `InvalidInput` for a statement that does not only read
+    /// `NotFound` for the instance (`instance_not_found`), a table (`table_not_found`) or a column
+    /// (`column_not_found`), naming it. `InvalidInput` for a statement that does not only read
     /// (`not_read_only`), that the database refuses (`sql_error`, with its words), and the refusals above.
     /// `TimedOut` past the statement limit (`statement_timeout`). `Unavailable` if the store does not answer.
     async fn query(&self, app: &AppRef, statement: Statement) -> Result<Rows, Error>;

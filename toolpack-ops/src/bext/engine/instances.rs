@@ -81,7 +81,7 @@ pub struct InstancePage {
 pub struct InstanceStatus {
     /// The id that other tools take as `instance_id`.
     pub id: InstanceId,
-    /// The name for people.
+    /// The name for people; the id, where it was given none.
     pub name: String,
     /// `healthy`, `degraded` (answers slowly or only in part) or `unreachable`.
     pub status: InstanceHealth,

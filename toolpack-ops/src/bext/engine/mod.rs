@@ -6,7 +6,7 @@
 //! | [`Database`] | one SQL database for each app |
 //! | [`KeyValue`] | one key-value store for each app |
 //!
-//! The traits are object-safe and held as `Arc<dyn …>`. Every method is required, so that a wrapper cannot lose one.
+//! The traits are object-safe and held as `Arc<dyn …>`, all of them together as [`Engines`]. Every method is required, so that a wrapper cannot lose one.
 //! [`embedded`] is the engine that needs nothing else; `suite` (feature `suite`) holds the promises that every
 //! engine keeps.
 //!
@@ -18,6 +18,8 @@
 //! - What returned success is durable: killing the process loses nothing of it.
 //! - Dropping the future cancels: a write is then either undone or complete, never half done.
 //! - Any number of calls may run at once, from several processes too, where the engine has a shared store.
+//!
+//! A method returns its error and does not log it: whoever tells the caller of it does, as the tools do.
 //!
 //! There is no SQL here and no type of a vendor.
 
@@ -40,7 +42,45 @@ pub use names::{AppName, AppRef, InstanceId};
 pub use paging::{Cursor, PageSize};
 pub use time::{Clock, SystemClock, Timestamp};
 
+use std::sync::Arc;
+
 use crate::error::{Error, ErrorKind};
+
+/// The engines of the pack: one for each trait, or one that is all of them.
+///
+/// It is the state of every tool; cloning it is cheap.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Engines {
+    /// The instances.
+    pub instances: Arc<dyn Instances>,
+    /// The databases.
+    pub database: Arc<dyn Database>,
+    /// The key-value stores.
+    pub key_value: Arc<dyn KeyValue>,
+}
+
+impl Engines {
+    /// One engine for everything, such as [`Embedded`](embedded::Embedded).
+    pub fn of(engine: impl Instances + Database + KeyValue) -> Self {
+        let engine = Arc::new(engine);
+        Self { instances: engine.clone(), database: engine.clone(), key_value: engine }
+    }
+
+    /// Another engine for the databases.
+    #[must_use]
+    pub fn with_database(mut self, database: Arc<dyn Database>) -> Self {
+        self.database = database;
+        self
+    }
+
+    /// Another engine for the key-value stores.
+    #[must_use]
+    pub fn with_key_value(mut self, key_value: Arc<dyn KeyValue>) -> Self {
+        self.key_value = key_value;
+        self
+    }
+}
 
 /// A value that its type refuses.
 fn invalid_argument(message: impl Into<String>) -> Error {

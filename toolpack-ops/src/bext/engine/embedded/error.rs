@@ -24,6 +24,13 @@ pub(super) fn sqlite(error: Sqlite) -> Error {
     };
     let words = words.unwrap_or_else(|| code.to_string());
     let (kind, name, message) = match code.code {
+        // SQLite has one code for all of these, and has kept the words for twenty years.
+        ErrorCode::Unknown if words.starts_with("no such table: ") => {
+            (ErrorKind::NotFound, "table_not_found", words)
+        }
+        ErrorCode::Unknown if words.starts_with("no such column: ") => {
+            (ErrorKind::NotFound, "column_not_found", words)
+        }
         ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::ParameterOutOfRange => {
             (ErrorKind::InvalidInput, "sql_error", words)
         }

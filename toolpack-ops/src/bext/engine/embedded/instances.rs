@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 
 use super::connection::{Access, StoreFile};
-use super::{Embedded, Shared, logged};
+use super::{Embedded, Shared};
 use crate::bext::engine::{
     AppName, AppRef, Cursor, Instance, InstanceHealth, InstanceId, InstancePage, InstanceStatus, Instances,
     ListInstances,
@@ -20,7 +20,7 @@ impl Instances for Embedded {
     async fn list(&self, options: ListInstances) -> Result<InstancePage, Error> {
         let limit = self.config().statement_timeout();
         let page = self.blocking(limit, None, move |shared, _| page(shared, &options)).await;
-        let (instances, next_cursor) = page.map_err(|error| logged(error.at("list_instances", "")))?;
+        let (instances, next_cursor) = page.map_err(|error| error.at("list_instances", ""))?;
         let mut checks = JoinSet::new();
         for (position, instance) in instances.into_iter().enumerate() {
             let engine = self.clone();
@@ -38,7 +38,7 @@ impl Instances for Embedded {
         let wanted = id.clone();
         let limit = self.config().statement_timeout();
         let found = self.blocking(limit, None, move |shared, _| shared.registry.resolve(&wanted)).await;
-        found.map_err(|error| logged(error.at("resolve", id)))
+        found.map_err(|error| error.at("resolve", id))
     }
 }
 
@@ -100,6 +100,12 @@ impl Embedded {
         let answer = tokio::time::timeout(limit, probe).await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::TimedOut, "probe_timeout", "the store does not answer in time"))
         });
-        answer.map_err(|error| logged(error.at("check", app)))
+        // It ends here: the caller sees a status. Hence the log.
+        answer.map_err(|error| {
+            let error = error.at("check", app);
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(code = error.code(), cause, "{error}");
+            error
+        })
     }
 }

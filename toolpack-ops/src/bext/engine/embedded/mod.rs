@@ -117,7 +117,7 @@ impl Embedded {
             let limit = self.config().statement_timeout();
             self.blocking(limit, Some(turn), move |shared, job| work(shared, &app, job)).await
         };
-        result.await.map_err(|error| logged(error.at(operation, app)))
+        result.await.map_err(|error| error.at(operation, app))
     }
 
     /// Does blocking work that is not on the store of one app.
@@ -162,15 +162,6 @@ fn make_root(root: &Path) -> std::io::Result<()> {
 
 fn panicked(panic: tokio::task::JoinError) -> Error {
     Error::new(ErrorKind::Unexpected, "internal", "the engine failed").with_source(panic)
-}
-
-/// Leaves a trace of what is not the caller's doing; the caller is told less.
-fn logged(error: Error) -> Error {
-    if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unexpected | ErrorKind::Unsupported) {
-        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(code = error.code(), cause, "{error}");
-    }
-    error
 }
 
 #[cfg(test)]

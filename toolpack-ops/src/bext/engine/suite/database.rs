@@ -23,7 +23,7 @@ pub async fn an_app_without_data_reads_as_empty(harness: &dyn Harness) {
     assert_eq!(rows.columns, ["one", "two"]);
     assert_eq!(rows.rows, [[Cell::Integer(1), Cell::Text("x".into())]]);
     assert_eq!((rows.row_count, rows.truncated), (1, false));
-    let error = engines.query_fails(&app, "SELECT * FROM t", ErrorKind::InvalidInput, "sql_error").await;
+    let error = engines.query_fails(&app, "SELECT * FROM t", ErrorKind::NotFound, "table_not_found").await;
     assert!(error.message().contains('t'));
     engines.execute(&app, "CREATE TABLE t (a INTEGER)").await;
     assert_eq!(engines.query(&app, "SELECT * FROM t").await.row_count, 0);
@@ -297,9 +297,17 @@ pub async fn a_failed_statement_changes_nothing(harness: &dyn Harness) {
 pub async fn errors_name_the_fault(harness: &dyn Harness) {
     let (engines, app) = (harness.open().await, app(harness, "a"));
     engines.execute(&app, "CREATE TABLE t (a)").await;
+    for (sql, code, named) in [
+        ("SELECT * FROM users", "table_not_found", "users"),
+        ("SELECT missing FROM t", "column_not_found", "missing"),
+    ] {
+        let error = engines.query_fails(&app, sql, ErrorKind::NotFound, code).await;
+        assert!(error.message().contains(named), "{sql}: {error}");
+    }
+    let error =
+        engines.execute_fails(&app, "DELETE FROM users", ErrorKind::NotFound, "table_not_found").await;
+    assert!(error.message().contains("users"), "{error}");
     for (sql, named) in [
-        ("SELECT * FROM users", "users"),
-        ("SELECT missing FROM t", "missing"),
         ("SELECT a FROM t WHERE", "incomplete"),
         ("SELECT nope(a) FROM t", "nope"),
         ("SELECT a FROM t ORDER WITH", "WITH"),
@@ -317,7 +325,7 @@ pub async fn apps_share_no_data(harness: &dyn Harness) {
     let engines = harness.open().await;
     let (one, two) = (app(harness, "one"), app(harness, "two"));
     engines.execute(&one, "CREATE TABLE t (a)").await;
-    engines.query_fails(&two, "SELECT * FROM t", ErrorKind::InvalidInput, "sql_error").await;
+    engines.query_fails(&two, "SELECT * FROM t", ErrorKind::NotFound, "table_not_found").await;
     engines.execute(&two, "CREATE TABLE t (a)").await;
     engines.execute(&two, "INSERT INTO t VALUES (1)").await;
     assert_eq!(engines.query(&one, "SELECT * FROM t").await.row_count, 0);

@@ -209,7 +209,7 @@ pub async fn apps_share_no_keys(harness: &dyn Harness) {
 pub async fn sql_does_not_reach_the_keys(harness: &dyn Harness) {
     let (engines, app) = (harness.open().await, app(harness, "a"));
     engines.set(&app, "k", "v", None).await;
-    engines.query_fails(&app, "SELECT * FROM kv", ErrorKind::InvalidInput, "sql_error").await;
+    engines.query_fails(&app, "SELECT * FROM kv", ErrorKind::NotFound, "table_not_found").await;
     engines.execute(&app, "CREATE TABLE kv (key TEXT)").await;
     engines.execute(&app, "DELETE FROM kv").await;
     assert_eq!(engines.get(&app, "k").await.unwrap().value, "v");

@@ -29,12 +29,11 @@ pub mod key_value;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{AppRef, Changes, Database, InstanceId, Instances, KeyValue, Rows, Statement};
+use super::{AppRef, Changes, Engines, InstanceId, Rows, Statement};
 use crate::error::{Error, ErrorKind};
 
 /// Where engines come from.
@@ -56,17 +55,6 @@ pub trait Harness: fmt::Debug + Send + Sync + 'static {
 
     /// Removes the data.
     async fn clean_up(self: Box<Self>);
-}
-
-/// An engine, by its traits.
-#[derive(Clone, Debug)]
-pub struct Engines {
-    /// The instances.
-    pub instances: Arc<dyn Instances>,
-    /// The databases.
-    pub database: Arc<dyn Database>,
-    /// The key-value stores.
-    pub key_value: Arc<dyn KeyValue>,
 }
 
 /// Limits of an engine, which the suite goes up to and beyond; best small, to be quick.
