@@ -1,8 +1,11 @@
 //! The core as its users see it: by name, with JSON, through everything that stands between the wire and a tool.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
+mod arguments;
 mod floors;
 mod harness;
+mod lists;
 mod registration;
+mod resources;
 mod schema_types;
 mod schemas;
