@@ -4,6 +4,7 @@
 mod capabilities;
 mod changes;
 mod content;
+mod printing;
 mod prompts;
 mod reports;
 mod resources;
@@ -46,6 +47,7 @@ fn server() -> Server<changes::Watched> {
             "A server for tests. Call any tool: none of them touches anything outside this process.",
         );
     let server = content::add_to(server);
+    let server = printing::add_to(server);
     let server = reports::add_to(server);
     let server = schemas::add_to(server);
     let server = capabilities::add_to(server);

@@ -30,6 +30,8 @@ impl Tool for WithProgress {
         call.progress(50.0, Some(100.0), "");
         sleep(PAUSE).await;
         call.progress(100.0, Some(100.0), "");
+        // Some clients forget a call's token when they see its answer, before they look at what came just before it.
+        sleep(PAUSE).await;
         Ok(Text::new("Progress was reported three times, to whoever wanted it."))
     }
 }

@@ -1,0 +1,4 @@
+//! What the end-to-end tests share.
+
+pub(crate) mod process;
+pub(crate) mod wire_schema;
