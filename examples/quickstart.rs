@@ -63,8 +63,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             server.run().await?;
         }
         ["--help" | "-h", ..] => eprintln!("{HELP}"),
-        [word, ..] => {
-            eprintln!("{word} is no way to serve\n{HELP}");
+        _ => {
+            eprintln!("cannot make sense of: {}\n{HELP}", words.join(" "));
             std::process::exit(2);
         }
     }

@@ -3,6 +3,8 @@
 
 #[path = "../support/serving.rs"]
 mod serving;
+#[cfg(test)]
+mod tests;
 mod tools;
 
 use std::process::ExitCode;

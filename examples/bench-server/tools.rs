@@ -70,8 +70,9 @@ struct ListRows {
     count: u32,
 }
 
+/// Made-up users.
 #[derive(Serialize, JsonSchema)]
-struct Rows {
+pub(crate) struct Rows {
     /// The users, by id.
     rows: Vec<Row>,
 }
@@ -96,15 +97,20 @@ impl Tool for ListRows {
     type Output = Rows;
 
     async fn call(self, (): &(), _: &Call) -> Result<Rows, ToolError> {
-        let row = |id| Row {
-            id,
-            name: format!("User {id}"),
-            email: format!("user{id}@example.com"),
-            created_at: "2026-01-01T00:00:00Z",
-            score: f64::from(id) / 2.0,
-        };
-        Ok(Rows { rows: (1..=self.count).map(row).collect() })
+        Ok(rows(self.count))
     }
+}
+
+/// The first made-up users.
+pub(crate) fn rows(count: u32) -> Rows {
+    let row = |id| Row {
+        id,
+        name: format!("User {id}"),
+        email: format!("user{id}@example.com"),
+        created_at: "2026-01-01T00:00:00Z",
+        score: f64::from(id) / 2.0,
+    };
+    Rows { rows: (1..=count).map(row).collect() }
 }
 
 /// As much text as is asked for.
