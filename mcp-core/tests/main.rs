@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
 mod arguments;
+mod calls;
 mod floors;
 mod harness;
 mod lists;
@@ -9,3 +10,4 @@ mod registration;
 mod resources;
 mod schema_types;
 mod schemas;
+mod subscriptions;
