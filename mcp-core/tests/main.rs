@@ -3,8 +3,11 @@
 
 mod arguments;
 mod calls;
+mod eras_connection;
+mod eras_http;
 mod floors;
 mod harness;
+mod hostile;
 mod lists;
 mod registration;
 mod resources;
