@@ -8,6 +8,7 @@ mod eras_http;
 mod floors;
 mod harness;
 mod hostile;
+mod layers;
 mod lists;
 mod registration;
 mod resources;
