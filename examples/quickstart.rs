@@ -48,11 +48,10 @@ impl Prompt for Welcome {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let greet = async |greet: Greet, _| Ok(Text::new(format!("Hello, {}!", greet.name)));
-    let server = Server::new("quickstart", "1.0.0")
-        .add(tool_fn("greet", Annotations::read_only(), greet))
-        .resource::<Guests>()
-        .prompt::<Welcome>();
+    let greet = tool_fn("greet", Annotations::read_only(), async |guest: Greet, _| {
+        Ok(Text::new(format!("Hello, {}!", guest.name)))
+    });
+    let server = Server::new("quickstart", "1.0.0").add(greet).resource::<Guests>().prompt::<Welcome>();
 
     let words: Vec<_> = std::env::args_os().skip(1).map(|word| word.display().to_string()).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {

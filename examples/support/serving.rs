@@ -38,8 +38,10 @@ impl Transport {
 
     /// Serves over it until the client leaves or a signal comes; what goes wrong is said on standard error.
     ///
-    /// The threads that run calls are one for stdio, where one client's calls are mostly short and handing them to
-    /// another thread costs more than it saves, and one a core for HTTP. `threads` overrules both.
+    /// Calls run on one thread with stdio: its one reader and one writer gain nothing from a second. With HTTP they run
+    /// on a thread a core, so that large answers to many clients use the whole machine. That is a trade: where calls
+    /// are tiny, waking another thread is a fifth of what a call costs, and one thread is cheaper. `threads` overrules
+    /// both.
     pub(crate) fn serve(self, server: impl IntoEndpoint, threads: Option<NonZero<usize>>) -> ExitCode {
         let served = self
             .runtime(threads)
