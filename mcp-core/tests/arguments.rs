@@ -21,6 +21,7 @@ struct Password(
 );
 
 /// Everything that can go wrong.
+#[allow(dead_code, reason = "read through `Debug`")]
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Search {

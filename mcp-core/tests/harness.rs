@@ -112,11 +112,12 @@ impl Posted {
 pub(crate) fn headers_for(message: &Value) -> MirroredHeaders<'static> {
     let text = |value: &Value| value.as_str().map(|text| text.as_bytes().to_vec().into());
     let params = &message["params"];
-    let mut headers = MirroredHeaders::default();
-    headers.protocol_version = text(&params["_meta"]["io.modelcontextprotocol/protocolVersion"]);
-    headers.method = text(&message["method"]);
-    headers.name = text(&params["name"]).or_else(|| text(&params["uri"]));
-    headers
+    MirroredHeaders {
+        protocol_version: text(&params["_meta"]["io.modelcontextprotocol/protocolVersion"]),
+        method: text(&message["method"]),
+        name: text(&params["name"]).or_else(|| text(&params["uri"])),
+        params: Vec::new(),
+    }
 }
 
 /// Takes a message as over HTTP, to its answer.

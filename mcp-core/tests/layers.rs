@@ -129,7 +129,7 @@ async fn a_layer_that_limits_lets_requests_wait_rather_than_lose_them() {
     assert_eq!(ids, [json!(0), json!(2), json!(3)]);
 }
 
-/// Keeps the fields of every span by its name.
+/// Keeps the fields of the spans of requests whose id begins with `span`.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Vec<BTreeMap<String, String>>>>);
 
@@ -144,13 +144,17 @@ impl Visit for Visitor<'_> {
 }
 
 impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target() == "mcp"
+    }
+
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
-        if attributes.metadata().target() != "mcp" {
+        let mut fields = BTreeMap::from([("name".to_owned(), attributes.metadata().name().to_owned())]);
+        attributes.record(&mut Visitor(&mut fields));
+        if !fields.get("jsonrpc.request.id").is_some_and(|id| id.starts_with("span")) {
             return;
         }
         let mut spans = self.0.lock().unwrap();
-        let mut fields = BTreeMap::from([("name".to_owned(), attributes.metadata().name().to_owned())]);
-        attributes.record(&mut Visitor(&mut fields));
         ctx.span(id).unwrap().extensions_mut().insert(Fields(spans.len()));
         spans.push(fields);
     }
@@ -165,7 +169,9 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
 #[tokio::test]
 async fn every_request_has_a_span_with_the_names_of_opentelemetry() {
     let spans = Spans::default();
-    let _guard = tracing_subscriber::registry().with(spans.clone()).set_default();
+    // For the whole process: whether a span is wanted at all is decided once for all threads, so that the subscriber
+    // of one thread alone would come too late now and then.
+    tracing_subscriber::registry().with(spans.clone()).init();
     let in_span = DynTool::new("in_span", Annotations::read_only(), |_, _: Call| async {
         tokio::task::yield_now().await;
         let name = tracing::Span::current().metadata().map(tracing::Metadata::name);
@@ -174,12 +180,12 @@ async fn every_request_has_a_span_with_the_names_of_opentelemetry() {
     let endpoint = tools().add(in_span).build().unwrap();
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     for request in [
-        modern("a", "tools/call", json!({"name": "quick", "_meta": {"traceparent": trace}})),
-        modern(2, "tools/call", json!({"name": "fail"})),
-        modern(3, "tools/call", json!({"name": "none"})),
-        modern(4, "tools/list", json!({})),
+        modern("span a", "tools/call", json!({"name": "quick", "_meta": {"traceparent": trace}})),
+        modern("span b", "tools/call", json!({"name": "fail"})),
+        modern("span c", "tools/call", json!({"name": "none"})),
+        modern("span d", "tools/list", json!({})),
         modern(
-            5,
+            "span e",
             "completion/complete",
             json!({
             "ref": {"type": "ref/prompt", "name": "p"}, "argument": {"name": "a", "value": ""}}),
@@ -187,7 +193,8 @@ async fn every_request_has_a_span_with_the_names_of_opentelemetry() {
     ] {
         post(&endpoint, &request, headers_for(&request)).await;
     }
-    let client = Client::new(&endpoint).await;
-    assert_eq!(client.call("in_span", json!({})).await.structured(), &json!({"span": "mcp.server"}));
+    let mut wire = Wire::new(&endpoint);
+    wire.send(&modern("span f", "tools/call", json!({"name": "in_span"})));
+    assert_eq!(wire.later().await[0]["result"]["structuredContent"], json!({"span": "mcp.server"}));
     insta::assert_json_snapshot!(*spans.0.lock().unwrap());
 }

@@ -156,17 +156,25 @@ async fn a_list_is_public_only_where_every_caller_sees_the_same() {
     assert_eq!(client.request("resources/list", json!({})).await.result()["cacheScope"], "public");
 }
 
+type AnEdit = fn(&mut Edit) -> Result<(), Problem>;
+
+#[track_caller]
+fn removed(was_there: bool) -> Result<(), Problem> {
+    assert!(was_there);
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_kind_of_edit_is_told_to_a_session_once() {
     let endpoint = abcde(10);
     let client = Client::with_revision(&endpoint, Revision::V2025_11_25).await;
-    let edits: [(&str, fn(&mut Edit) -> Result<(), Problem>); 6] = [
+    let edits: [(&str, AnEdit); 6] = [
         ("tools", |edit| edit.add(tool("x"))),
-        ("tools", |edit| Ok(assert!(edit.remove_tool("x")))),
+        ("tools", |edit| removed(edit.remove_tool("x"))),
         ("prompts", |edit| edit.add(prompt::<Ask, ()>(Arc::new(())))),
-        ("prompts", |edit| Ok(assert!(edit.remove_prompt("ask")))),
+        ("prompts", |edit| removed(edit.remove_prompt("ask"))),
         ("resources", |edit| edit.add(resource::<Row, ()>(Arc::new(())))),
-        ("resources", |edit| Ok(assert!(edit.remove_resource("rows://{id}")))),
+        ("resources", |edit| removed(edit.remove_resource("rows://{id}"))),
     ];
     for (list, edit) in edits {
         endpoint.edit(edit).unwrap();

@@ -267,7 +267,7 @@ async fn a_session_hears_of_the_resources_it_subscribes_to() {
     let endpoint = full().limits(|limits| limits.subscribed_resources = 2).build().unwrap();
     let mut wire = Wire::new(&endpoint);
     wire.ask(&initialize(0, "2025-11-25"));
-    let mut subscribe =
+    let subscribe =
         |wire: &mut Wire, method: &str, uri: &str| wire.ask(&bare(1, method, json!({ "uri": uri })));
     for uri in ["files://a", "files://a", "files://b"] {
         assert_eq!(subscribe(&mut wire, "resources/subscribe", uri)["result"], json!({}));
