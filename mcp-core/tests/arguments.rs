@@ -342,3 +342,59 @@ async fn a_rule_that_only_the_type_knows_speaks_for_itself() {
     let reply = client.call("halve", json!({"number": 3})).await;
     assert_eq!(reply.text(), "Invalid arguments. the number has to be even. [invalid_arguments]");
 }
+
+/// A condition, of conditions.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "op", rename_all = "snake_case")]
+enum Condition {
+    And { left: Box<Condition>, right: Box<Condition> },
+    Or { left: Box<Condition>, right: Box<Condition> },
+    Not { left: Box<Condition> },
+    Above { limit: i64 },
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[allow(dead_code, reason = "read through `Debug`")]
+struct Where {
+    condition: Condition,
+}
+
+#[tokio::test]
+async fn mistakes_are_found_inside_the_variant_that_is_meant() {
+    let tool =
+        tool_fn("where", Annotations::read_only(), async |q: Where, _| Ok(Text::new(format!("{q:?}"))));
+    let client = Client::new(server().add(tool)).await;
+    for (condition, expected) in [
+        (json!({"op": "above", "limit": "x"}), "/condition/limit: must be of type integer."),
+        (json!({"op": "above"}), "/condition/limit: is required and missing."),
+        (json!({"op": "above", "limit": 1, "x": 1}), "/condition/x: is not known."),
+        (json!({"op": "below"}), r#"/condition/op: must be one of ["and","or","not","above"]."#),
+        (json!({"limit": 1}), "/condition/op: is required and missing."),
+        (json!("above"), "/condition: must be of type object."),
+        (
+            json!({"op": "not", "left": {"op": "above", "limit": 0.5}}),
+            "/condition/left/limit: must be of type integer.",
+        ),
+    ] {
+        let reply = client.call("where", json!({ "condition": condition })).await;
+        assert_eq!(reply.text(), format!("Invalid arguments. {expected} [invalid_arguments]"));
+    }
+}
+
+#[tokio::test]
+async fn the_time_for_a_recursive_choice_grows_with_its_depth_and_no_faster() {
+    let tool =
+        tool_fn("where", Annotations::read_only(), async |q: Where, _| Ok(Text::new(format!("{q:?}"))));
+    let client = Client::new(server().add(tool)).await;
+    // Were every variant looked at on every level, neither would ever end.
+    for limit in [json!(1.0), json!("x")] {
+        let leaf = json!({"op": "above", "limit": limit});
+        let deep = (0..100).fold(leaf, |inner, depth| match depth % 3 {
+            0 => json!({"op": "and", "left": inner, "right": {"op": "above", "limit": 1}}),
+            1 => json!({"op": "or", "left": inner, "right": {"op": "above", "limit": 1}}),
+            _ => json!({"op": "not", "left": inner}),
+        });
+        let reply = client.call("where", json!({ "condition": deep })).await;
+        assert_eq!(reply.is_error(), limit.is_string());
+    }
+}

@@ -6,6 +6,7 @@ mod mirrored;
 mod normalize;
 mod raw;
 mod strings;
+mod tagged;
 mod transform;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -53,7 +54,7 @@ fn compile(schema: &JsonObject) -> Result<jsonschema::Validator, String> {
     jsonschema::options()
         .offline()
         .with_pattern_options(patterns)
-        .build(&Value::Object(schema.clone()))
+        .build(&tagged::choose_by_tag(schema))
         .map_err(|error| format!("its schema cannot be used: {error}"))
 }
 
