@@ -69,19 +69,18 @@ impl Connection {
     pub fn receive(&mut self, message: &[u8], out: &mut Vec<u8>) {
         match envelope::parse(message) {
             Ok(Incoming::Request { id, method, params }) => {
-                let params = Params::parse(params);
                 if let Err(error) = params.and_then(|params| self.request(id.clone(), &method, params, out)) {
                     self.refuse(Some(&id), &error, out);
                 }
             }
             Ok(Incoming::Notification { method, params }) => {
                 // A malformed notification is ignored, as any other that means nothing here.
-                if let (method::CANCELLED, Ok(params)) = (method.as_str(), Params::parse(params)) {
+                if let (method::CANCELLED, Ok(params)) = (method.as_str(), params) {
                     self.cancel(params);
                 }
             }
             // No request of ours is open.
-            Ok(Incoming::Response { .. }) => {}
+            Ok(Incoming::Response) => {}
             Err(malformed) => self.refuse(malformed.id.as_ref(), &malformed.error, out),
         }
     }

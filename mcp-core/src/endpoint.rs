@@ -63,13 +63,16 @@ impl Endpoint {
         settings: Settings,
         own: Vec<OwnLayer>,
     ) -> Self {
-        let server_meta = json!({ key::SERVER_INFO: info }).to_string();
+        // Every result repeats it, so it says no more than the specification asks for; `server/discover` says all.
+        let brief =
+            Implementation { description: None, website_url: None, icons: Vec::new(), ..info.clone() };
+        let server_meta = json!({ key::SERVER_INFO: brief }).to_string();
         let page_settings = PageSettings {
             size: settings.limits.page_size.max(1),
             ttl_ms: settings.list_ttl_ms,
             server_meta: server_meta.into(),
         };
-        let snapshot = Snapshot::new(registry, &page_settings, &settings);
+        let snapshot = Snapshot::new(registry, &page_settings, &info, &settings);
         let ring = compose(Router, &settings.limits, own);
         let core = Arc::new(Core {
             info,
@@ -116,7 +119,7 @@ impl Endpoint {
         let before = core.catalog();
         let mut edited = Edit(before.registry());
         let value = edit(&mut edited)?;
-        let snapshot = Snapshot::new(edited.0, &core.page_settings, &core.settings);
+        let snapshot = Snapshot::new(edited.0, &core.page_settings, &core.info, &core.settings);
         let changes = before.changes_to(&snapshot.catalog);
         *core.catalog.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         drop(guard);
@@ -212,7 +215,7 @@ impl Core {
 }
 
 impl Snapshot {
-    fn new(registry: Registry, pages: &PageSettings, settings: &Settings) -> Self {
+    fn new(registry: Registry, pages: &PageSettings, info: &Implementation, settings: &Settings) -> Self {
         let catalog = Catalog::new(registry, pages);
         let discovery = DiscoverResult {
             result_type: "complete",
@@ -224,7 +227,8 @@ impl Snapshot {
         };
         let mut encoded = crate::catalog::encode(&discovery);
         encoded.pop();
-        encoded.extend_from_slice(format!(r#","_meta":{}}}"#, pages.server_meta).as_bytes());
+        let meta = json!({ key::SERVER_INFO: info });
+        encoded.extend_from_slice(format!(r#","_meta":{meta}}}"#).as_bytes());
         Self { catalog: Arc::new(catalog), discovery: encoded.into() }
     }
 }

@@ -56,13 +56,13 @@ impl Endpoint {
         let (id, method, params) = match envelope::parse(message) {
             Ok(Incoming::Request { id, method, params }) => (Some(id), method, params),
             Ok(Incoming::Notification { method, params }) => (None, method, params),
-            Ok(Incoming::Response { .. }) => {
+            Ok(Incoming::Response) => {
                 let error = RpcError::invalid_request("Invalid request: no request of this server is open");
                 return refuse(None, &error);
             }
             Err(malformed) => return refuse(malformed.id.as_ref(), &malformed.error),
         };
-        let params = match Params::parse(params) {
+        let params = match params {
             Ok(params) => params,
             Err(error) => return refuse(id.as_ref(), &error),
         };

@@ -1,45 +1,46 @@
-//! The JSON-RPC envelope: what kind of message this is, with its parameters left as raw text.
+//! The JSON-RPC envelope: what kind of message this is, and its parameters.
 
 use std::fmt;
 
-use serde::de::{self, Deserializer as _, IgnoredAny, MapAccess};
+use serde::de::{self, Deserialize, Deserializer as _, IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 
-use super::{error::RpcError, id::RequestId};
+use super::{
+    error::RpcError,
+    id::RequestId,
+    params::{ObjectParams, Params},
+};
 
 /// One message of a client.
 #[derive(Debug)]
-pub enum Incoming<'a> {
+pub(crate) enum Incoming {
     /// Wants an answer.
     Request {
         /// To be echoed.
         id: RequestId,
         /// The method's name.
         method: String,
-        /// Its parameters, not yet read.
-        params: Option<&'a RawValue>,
+        /// Its parameters, or what is wrong with them.
+        params: Result<Params, RpcError>,
     },
     /// Wants none.
     Notification {
         /// The notification's name.
         method: String,
-        /// Its parameters, not yet read.
-        params: Option<&'a RawValue>,
+        /// Its parameters, or what is wrong with them.
+        params: Result<Params, RpcError>,
     },
     /// Answers a request of ours.
-    Response {
-        /// The id of our request, where it could be read.
-        id: Option<RequestId>,
-    },
+    Response,
 }
 
 /// A message that is none; the error to answer with, and the id where it could be read.
 #[derive(Debug)]
-pub struct Malformed {
+pub(crate) struct Malformed {
     /// The id of the request, where there was one.
-    pub id: Option<RequestId>,
+    pub(crate) id: Option<RequestId>,
     /// What was wrong.
-    pub error: RpcError,
+    pub(crate) error: RpcError,
 }
 
 impl From<RpcError> for Malformed {
@@ -48,24 +49,31 @@ impl From<RpcError> for Malformed {
     }
 }
 
-/// Reads the envelope of one message.
+/// Reads one message.
 ///
-/// Parameters are only skipped over here, which takes no stack however deep they nest; whoever parses them runs
-/// into serde_json's limit of 128 levels.
+/// In one pass, if all is well. If not, a second one skips over the parameters, which takes no stack however deep they
+/// nest, to tell what is wrong with them from what is wrong with the message, and whom to answer.
 ///
 /// # Errors
 ///
 /// `-32700` for what is not JSON in UTF-8, `-32600` for JSON that is no JSON-RPC 2.0 message.
-pub fn parse(bytes: &[u8]) -> Result<Incoming<'_>, Malformed> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Incoming, Malformed> {
     let text =
         std::str::from_utf8(bytes).map_err(|_| RpcError::parse("Parse error: the message is not UTF-8"))?;
+    if let Ok(fields) = read::<ObjectParams>(text) {
+        return fields.classify(|params| Ok(params.map(|ObjectParams(params)| params).unwrap_or_default()));
+    }
+    match read::<&RawValue>(text) {
+        Ok(fields) => fields.classify(Params::parse),
+        Err(error) => Err(diagnose(text, &error).into()),
+    }
+}
+
+/// Reads the members, with the parameters in one form or another.
+fn read<'a, P: Deserialize<'a>>(text: &'a str) -> serde_json::Result<Fields<'a, P>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let fields =
-        match deserializer.deserialize_map(FieldsVisitor).and_then(|f| deserializer.end().map(|()| f)) {
-            Ok(fields) => fields,
-            Err(error) => return Err(diagnose(text, &error).into()),
-        };
-    fields.classify()
+    let fields = deserializer.deserialize_map(FieldsVisitor(std::marker::PhantomData))?;
+    deserializer.end().map(|()| fields)
 }
 
 /// Tells broken JSON from JSON of the wrong form.
@@ -79,18 +87,20 @@ fn diagnose(text: &str, error: &serde_json::Error) -> RpcError {
     }
 }
 
-/// The members of the envelope, each as it stands.
-#[derive(Default)]
-struct Fields<'a> {
+/// The members of the envelope, each as it stands but for the parameters.
+struct Fields<'a, P> {
     jsonrpc: Option<&'a RawValue>,
     id: Option<&'a RawValue>,
     method: Option<&'a RawValue>,
-    params: Option<&'a RawValue>,
+    params: Option<P>,
     is_answer: bool,
 }
 
-impl<'a> Fields<'a> {
-    fn classify(self) -> Result<Incoming<'a>, Malformed> {
+impl<P> Fields<'_, P> {
+    fn classify(
+        self,
+        params: impl FnOnce(Option<P>) -> Result<Params, RpcError>,
+    ) -> Result<Incoming, Malformed> {
         let id = self.id.map(|raw| serde_json::from_str::<RequestId>(raw.get()));
         let known_id = || id.as_ref().and_then(|parsed| parsed.as_ref().ok()).cloned();
         let refuse =
@@ -101,7 +111,7 @@ impl<'a> Fields<'a> {
         }
         let Some(method) = self.method else {
             return if self.is_answer {
-                Ok(Incoming::Response { id: known_id() })
+                Ok(Incoming::Response)
             } else {
                 Err(refuse("Invalid request: method is missing"))
             };
@@ -110,8 +120,8 @@ impl<'a> Fields<'a> {
             return Err(refuse("Invalid request: method must be a string"));
         };
         match id {
-            None => Ok(Incoming::Notification { method, params: self.params }),
-            Some(Ok(id)) => Ok(Incoming::Request { id, method, params: self.params }),
+            None => Ok(Incoming::Notification { method, params: params(self.params) }),
+            Some(Ok(id)) => Ok(Incoming::Request { id, method, params: params(self.params) }),
             Some(Err(_)) => Err(RpcError::invalid_request(
                 "Invalid request: id must be a string or an integer of 64 bits",
             )
@@ -121,35 +131,35 @@ impl<'a> Fields<'a> {
 }
 
 /// Collects the members; a repeated one is an error, since peers would disagree on which counts.
-struct FieldsVisitor;
+struct FieldsVisitor<P>(std::marker::PhantomData<P>);
 
-impl<'de> de::Visitor<'de> for FieldsVisitor {
-    type Value = Fields<'de>;
+impl<'de, P: Deserialize<'de>> de::Visitor<'de> for FieldsVisitor<P> {
+    type Value = Fields<'de, P>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON-RPC message object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Fields::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de, P>, A::Error> {
+        let mut fields = Fields { jsonrpc: None, id: None, method: None, params: None, is_answer: false };
         while let Some(name) = map.next_key::<Name>()? {
-            let (slot, label) = match name {
-                Name::Jsonrpc => (&mut fields.jsonrpc, "jsonrpc"),
-                Name::Id => (&mut fields.id, "id"),
-                Name::Method => (&mut fields.method, "method"),
-                Name::Params => (&mut fields.params, "params"),
+            let is_repeated = match name {
+                Name::Jsonrpc => fields.jsonrpc.replace(map.next_value()?).is_some(),
+                Name::Id => fields.id.replace(map.next_value()?).is_some(),
+                Name::Method => fields.method.replace(map.next_value()?).is_some(),
+                Name::Params => fields.params.replace(map.next_value()?).is_some(),
                 Name::Answer => {
                     map.next_value::<IgnoredAny>()?;
                     fields.is_answer = true;
-                    continue;
+                    false
                 }
                 Name::Other => {
                     map.next_value::<IgnoredAny>()?;
-                    continue;
+                    false
                 }
             };
-            if slot.replace(map.next_value()?).is_some() {
-                return Err(de::Error::duplicate_field(label));
+            if is_repeated {
+                return Err(de::Error::custom("a member stands there twice"));
             }
         }
         Ok(fields)
@@ -205,20 +215,17 @@ mod tests {
 
     #[test]
     fn requests_notifications_and_answers_are_told_apart() {
-        let request = br#" {"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":[1]}} "#;
+        let request = br#" {"jsonrpc":"2.0","id":7,"method":"ping","params":{"name":"a","x":[1]}} "#;
         assert!(matches!(
             parse(request).unwrap(),
-            Incoming::Request { id: RequestId::Number(7), method, params: Some(raw) }
-                if method == "ping" && raw.get() == r#"{"a":[1]}"#
+            Incoming::Request { id: RequestId::Number(7), method, params: Ok(params) }
+                if method == "ping" && params.name.as_deref() == Some("a")
         ));
         assert!(matches!(
             parse(br#"{"method":"n","jsonrpc":"2.0"}"#).unwrap(),
-            Incoming::Notification { params: None, .. }
+            Incoming::Notification { params: Ok(_), .. }
         ));
-        assert!(matches!(
-            parse(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#).unwrap(),
-            Incoming::Response { id: Some(RequestId::Text(_)) }
-        ));
+        assert!(matches!(parse(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#).unwrap(), Incoming::Response));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 pub mod capabilities;
 pub mod content;
 pub mod definition;
-pub mod envelope;
+pub(crate) mod envelope;
 pub mod error;
 pub mod header;
 pub mod id;

@@ -62,6 +62,15 @@ impl Params {
     }
 }
 
+/// Parameters as they stand in a message that is all right: an object.
+pub(crate) struct ObjectParams(pub(crate) Params);
+
+impl<'de> Deserialize<'de> for ObjectParams {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer)?.map(Self).ok_or_else(|| de::Error::custom("params must be an object"))
+    }
+}
+
 /// Reads a struct from an object alone; serde's own would take a list of the fields' values as well.
 pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,

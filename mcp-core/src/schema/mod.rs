@@ -54,7 +54,7 @@ fn compile(schema: &JsonObject) -> Result<jsonschema::Validator, String> {
     jsonschema::options()
         .offline()
         .with_pattern_options(patterns)
-        .build(&tagged::choose_by_tag(schema))
+        .build(&serde_json::Value::Object(schema.clone()))
         .map_err(|error| format!("its schema cannot be used: {error}"))
 }
 
