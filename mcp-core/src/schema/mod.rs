@@ -54,7 +54,7 @@ fn compile(schema: &JsonObject) -> Result<jsonschema::Validator, String> {
     jsonschema::options()
         .offline()
         .with_pattern_options(patterns)
-        .build(&serde_json::Value::Object(schema.clone()))
+        .build(&tagged::choose_by_tag(schema))
         .map_err(|error| format!("its schema cannot be used: {error}"))
 }
 
