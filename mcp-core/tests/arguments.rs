@@ -344,6 +344,7 @@ async fn a_rule_that_only_the_type_knows_speaks_for_itself() {
 }
 
 /// A condition, of conditions.
+#[allow(dead_code, reason = "read through `Debug`")]
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "snake_case")]
 enum Condition {
