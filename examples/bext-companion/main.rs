@@ -14,7 +14,6 @@ use std::{
     net::ToSocketAddrs,
     path::PathBuf,
     process::ExitCode,
-    time::Duration,
 };
 
 use tokio::runtime::Builder;
@@ -70,26 +69,23 @@ fn serve_stdio(args: Args) -> Result<(), Box<dyn Error>> {
     log_to_stderr(args.verbose);
     // One thread: a single client's calls mostly wait for the engine, which has threads of its own.
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let served = runtime.block_on(async {
+    // The runtime ends with this function: first the calls that were given up on, and with them their statements;
+    // what commits by then is waited for.
+    runtime.block_on(async {
         stdio::serve(server(args.data).await?).await?;
         Ok(())
-    });
-    // What still runs was given up on, and commits nothing.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    served
+    })
 }
 
 fn serve_http(address: &str, args: Args) -> Result<(), Box<dyn Error>> {
     log_to_stderr(args.verbose);
     let runtime = Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(async {
+    runtime.block_on(async {
         let http = HttpServer::bind(server(args.data).await?, address).await?;
         tell(&format!("listening on {}", http.url()));
         http.run().await?;
         Ok(())
-    });
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    served
+    })
 }
 
 /// The server over the embedded engine in this directory, which is made on first start.

@@ -110,3 +110,12 @@ impl Stores {
         self.idle().len()
     }
 }
+
+impl Drop for Stores {
+    fn drop(&mut self) {
+        // The last connection to a file puts the journal back into it and removes it, unless it is one that only
+        // reads: so those go first, and the others with the list.
+        let idle = self.idle.get_mut().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|lease| lease.access == Access::Write);
+    }
+}

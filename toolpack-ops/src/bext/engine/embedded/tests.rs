@@ -42,21 +42,26 @@ impl Bench {
     }
 
     fn files(&self) -> Vec<String> {
-        fn walk(directory: &Path, root: &Path, into: &mut Vec<String>) {
-            for entry in fs::read_dir(directory).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    walk(&path, root, into);
-                } else {
-                    into.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned());
-                }
+        files(self.directory.path())
+    }
+}
+
+/// All files below a directory, ordered.
+fn files(root: &Path) -> Vec<String> {
+    fn walk(directory: &Path, root: &Path, into: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, into);
+            } else {
+                into.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned());
             }
         }
-        let mut files = Vec::new();
-        walk(self.directory.path(), self.directory.path(), &mut files);
-        files.sort();
-        files
     }
+    let mut files = Vec::new();
+    walk(root, root, &mut files);
+    files.sort();
+    files
 }
 
 const ENDLESS: &str =
@@ -381,4 +386,21 @@ async fn errors_hold_the_callers_mistake_and_not_its_text() {
         bench.engine.query(&app(), Statement::new("SELECT ?1, ?2").with_params(params)).await.unwrap_err();
     assert_eq!(error.code(), "params_mismatch");
     assert_eq!(error.message(), "the statement has 2 parameters, but params has 1 values");
+}
+
+#[tokio::test]
+async fn an_engine_that_ends_well_leaves_whole_files() {
+    let bench = bench(EmbeddedConfig::default()).await;
+    bench.execute("CREATE TABLE t (a)").await.unwrap();
+    bench.query("SELECT * FROM t").await.unwrap();
+    bench.set("k").await;
+    bench.engine.get(&app(), &"k".parse().unwrap()).await.unwrap();
+    let store = |name: &str| format!("instances/local/apps/shop/{name}");
+    assert!(bench.files().contains(&store("data.sqlite-wal")), "{:?}", bench.files());
+    let Bench { engine, directory } = bench;
+    drop(engine);
+    assert_eq!(
+        files(directory.path()),
+        [store("data.sqlite"), store("kv.sqlite"), "instances.toml".to_owned()]
+    );
 }
