@@ -39,7 +39,7 @@
 //! | a tool | [`Tool`], [`tool_fn`](tool_fn()) or [`DynTool`] |
 //! | what it answers | a type that is `Serialize + JsonSchema`, or [`Text`], [`Content`], [`Reply`] |
 //! | how it fails | [`ToolError`] |
-//! | a resource, a prompt | [`Resource`], [`Prompt`] |
+//! | a resource, a prompt | [`Resource`], [`Prompt`], or [`resource_fn`], [`prompt_fn`] |
 //! | the server | [`Server`], then [`Endpoint`] |
 //! | a layer around every request | [`Server::layer`] over [`Request`] and [`Outcome`] |
 //! | a test | [`testing::Client`] |
@@ -85,7 +85,7 @@ pub use self::{
     exchange::{Exchange, Running, Step},
     limits::Limits,
     principal::{Principal, PrincipalKind},
-    prompt::{Messages, Prompt, PromptEntry, prompt},
+    prompt::{Messages, Prompt, PromptEntry, PromptFn, prompt, prompt_fn},
     protocol::{
         content::{Block, ContentAnnotations, ResourceContents, Role},
         definition::{About, Icon, Implementation, ResourceDefinition, ToolDefinition},
@@ -97,12 +97,12 @@ pub use self::{
     },
     request::{Outcome, Request},
     request_error::RequestError,
-    resource::{Contents, Resource, ResourceEntry, resource},
+    resource::{Contents, Resource, ResourceEntry, ResourceFn, resource, resource_fn},
     rings::{BoxError, RingService},
     server::{IntoEndpoint, Server},
     signal::Signal,
     tool::{
-        Content, DynTool, Input, Output, Reply, Retry, Text, Tool, ToolEntry, ToolError, ToolFn, ToolReply,
-        tool, tool_fn,
+        Content, DynTool, Empty, Input, Output, Reply, Retry, Text, Tool, ToolEntry, ToolError, ToolFn,
+        ToolReply, tool, tool_fn,
     },
 };

@@ -1,6 +1,6 @@
 //! Prompts: messages that a person picks and a server fills in.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
 use serde::Serialize;
 
@@ -91,7 +91,7 @@ impl Messages {
 type GetFuture = Pin<Box<dyn Future<Output = Result<Messages, RequestError>> + Send>>;
 type GetFn = dyn Fn(Vec<(String, String)>, Call) -> GetFuture + Send + Sync;
 
-/// A prompt, ready to be registered: made by [`prompt`].
+/// A prompt, ready to be registered: made by [`prompt`](fn@prompt) or [`prompt_fn`].
 pub struct PromptEntry {
     pub(crate) definition: PromptDefinition,
     arguments: Arc<StringArguments>,
@@ -105,30 +105,91 @@ pub struct PromptEntry {
 ///
 /// A name or arguments that cannot be served; the [`Problem`] says why.
 pub fn prompt<P: Prompt<S>, S: Send + Sync + 'static>(state: Arc<S>) -> Result<PromptEntry, Problem> {
-    let refuse = |why: String| Problem::new(format!("prompt `{}`", P::NAME), why);
-    check_name(P::NAME).map_err(refuse)?;
-    let arguments = Arc::new(StringArguments::of::<P>().map_err(refuse)?);
-    let about = P::about(About::default());
+    let get_state = Arc::clone(&state);
+    let get = move |arguments: P, call: Call| {
+        let state = Arc::clone(&get_state);
+        async move { arguments.get(&state, &call).await }
+    };
+    let complete: CompleteFn = Arc::new(move |completing, call| {
+        let state = Arc::clone(&state);
+        Box::pin(async move { P::complete(&state, completing, &call).await })
+    });
+    entry(P::NAME, P::about(About::default()), get, complete)
+}
+
+/// A prompt made of a function; its argument is the prompt's arguments, [`Empty`](crate::Empty) for none.
+///
+/// ```
+/// # use mcp_core::{Empty, Messages, Server, prompt_fn};
+/// let tidy = prompt_fn("tidy_up", async |_: Empty, _| Ok(Messages::user("Look for notes that can go.")));
+/// let server = Server::new("demo", "1.0.0").add(tidy);
+/// ```
+pub fn prompt_fn<I, F, Fut>(name: impl Into<String>, get: F) -> PromptFn<F, I>
+where
+    I: Input,
+    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Messages, RequestError>> + Send + 'static,
+{
+    PromptFn { name: name.into(), about: About::default(), get, input: PhantomData }
+}
+
+/// See [`prompt_fn`].
+#[derive(Debug)]
+pub struct PromptFn<F, I> {
+    name: String,
+    about: About,
+    get: F,
+    input: PhantomData<fn(I)>,
+}
+
+impl<F, I> PromptFn<F, I> {
+    /// Adds a title, a description, icons or `_meta`.
+    #[must_use]
+    pub fn about(mut self, about: impl FnOnce(About) -> About) -> Self {
+        self.about = about(self.about);
+        self
+    }
+}
+
+impl<I, F, Fut> IntoEntry for PromptFn<F, I>
+where
+    I: Input,
+    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Messages, RequestError>> + Send + 'static,
+{
+    fn into_entry(self) -> Result<Entry, Problem> {
+        let complete: CompleteFn = Arc::new(|_, _| Box::pin(async { Ok(None) }));
+        entry::<I, _, _>(&self.name, self.about, self.get, complete).map(PromptEntry::into)
+    }
+}
+
+/// Puts a prompt together, checking everything that can be checked before it is filled in.
+fn entry<I, F, Fut>(name: &str, about: About, get: F, complete: CompleteFn) -> Result<PromptEntry, Problem>
+where
+    I: Input,
+    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Messages, RequestError>> + Send + 'static,
+{
+    let refuse = |why: String| Problem::new(format!("prompt `{name}`"), why);
+    check_name(name).map_err(refuse)?;
+    let arguments = Arc::new(StringArguments::of::<I>().map_err(refuse)?);
     let definition = PromptDefinition {
-        name: P::NAME.to_owned(),
+        name: name.to_owned(),
         title: about.title,
         description: about.description.or_else(|| arguments.description().map(str::to_owned)),
         arguments: arguments.prompt_arguments(),
         icons: about.icons,
         meta: about.meta,
     };
-    let (get_state, get_arguments) = (Arc::clone(&state), Arc::clone(&arguments));
+    let get_arguments = Arc::clone(&arguments);
     Ok(PromptEntry {
         definition,
         arguments,
-        get: Box::new(move |values, call| {
-            let (state, arguments) = (Arc::clone(&get_state), Arc::clone(&get_arguments));
-            Box::pin(async move { arguments.read::<P>(values)?.get(&state, &call).await })
+        get: Box::new(move |values, call| match get_arguments.read::<I>(values) {
+            Ok(arguments) => Box::pin(get(arguments, call)),
+            Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }),
-        complete: Arc::new(move |completing, call| {
-            let state = Arc::clone(&state);
-            Box::pin(async move { P::complete(&state, completing, &call).await })
-        }),
+        complete,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Resources: what a client may read by URI, fixed or by template.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
@@ -116,7 +116,8 @@ impl Contents {
         Self { parts, fresh_for: Duration::ZERO, public: false }
     }
 
-    /// Says what the contents are, where the definition does not.
+    /// Says what the contents are, where that differs from read to read; what every read has in common is better
+    /// said once, with [`About::mime_type`].
     #[must_use]
     pub fn mime_type(mut self, kind: impl Into<String>) -> Self {
         if let Some(Part::Here { mime_type, .. }) = self.parts.first_mut() {
@@ -157,7 +158,7 @@ type ReadFn = dyn Fn(Variables, Call) -> ReadFuture + Send + Sync;
 type ListFuture = Pin<Box<dyn Future<Output = Result<Vec<ResourceDefinition>, RequestError>> + Send>>;
 type ListFn = dyn Fn(Call) -> ListFuture + Send + Sync;
 
-/// A resource, ready to be registered: made by [`resource`].
+/// A resource, ready to be registered: made by [`resource`](fn@resource) or [`resource_fn`].
 pub struct ResourceEntry {
     pub(crate) template: UriTemplate,
     name: String,
@@ -174,27 +175,12 @@ pub struct ResourceEntry {
 ///
 /// A template that cannot be served, or whose variables are not the fields; the [`Problem`] says why.
 pub fn resource<R: Resource<S>, S: Send + Sync + 'static>(state: Arc<S>) -> Result<ResourceEntry, Problem> {
-    let refuse = |why: String| Problem::new(format!("resource `{}`", R::URI), why);
-    let template = UriTemplate::parse(R::URI).map_err(|error| refuse(error.to_string()))?;
-    let arguments = Arc::new(StringArguments::of::<R>().map_err(refuse)?);
-    let variables: Vec<_> = template.variables().map(str::to_owned).collect();
-    if let Some(name) = arguments.names().iter().find(|name| !variables.contains(name)) {
-        return Err(refuse(format!("field `{name}` is no variable of the template")));
-    }
-    if let Some(name) = variables.iter().find(|name| !arguments.names().contains(name)) {
-        return Err(refuse(format!("variable `{name}` is no field of the struct")));
-    }
-    let (read_state, list_state, read_arguments) =
-        (Arc::clone(&state), Arc::clone(&state), Arc::clone(&arguments));
-    Ok(ResourceEntry {
-        template,
-        name: R::NAME.to_owned(),
-        about: R::about(About::default()),
-        arguments,
-        read: Box::new(move |variables, call| {
-            let (state, arguments) = (Arc::clone(&read_state), Arc::clone(&read_arguments));
-            Box::pin(async move { arguments.read::<R>(variables)?.read(&state, &call).await })
-        }),
+    let (read_state, list_state) = (Arc::clone(&state), Arc::clone(&state));
+    let work = Work {
+        read: move |variables: R, call: Call| {
+            let state = Arc::clone(&read_state);
+            async move { variables.read(&state, &call).await }
+        },
         list: Box::new(move |call| {
             let state = Arc::clone(&list_state);
             Box::pin(async move { R::list(&state, &call).await })
@@ -203,6 +189,98 @@ pub fn resource<R: Resource<S>, S: Send + Sync + 'static>(state: Arc<S>) -> Resu
             let state = Arc::clone(&state);
             Box::pin(async move { R::complete(&state, completing, &call).await })
         }),
+    };
+    entry(R::URI, R::NAME, R::about(About::default()), work)
+}
+
+/// A resource made of a function; its argument is the variables of the URI template, [`Empty`](crate::Empty) for a
+/// fixed URI.
+///
+/// ```
+/// # use mcp_core::{Contents, Empty, Server, resource_fn};
+/// let motd = resource_fn("demo://motd", "motd", async |_: Empty, _| Ok(Contents::text("Be kind.")));
+/// let server = Server::new("demo", "1.0.0").add(motd.about(|about| about.description("The message of the day")));
+/// ```
+pub fn resource_fn<I, F, Fut>(uri: impl Into<String>, name: impl Into<String>, read: F) -> ResourceFn<F, I>
+where
+    I: Input,
+    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Contents, RequestError>> + Send + 'static,
+{
+    ResourceFn { uri: uri.into(), name: name.into(), about: About::default(), read, input: PhantomData }
+}
+
+/// See [`resource_fn`].
+#[derive(Debug)]
+pub struct ResourceFn<F, I> {
+    uri: String,
+    name: String,
+    about: About,
+    read: F,
+    input: PhantomData<fn(I)>,
+}
+
+impl<F, I> ResourceFn<F, I> {
+    /// Adds a title, a description, a MIME type, icons or `_meta`.
+    #[must_use]
+    pub fn about(mut self, about: impl FnOnce(About) -> About) -> Self {
+        self.about = about(self.about);
+        self
+    }
+}
+
+impl<I, F, Fut> IntoEntry for ResourceFn<F, I>
+where
+    I: Input,
+    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Contents, RequestError>> + Send + 'static,
+{
+    fn into_entry(self) -> Result<Entry, Problem> {
+        let work = Work {
+            read: self.read,
+            list: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
+            complete: Arc::new(|_, _| Box::pin(async { Ok(None) })),
+        };
+        entry::<I, _, _>(&self.uri, &self.name, self.about, work).map(ResourceEntry::into)
+    }
+}
+
+/// What a resource does.
+struct Work<F> {
+    read: F,
+    list: Box<ListFn>,
+    complete: CompleteFn,
+}
+
+/// Puts a resource together, checking everything that can be checked before it is read.
+fn entry<I, F, Fut>(uri: &str, name: &str, about: About, work: Work<F>) -> Result<ResourceEntry, Problem>
+where
+    I: Input,
+    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Contents, RequestError>> + Send + 'static,
+{
+    let refuse = |why: String| Problem::new(format!("resource `{uri}`"), why);
+    let template = UriTemplate::parse(uri).map_err(|error| refuse(error.to_string()))?;
+    let arguments = Arc::new(StringArguments::of::<I>().map_err(refuse)?);
+    let variables: Vec<_> = template.variables().map(str::to_owned).collect();
+    if let Some(name) = arguments.names().iter().find(|name| !variables.contains(name)) {
+        return Err(refuse(format!("field `{name}` is no variable of the template")));
+    }
+    if let Some(name) = variables.iter().find(|name| !arguments.names().contains(name)) {
+        return Err(refuse(format!("variable `{name}` is no field of the struct")));
+    }
+    let (read_arguments, read) = (Arc::clone(&arguments), work.read);
+    Ok(ResourceEntry {
+        template,
+        name: name.to_owned(),
+        about,
+        arguments,
+        read: Box::new(move |variables, call| match read_arguments.read::<I>(variables) {
+            Ok(variables) => Box::pin(read(variables, call)),
+            Err(error) => Box::pin(std::future::ready(Err(error.into()))),
+        }),
+        list: work.list,
+        complete: work.complete,
     })
 }
 

@@ -148,6 +148,8 @@ impl Client {
             }
         }
         self.connection.abandon(&mut self.out);
+        // What was cancelled is dropped when the runtime comes by, which may be about to end.
+        tokio::task::yield_now().await;
         // A client that does not read is given a moment more, not for ever.
         let last = deadline.max(Instant::now() + Duration::from_millis(500));
         let _ = tokio::time::timeout_at(last, self.flush()).await;

@@ -115,8 +115,12 @@ pub(crate) fn assemble<'a>(
         out.extend_from_slice(format!(r#","nextCursor":"{}""#, URL_SAFE_NO_PAD.encode(next)).as_bytes());
     }
     if revision.is_modern() {
-        let (ttl_ms, meta) = (settings.ttl_ms, &settings.server_meta);
-        let scope = if audience == Audience::Everybody { "public" } else { "private" };
+        let meta = &settings.server_meta;
+        // Nobody is told when a list that an author's code makes turns out differently, so none is kept.
+        let (ttl_ms, scope) = match audience {
+            Audience::Everybody => (settings.ttl_ms, "public"),
+            Audience::Caller => (0, "private"),
+        };
         out.extend_from_slice(
             format!(r#","ttlMs":{ttl_ms},"cacheScope":"{scope}","_meta":{meta}"#).as_bytes(),
         );

@@ -12,7 +12,7 @@ use tracing::{Span, field::Empty};
 
 use crate::{
     call::TransportKind,
-    protocol::method,
+    protocol::{error::shorten, method},
     request::{Outcome, Request},
 };
 
@@ -73,7 +73,9 @@ fn span(request: &Request) -> Span {
     if span.is_disabled() {
         return span;
     }
-    match request.target() {
+    // A name that no tool has can be of any length.
+    let target = request.target().map(shorten);
+    match &target {
         // A URI differs from call to call and would make a bad span name.
         Some(target) if request.method() != method::RESOURCES_READ => {
             span.record("otel.name", format!("{} {target}", request.method()));
@@ -82,7 +84,7 @@ fn span(request: &Request) -> Span {
             span.record("otel.name", request.method());
         }
     }
-    if let Some(target) = request.target() {
+    if let Some(target) = target.as_deref() {
         match request.method() {
             method::TOOLS_CALL => {
                 span.record("gen_ai.operation.name", "execute_tool");

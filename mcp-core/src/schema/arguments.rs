@@ -23,7 +23,7 @@ impl ArgumentSchema {
     pub(crate) fn of<I: Input>() -> Result<Self, String> {
         let mut listed = input_schema::<I>();
         let description = match listed.remove("description") {
-            Some(Value::String(text)) => Some(text),
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,
         };
         check_top(&listed).map_err(|why| {

@@ -25,7 +25,7 @@ pub(super) fn invalid_arguments(
     for error in validator.iter_errors(value).take(MAX_ERRORS) {
         let (pointer, why) = explain(&error, known);
         lines.push(match pointer.as_str() {
-            "" => why,
+            "" => format!("the arguments object {why}"),
             pointer => format!("{pointer}: {why}"),
         });
         first.get_or_insert(pointer);

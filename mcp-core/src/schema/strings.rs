@@ -33,7 +33,7 @@ impl StringArguments {
     pub(crate) fn of<I: Input>() -> Result<Self, String> {
         let mut schema = input_schema::<I>();
         let description = match schema.remove("description") {
-            Some(Value::String(text)) => Some(text),
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,
         };
         check_top(&schema)?;

@@ -66,7 +66,10 @@ fn tidy_object(schema: &mut JsonObject, direction: Direction, extent: Extent) {
     if direction == Direction::Input {
         spread_over_choices(schema);
     }
-    replace_format(schema);
+    replace_format(schema, direction);
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = join_lines(description);
+    }
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");
     }
@@ -144,6 +147,30 @@ fn spread_over_choices(schema: &mut JsonObject) {
     }
 }
 
+/// Makes one line of each paragraph: where a doc comment is wrapped is a matter of its source alone. Lists, tables and
+/// code keep their lines.
+fn join_lines(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let (mut in_code, mut in_paragraph) = (false, false);
+    for line in text.lines() {
+        let words = line.trim();
+        let is_fence = words.starts_with("```");
+        let number = words.trim_start_matches(|c: char| c.is_ascii_digit());
+        let begins_anew = words.starts_with(['-', '*', '+', '|', '#', '>'])
+            || (number.len() < words.len() && number.starts_with(". "));
+        match lines.last_mut() {
+            Some(last) if in_paragraph && !in_code && !is_fence && !begins_anew && !words.is_empty() => {
+                last.push(' ');
+                last.push_str(words);
+            }
+            _ => lines.push(if in_code { line.to_owned() } else { words.to_owned() }),
+        }
+        in_code ^= is_fence;
+        in_paragraph = !in_code && !is_fence && !words.is_empty() && !words.starts_with(['#', '|']);
+    }
+    lines.join("\n").trim().to_owned()
+}
+
 /// Makes one `enum` of choices between constants, with the constants' descriptions in the text.
 ///
 /// schemars writes an enum as `oneOf` as soon as one variant has a doc comment.
@@ -183,8 +210,9 @@ fn merge_plain_choices(schema: &mut JsonObject) {
     schema.insert("description".to_owned(), Value::String(about + &lines.join("\n")));
 }
 
-/// Takes out formats that only Rust knows, and says with bounds what they said.
-fn replace_format(schema: &mut JsonObject) {
+/// Takes out formats that only Rust knows, and says with bounds what they said of input. Of output nobody needs to
+/// know, and the largest integers are no longer exact once JavaScript has read them.
+fn replace_format(schema: &mut JsonObject, direction: Direction) {
     let Some(format) = schema.get("format").and_then(Value::as_str) else { return };
     let bounds = match format {
         "int8" => Some((json!(i8::MIN), json!(i8::MAX))),
@@ -200,7 +228,7 @@ fn replace_format(schema: &mut JsonObject) {
     if !STANDARD_FORMATS.contains(&format) {
         schema.remove("format");
     }
-    if let Some((minimum, maximum)) = bounds {
+    if let (Some((minimum, maximum)), Direction::Input) = (bounds, direction) {
         if !schema.contains_key("exclusiveMinimum") {
             schema.entry("minimum").or_insert(minimum);
         }
@@ -246,5 +274,19 @@ fn drop_null(schema: &mut JsonObject) {
                 schema.entry(key).or_insert(value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_become_lines_and_lists_keep_theirs() {
+        let text = "One sentence\nover two lines.\n\nAnother:\n- an item\n  that goes on\n- a second\n1. first\n2nd\n\n```\nlet a;\n  let b;\n```\nend";
+        let joined = "One sentence over two lines.\n\nAnother:\n- an item that goes on\n- a second\n1. first 2nd\n\n```\nlet a;\n  let b;\n```\nend";
+        assert_eq!(join_lines(text), joined);
+        assert_eq!(join_lines(joined), joined);
+        assert_eq!(join_lines(""), "");
     }
 }

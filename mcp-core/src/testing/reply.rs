@@ -99,6 +99,17 @@ impl CallReply {
         self.0.result()["_meta"]["toolpack/error"]["code"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The argument at fault, as a JSON pointer; empty where none is named.
+    ///
+    /// # Panics
+    ///
+    /// If the call did not fail.
+    #[track_caller]
+    pub fn error_pointer(&self) -> String {
+        assert!(self.is_error(), "the tool did not fail: {}", self.0.message);
+        self.0.result()["_meta"]["toolpack/error"]["pointer"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The whole answer.
     pub fn reply(&self) -> &RequestReply {
         &self.0

@@ -35,6 +35,12 @@ pub trait Input: DeserializeOwned + JsonSchema + Send + 'static {}
 
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Input for T {}
 
+/// No arguments: for functions that take none.
+// No doc comment of its own may become the description of everything that takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[schemars(description = "")]
+pub struct Empty {}
+
 /// A tool over a state `S`; the implementor is the tool's arguments.
 ///
 /// The doc comment of the struct is the tool's description, those of its fields describe the parameters. What the

@@ -42,9 +42,9 @@ pub use names::{AppName, AppRef, InstanceId};
 pub use paging::{Cursor, PageSize};
 pub use time::{Clock, SystemClock, Timestamp};
 
-use std::sync::Arc;
+pub use crate::error::{Error, ErrorKind, Retry};
 
-use crate::error::{Error, ErrorKind};
+use std::sync::Arc;
 
 /// The engines of the pack: one for each trait, or one that is all of them.
 ///
