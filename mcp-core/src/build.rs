@@ -53,3 +53,12 @@ impl fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
+
+/// What clients of every revision and model vendor take as a name.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(is_allowed) {
+        return Err("a name is 1 to 64 of the characters A-Z a-z 0-9 _ - .".to_owned());
+    }
+    Ok(())
+}

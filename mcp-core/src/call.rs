@@ -1,6 +1,7 @@
 //! What surrounds one request: who asks, what they can do, and how to reach them while it runs.
 
 use std::{
+    any::Any,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -8,7 +9,6 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    endpoint::Core,
     outbox::Outbox,
     principal::Principal,
     protocol::{
@@ -43,7 +43,8 @@ pub(crate) struct CallParts {
     pub(crate) outbox: Arc<Outbox>,
     /// Raised when the way to the client is about to close.
     pub(crate) closing: Signal,
-    pub(crate) core: Arc<Core>,
+    /// The server that answers: a type that this file does not know, since the server knows this one.
+    pub(crate) server: Arc<dyn Any + Send + Sync>,
 }
 
 /// Over what a request came, for telemetry.
@@ -120,11 +121,6 @@ impl Call {
     /// Over what the request came.
     pub fn transport(&self) -> TransportKind {
         self.0.parts.transport
-    }
-
-    /// The server that answers, to change its lists or to say that a resource changed.
-    pub fn server(&self) -> crate::Endpoint {
-        crate::Endpoint::from_core(Arc::clone(&self.0.parts.core))
     }
 
     /// Whether the client asked to be told of progress.
@@ -209,8 +205,8 @@ impl Call {
         &self.0.parts.closing
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.0.parts.core
+    pub(crate) fn server_handle(&self) -> &Arc<dyn Any + Send + Sync> {
+        &self.0.parts.server
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {

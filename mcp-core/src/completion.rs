@@ -1,8 +1,10 @@
 //! Completions: what an argument of a prompt or a template may go on to say.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
 
 use serde::Serialize;
+
+use crate::{call::Call, request_error::RequestError, schema::StringArguments};
 
 /// An argument that a person is typing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,12 +66,26 @@ impl Completion {
 }
 
 /// Suggests values for arguments: from the type's own choices, or from code of the author's.
-pub(crate) type CompleteFn = Arc<
-    dyn Fn(
-            Completing,
-            crate::Call,
-        )
-            -> std::pin::Pin<Box<dyn Future<Output = Result<Option<Completion>, crate::RequestError>> + Send>>
-        + Send
-        + Sync,
->;
+pub(crate) type CompleteFn = Arc<dyn Fn(Completing, Call) -> CompleteFuture + Send + Sync>;
+
+/// What becomes of it.
+type CompleteFuture = Pin<Box<dyn Future<Output = Result<Option<Completion>, RequestError>> + Send>>;
+
+/// Suggests by the author's code, else from the choices of the argument's type.
+pub(crate) async fn complete(
+    arguments: &StringArguments,
+    by_author: &CompleteFn,
+    completing: Completing,
+    call: Call,
+) -> Result<Completion, RequestError> {
+    if !arguments.names().contains(&completing.argument) {
+        let known = arguments.names().join(", ");
+        return Err(RequestError::invalid(format!(
+            "there is no such argument to complete; known are: {known}"
+        )));
+    }
+    match by_author(completing.clone(), call).await? {
+        Some(completion) => Ok(completion),
+        None => Ok(Completion::matching(&completing, arguments.choices(&completing.argument))),
+    }
+}

@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use crate::{
     call::{Call, TransportKind, notification},
     encode,
-    endpoint::Endpoint,
+    endpoint::{Core, Endpoint},
     eras::{
         Origin,
         handshake::{Accepted, Session},
@@ -31,6 +31,7 @@ use crate::{
         revision::Revision,
     },
     request::{Outcome, OutcomeKind, Reply, Request},
+    rings::OutcomeFuture,
     signal::Signal,
 };
 
@@ -170,7 +171,7 @@ impl Connection {
             Poll::Ready(outcome) => {
                 call.end(|| {});
                 self.flush(out);
-                write_answer(out, &call, &outcome);
+                write_answer(out, &self.origin.core, &call, &outcome);
                 out.push(b'\n');
             }
             Poll::Pending => {
@@ -230,7 +231,7 @@ impl Drop for Connection {
 
 /// A request in its own task; queues its answer.
 struct Waiting {
-    work: crate::rings::OutcomeFuture,
+    work: OutcomeFuture,
     call: Call,
 }
 
@@ -241,7 +242,7 @@ impl Future for Waiting {
         let outcome = std::task::ready!(self.work.as_mut().poll(cx));
         let call = &self.call;
         let mut bytes = Vec::with_capacity(256);
-        write_answer(&mut bytes, call, &outcome);
+        write_answer(&mut bytes, &Core::of(call), call, &outcome);
         call.end(|| call.outbox().answer(call.id().clone(), bytes));
         Poll::Ready(())
     }
@@ -249,8 +250,8 @@ impl Future for Waiting {
 
 /// Appends the answer; a subscription that the server ended is also cancelled, as the specification wants it on
 /// a channel that all requests share.
-fn write_answer(out: &mut Vec<u8>, call: &Call, outcome: &Outcome) {
-    encode::answer(out, call.id(), outcome, call.revision(), call.core().server_meta());
+fn write_answer(out: &mut Vec<u8>, core: &Core, call: &Call, outcome: &Outcome) {
+    encode::answer(out, call.id(), outcome, call.revision(), core.server_meta());
     if matches!(outcome.0, OutcomeKind::Complete(Reply::Ended)) {
         out.push(b'\n');
         out.extend_from_slice(&notification(

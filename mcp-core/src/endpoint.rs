@@ -10,16 +10,17 @@ use serde_json::json;
 
 use crate::{
     build::Problem,
-    catalog::{Catalog, Changes, IntoEntry, PageSettings, Registry},
-    hub::Hub,
+    call::Call,
+    catalog::{Catalog, PageSettings, Registry},
+    entry::IntoEntry,
+    hub::{Changes, Hub},
     limits::Limits,
     protocol::{
         capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
         revision::Revision,
     },
     request::Request,
-    rings::{OutcomeFuture, OwnLayer, Ring, compose},
-    router::Router,
+    rings::{OutcomeFuture, Ring},
 };
 
 /// A server that is ready to be served, over any number of transports at once; cheap to clone.
@@ -61,7 +62,7 @@ impl Endpoint {
         info: Implementation,
         registry: Registry,
         settings: Settings,
-        own: Vec<OwnLayer>,
+        ring: Box<dyn Ring>,
     ) -> Self {
         // Every result repeats it, so it says no more than the specification asks for; `server/discover` says all.
         let brief =
@@ -73,7 +74,6 @@ impl Endpoint {
             server_meta: server_meta.into(),
         };
         let snapshot = Snapshot::new(registry, &page_settings, &info, &settings);
-        let ring = compose(Router, &settings.limits, own);
         let core = Arc::new(Core {
             info,
             settings,
@@ -83,10 +83,6 @@ impl Endpoint {
             editing: Mutex::default(),
             ring,
         });
-        Self { core }
-    }
-
-    pub(crate) fn from_core(core: Arc<Core>) -> Self {
         Self { core }
     }
 
@@ -171,7 +167,23 @@ impl Edit {
     }
 }
 
+impl Call {
+    /// The server that answers, to change its lists or to say that a resource changed.
+    pub fn server(&self) -> Endpoint {
+        Endpoint { core: Core::of(self) }
+    }
+}
+
 impl Core {
+    /// The core that a call is answered by.
+    pub(crate) fn of(call: &Call) -> Arc<Self> {
+        match Arc::clone(call.server_handle()).downcast() {
+            Ok(core) => core,
+            // Both era adapters put it there, and nobody else can make a call.
+            Err(_) => unreachable!("a call is answered by a core"),
+        }
+    }
+
     /// The catalog that is current.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner).catalog)

@@ -12,7 +12,7 @@ use crate::{
     answer::{Answer, AnswerStatus},
     call::{Call, TransportKind},
     encode,
-    endpoint::Endpoint,
+    endpoint::{Core, Endpoint},
     eras::{Origin, modern},
     outbox::{Item, Outbox},
     principal::Principal,
@@ -82,7 +82,12 @@ impl Endpoint {
             Ok(request) => {
                 let call = request.call.clone();
                 let future = Some(self.core().run(request));
-                Exchange::Running(Box::new(Running { call, future, answer: None }))
+                Exchange::Running(Box::new(Running {
+                    call,
+                    core: Arc::clone(self.core()),
+                    future,
+                    answer: None,
+                }))
             }
             Err(error) => refuse(Some(&id), &error),
         }
@@ -110,6 +115,7 @@ fn handshake_refusal(name: &str, params: &Params) -> RpcError {
 /// A request that runs while it is polled. Dropping it before its answer cancels it.
 pub struct Running {
     call: Call,
+    core: Arc<Core>,
     future: Option<OutcomeFuture>,
     /// The answer, while notifications before it are still to be handed out.
     answer: Option<Answer>,
@@ -142,7 +148,7 @@ impl Running {
                 self.call.end(|| {});
                 let mut bytes = Vec::with_capacity(256);
                 let (id, revision) = (self.call.id(), self.call.revision());
-                encode::answer(&mut bytes, id, &outcome, revision, self.call.core().server_meta());
+                encode::answer(&mut bytes, id, &outcome, revision, self.core.server_meta());
                 self.answer = Some(Answer { bytes, status: AnswerStatus::of(outcome.rpc_error()) });
                 continue;
             }

@@ -10,10 +10,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::{
-    catalog::Changes,
-    protocol::{method, params::SubscriptionFilter},
-};
+use crate::protocol::{method, params::SubscriptionFilter};
 
 /// All subscribers of a server.
 #[derive(Debug, Default)]
@@ -44,6 +41,14 @@ struct State {
     prompts: bool,
     resources: bool,
     updated: BTreeSet<String>,
+}
+
+/// Which lists have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) tools: bool,
+    pub(crate) prompts: bool,
+    pub(crate) resources: bool,
 }
 
 /// One change that a subscriber is to be told of.

@@ -54,9 +54,11 @@ mod completion;
 mod connection;
 mod encode;
 mod endpoint;
+mod entry;
 mod eras;
 mod exchange;
 mod hub;
+mod input;
 mod limits;
 mod outbox;
 mod principal;
@@ -72,22 +74,25 @@ mod server;
 mod signal;
 pub mod testing;
 mod tool;
+mod tool_error;
 
 pub use self::{
     annotations::Annotations,
     answer::{Answer, AnswerStatus},
     build::{BuildError, Problem},
     call::{Call, TransportKind},
-    catalog::{Entry, IntoEntry},
     completion::{Completing, Completion},
     connection::Connection,
     endpoint::{Edit, Endpoint},
+    entry::{Entry, IntoEntry},
     exchange::{Exchange, Running, Step},
+    input::{Empty, Input},
     limits::Limits,
     principal::{Principal, PrincipalKind},
     prompt::{Messages, Prompt, PromptEntry, PromptFn, prompt, prompt_fn},
     protocol::{
-        content::{Block, ContentAnnotations, ResourceContents, Role},
+        audience::{ContentAnnotations, Role},
+        content::{Block, ResourceContents},
         definition::{About, Icon, Implementation, ResourceDefinition, ToolDefinition},
         error::RpcError,
         header::MirroredHeaders,
@@ -101,8 +106,6 @@ pub use self::{
     rings::{BoxError, RingService},
     server::{IntoEndpoint, Server},
     signal::Signal,
-    tool::{
-        Content, DynTool, Empty, Input, Output, Reply, Retry, Text, Tool, ToolEntry, ToolError, ToolFn,
-        ToolReply, tool, tool_fn,
-    },
+    tool::{Content, DynTool, Output, Reply, Text, Tool, ToolEntry, ToolFn, ToolReply, tool, tool_fn},
+    tool_error::{Retry, ToolError},
 };

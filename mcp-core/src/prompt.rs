@@ -5,17 +5,17 @@ use std::{fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 use serde::Serialize;
 
 use crate::{
-    build::Problem,
+    build::{Problem, check_name},
     call::Call,
-    catalog::{Entry, IntoEntry},
     completion::{CompleteFn, Completing, Completion},
+    input::Input,
     protocol::{
-        content::{Block, Role},
+        audience::Role,
+        content::Block,
         definition::{About, PromptDefinition},
     },
     request_error::RequestError,
     schema::StringArguments,
-    tool::{Input, check_name},
 };
 
 /// A prompt over a state `S`; the implementor is the prompt's arguments.
@@ -151,15 +151,16 @@ impl<F, I> PromptFn<F, I> {
     }
 }
 
-impl<I, F, Fut> IntoEntry for PromptFn<F, I>
-where
-    I: Input,
-    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Messages, RequestError>> + Send + 'static,
-{
-    fn into_entry(self) -> Result<Entry, Problem> {
+impl<F, I> PromptFn<F, I> {
+    /// Checks it, and makes a prompt of it.
+    pub(crate) fn into_prompt<Fut>(self) -> Result<PromptEntry, Problem>
+    where
+        I: Input,
+        F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Messages, RequestError>> + Send + 'static,
+    {
         let complete: CompleteFn = Arc::new(|_, _| Box::pin(async { Ok(None) }));
-        entry::<I, _, _>(&self.name, self.about, self.get, complete).map(PromptEntry::into)
+        entry::<I, _, _>(&self.name, self.about, self.get, complete)
     }
 }
 
@@ -205,32 +206,7 @@ impl PromptEntry {
         completing: Completing,
         call: Call,
     ) -> Result<Completion, RequestError> {
-        complete(&self.arguments, &self.complete, completing, call).await
-    }
-}
-
-/// Suggests by the author's code, else from the choices of the argument's type.
-pub(crate) async fn complete(
-    arguments: &StringArguments,
-    by_author: &CompleteFn,
-    completing: Completing,
-    call: Call,
-) -> Result<Completion, RequestError> {
-    if !arguments.names().contains(&completing.argument) {
-        let known = arguments.names().join(", ");
-        return Err(RequestError::invalid(format!(
-            "there is no such argument to complete; known are: {known}"
-        )));
-    }
-    match by_author(completing.clone(), call).await? {
-        Some(completion) => Ok(completion),
-        None => Ok(Completion::matching(&completing, arguments.choices(&completing.argument))),
-    }
-}
-
-impl IntoEntry for PromptEntry {
-    fn into_entry(self) -> Result<Entry, Problem> {
-        Ok(self.into())
+        crate::completion::complete(&self.arguments, &self.complete, completing, call).await
     }
 }
 

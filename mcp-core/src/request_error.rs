@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use crate::{
     protocol::error::{RpcError, code},
-    tool::{Causes, ToolError},
+    tool_error::{Causes, ToolError},
 };
 
 /// A refusal that the client sees as a JSON-RPC error, since these methods have no other way to fail.

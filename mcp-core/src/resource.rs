@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::{
     build::Problem,
     call::Call,
-    catalog::{Entry, IntoEntry},
     completion::{CompleteFn, Completing, Completion},
+    input::Input,
     protocol::{
         content::{ResourceBody, ResourceContents},
         definition::{About, ResourceDefinition, TemplateDefinition},
@@ -17,7 +17,6 @@ use crate::{
     },
     request_error::RequestError,
     schema::StringArguments,
-    tool::Input,
 };
 
 /// A resource over a state `S`; the implementor is the variables of its URI template.
@@ -229,19 +228,20 @@ impl<F, I> ResourceFn<F, I> {
     }
 }
 
-impl<I, F, Fut> IntoEntry for ResourceFn<F, I>
-where
-    I: Input,
-    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Contents, RequestError>> + Send + 'static,
-{
-    fn into_entry(self) -> Result<Entry, Problem> {
+impl<F, I> ResourceFn<F, I> {
+    /// Checks it, and makes a resource of it.
+    pub(crate) fn into_resource<Fut>(self) -> Result<ResourceEntry, Problem>
+    where
+        I: Input,
+        F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Contents, RequestError>> + Send + 'static,
+    {
         let work = Work {
             read: self.read,
             list: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
             complete: Arc::new(|_, _| Box::pin(async { Ok(None) })),
         };
-        entry::<I, _, _>(&self.uri, &self.name, self.about, work).map(ResourceEntry::into)
+        entry::<I, _, _>(&self.uri, &self.name, self.about, work)
     }
 }
 
@@ -352,13 +352,7 @@ impl ResourceEntry {
         completing: Completing,
         call: Call,
     ) -> Result<Completion, RequestError> {
-        crate::prompt::complete(&self.arguments, &self.complete, completing, call).await
-    }
-}
-
-impl IntoEntry for ResourceEntry {
-    fn into_entry(self) -> Result<Entry, Problem> {
-        Ok(self.into())
+        crate::completion::complete(&self.arguments, &self.complete, completing, call).await
     }
 }
 

@@ -27,7 +27,8 @@ use crate::{
     },
     request::{Operation, Outcome, Reply, Request},
     request_error::RequestError,
-    tool::{CallFuture, ToolError},
+    tool::{CallFuture, ToolReply},
+    tool_error::ToolError,
 };
 
 /// Serves requests from the catalog that is current when they come.
@@ -40,7 +41,7 @@ pub(crate) struct Router;
 impl Router {
     fn route(request: Request) -> Result<Routed, RpcError> {
         let Request { operation, call } = request;
-        let core = Arc::clone(call.core());
+        let core = Core::of(&call);
         let catalog = core.catalog();
         if let Some(what) = missing_capability(&catalog, &operation) {
             return Err(RpcError::method_not_found(operation.method())
@@ -50,7 +51,10 @@ impl Router {
             Operation::CallTool { name, arguments } => {
                 let tool = catalog.tool(&name).ok_or_else(|| unknown_tool(&catalog, &name))?;
                 tool.check_headers(&arguments, &call)?;
-                Routed::Tool { limit: core.settings.limits.result_bytes, future: tool.call(arguments, call) }
+                Routed::Tool {
+                    limit: core.settings.limits.result_bytes,
+                    future: tool.call(arguments, &core.settings.injected_arguments, call),
+                }
             }
             Operation::List { list, cursor } => list_page(catalog, list, cursor.as_deref(), call)?,
             Operation::Discover => Routed::ready(Reply::Ready(core.discovery())),
@@ -126,7 +130,7 @@ impl Future for Routed {
 }
 
 /// The answer of a tool, or an error of the same form.
-fn bounded(result: Result<crate::ToolReply, ToolError>, limit: usize) -> crate::ToolReply {
+fn bounded(result: Result<ToolReply, ToolError>, limit: usize) -> ToolReply {
     match result {
         Ok(reply) if reply.size() <= limit => reply.checked(),
         Ok(reply) => ToolError::new(
@@ -136,8 +140,8 @@ fn bounded(result: Result<crate::ToolReply, ToolError>, limit: usize) -> crate::
                 reply.size()
             ),
         )
-        .into_reply(),
-        Err(error) => error.into_reply(),
+        .into(),
+        Err(error) => error.into(),
     }
 }
 

@@ -7,14 +7,16 @@ use tower_service::Service;
 
 use crate::{
     build::{BuildError, Problem},
-    catalog::{IntoEntry, Registry},
+    catalog::Registry,
     endpoint::{Endpoint, Settings},
+    entry::IntoEntry,
     limits::Limits,
     prompt::{Prompt, prompt},
     protocol::definition::{Icon, Implementation},
     request::{Outcome, Request},
     resource::{Resource, resource},
-    rings::{BoxError, OwnLayer, RingService},
+    rings::{BoxError, OwnLayer, RingService, compose},
+    router::Router,
     tool::{Tool, tool},
 };
 
@@ -177,7 +179,8 @@ impl<S: Send + Sync + 'static> Server<S> {
     pub fn build(self) -> Result<Endpoint, BuildError> {
         let Parts { info, registry, problems, settings, layers } = *self.parts;
         if problems.is_empty() {
-            Ok(Endpoint::new(info, registry, settings, layers))
+            let ring = compose(Router, &settings.limits, layers);
+            Ok(Endpoint::new(info, registry, settings, ring))
         } else {
             Err(BuildError::new(problems))
         }

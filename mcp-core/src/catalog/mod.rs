@@ -7,6 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 pub(crate) use self::pages::{Audience, PageSettings, Pages, assemble, decode_cursor, encode};
 use crate::{
     build::Problem,
+    entry::{Entry, EntryKind},
+    hub::Changes,
     prompt::PromptEntry,
     protocol::{
         capabilities::{Flags, ServerCapabilities},
@@ -17,58 +19,6 @@ use crate::{
     resource::ResourceEntry,
     tool::ToolEntry,
 };
-
-/// A tool, a resource or a prompt, ready to be registered.
-#[derive(Debug)]
-pub struct Entry(EntryKind);
-
-#[derive(Debug)]
-enum EntryKind {
-    Tool(Box<ToolEntry>),
-    Resource(Box<ResourceEntry>),
-    Prompt(Box<PromptEntry>),
-}
-
-impl From<ToolEntry> for Entry {
-    fn from(tool: ToolEntry) -> Self {
-        Self(EntryKind::Tool(Box::new(tool)))
-    }
-}
-
-impl From<ResourceEntry> for Entry {
-    fn from(resource: ResourceEntry) -> Self {
-        Self(EntryKind::Resource(Box::new(resource)))
-    }
-}
-
-impl From<PromptEntry> for Entry {
-    fn from(prompt: PromptEntry) -> Self {
-        Self(EntryKind::Prompt(Box::new(prompt)))
-    }
-}
-
-/// What can be registered as a value: [`tool_fn`](crate::tool_fn), [`DynTool`](crate::DynTool), and the results of
-/// [`tool`](crate::tool()), [`resource`](crate::resource()) and [`prompt`](crate::prompt()).
-pub trait IntoEntry {
-    /// Checks it, and makes an entry of it.
-    ///
-    /// # Errors
-    ///
-    /// What cannot be served; the [`Problem`] says why.
-    fn into_entry(self) -> Result<Entry, Problem>;
-}
-
-impl IntoEntry for ToolEntry {
-    fn into_entry(self) -> Result<Entry, Problem> {
-        Ok(self.into())
-    }
-}
-
-impl<T: IntoEntry> IntoEntry for Result<T, Problem> {
-    fn into_entry(self) -> Result<Entry, Problem> {
-        self?.into_entry()
-    }
-}
 
 /// One of the lists a client can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,14 +241,6 @@ impl Catalog {
             resources: differs(List::Resources) || differs(List::Templates),
         }
     }
-}
-
-/// Which lists have changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changes {
-    pub(crate) tools: bool,
-    pub(crate) prompts: bool,
-    pub(crate) resources: bool,
 }
 
 /// What the server can do, from what is registered.

@@ -112,7 +112,7 @@ impl Session {
             header_params: None,
             outbox: origin.outbox,
             closing: origin.closing,
-            core: origin.core,
+            server: origin.core,
         });
         Ok(Accepted::Request(Box::new(Request { operation, call })))
     }

@@ -66,7 +66,7 @@ pub(crate) fn accept(
         header_params: headers.map(|headers| headers.params),
         outbox: origin.outbox,
         closing: origin.closing,
-        core: origin.core,
+        server: origin.core,
     });
     Ok(Request { operation, call })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{JsonObject, content::ContentAnnotations};
+use super::{JsonObject, audience::ContentAnnotations};
 use crate::annotations::Annotations;
 
 /// A name and a version, with what a user interface may show beside them.

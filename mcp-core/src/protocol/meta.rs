@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     capabilities::ClientCapabilities, definition::Implementation, id::ProgressToken, level::LogLevel,
-    params::object,
+    object::object,
 };
 
 /// `_meta` keys of the specification (2026-07-28, basic, "`_meta`").

@@ -1,5 +1,6 @@
 //! The words of the protocol: what stands in a message, by concept, without any behaviour of the server.
 
+pub mod audience;
 pub mod capabilities;
 pub mod content;
 pub mod definition;
@@ -10,6 +11,7 @@ pub mod id;
 pub mod level;
 pub mod meta;
 pub mod method;
+pub(crate) mod object;
 pub mod params;
 pub mod revision;
 pub mod uri_template;

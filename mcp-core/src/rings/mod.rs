@@ -17,7 +17,7 @@ use crate::{
     limits::Limits,
     protocol::error::RpcError,
     request::{Outcome, Request},
-    router::Router,
+    tool_error::Causes,
 };
 
 /// The future of a request in the whole ring.
@@ -31,10 +31,14 @@ pub(crate) trait Ring: Send + Sync {
     fn run(&self, request: Request) -> OutcomeFuture;
 }
 
-/// Puts the ring together.
-pub(crate) fn compose(router: Router, limits: &Limits, own: Vec<OwnLayer>) -> Box<dyn Ring> {
+/// Puts the ring together, around the service that has requests done.
+pub(crate) fn compose<S>(service: S, limits: &Limits, own: Vec<OwnLayer>) -> Box<dyn Ring>
+where
+    S: Service<Request, Response = Outcome, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + Unpin,
+{
     let inner = ConcurrencyLayer::new(limits.concurrent_calls)
-        .layer(TimeoutLayer::new(limits.call_time).layer(router));
+        .layer(TimeoutLayer::new(limits.call_time).layer(service));
     if own.is_empty() {
         return Box::new(Erased(GuardLayer.layer(TraceLayer.layer(inner))));
     }
@@ -125,6 +129,6 @@ where
 
 /// What the client sees of a layer's own failure.
 fn failure(error: BoxError) -> Outcome {
-    tracing::error!(error = %crate::tool::Causes(error.as_ref()), "a layer failed");
+    tracing::error!(error = %Causes(error.as_ref()), "a layer failed");
     Outcome::error(RpcError::internal())
 }

@@ -3,10 +3,7 @@
 use serde_json::Value;
 
 use super::{check_top, compile, explain, input_schema, normalize::Normalizer};
-use crate::{
-    protocol::JsonObject,
-    tool::{Input, ToolError},
-};
+use crate::{input::Input, protocol::JsonObject, tool_error::ToolError};
 
 /// Everything about a type of arguments, made once at registration.
 #[derive(Debug)]
@@ -48,17 +45,14 @@ impl ArgumentSchema {
         self.description.as_deref()
     }
 
-    /// Reads arguments: names that clients are known to inject and nulls of optional fields are taken out, then the
-    /// rest is validated and the type read from that very value.
-    pub(crate) fn read<I: Input>(
-        &self,
-        mut arguments: JsonObject,
-        injected: &[String],
-    ) -> Result<I, ToolError> {
-        let is_injected = |name: &String| injected.contains(name) && !self.known.contains(name);
-        if arguments.len() > self.known.len() || arguments.keys().any(is_injected) {
-            arguments.retain(|name, _| !is_injected(name));
-        }
+    /// The names of the arguments.
+    pub(crate) fn known(&self) -> &[String] {
+        &self.known
+    }
+
+    /// Reads arguments: nulls of optional fields are taken out, then the rest is validated and the type read from that
+    /// very value.
+    pub(crate) fn read<I: Input>(&self, mut arguments: JsonObject) -> Result<I, ToolError> {
         if let Some(normalizer) = &self.normalizer {
             normalizer.apply(&mut arguments);
         }

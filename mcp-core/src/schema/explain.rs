@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     protocol::error::{shorten, without_value},
-    tool::ToolError,
+    tool_error::ToolError,
 };
 
 /// More than this many mistakes at once help nobody.

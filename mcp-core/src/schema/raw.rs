@@ -3,7 +3,7 @@
 use serde_json::{Value, value::RawValue};
 
 use super::{check_top, compile, explain};
-use crate::{protocol::JsonObject, tool::ToolError};
+use crate::{protocol::JsonObject, tool_error::ToolError};
 
 /// The input schema of a raw tool.
 #[derive(Debug)]

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::{check_top, compile, explain, input_schema, normalize::make_integral};
 use crate::{
+    input::Input,
     protocol::{JsonObject, definition::PromptArgument},
-    tool::{Input, ToolError},
+    tool_error::ToolError,
 };
 
 /// Refuses fields that no text could say, since nobody could ever fill them in.

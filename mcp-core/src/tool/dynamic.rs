@@ -4,16 +4,16 @@ use std::{fmt, future::Future, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{ToolEntry, ToolError, ToolReply, entry};
+use super::{ToolEntry, ToolReply, entry};
 use crate::{
     annotations::Annotations,
     build::Problem,
     call::Call,
-    catalog::{Entry, IntoEntry},
     protocol::{
         JsonObject,
         definition::{About, ToolDefinition},
     },
+    tool_error::ToolError,
 };
 
 /// A tool whose name, schema and work come from elsewhere: a table, a file, another server.
@@ -78,8 +78,9 @@ impl DynTool {
     }
 }
 
-impl IntoEntry for DynTool {
-    fn into_entry(self) -> Result<Entry, Problem> {
+impl DynTool {
+    /// Checks it, and makes a tool of it.
+    pub(crate) fn into_tool(self) -> Result<ToolEntry, Problem> {
         let object = |schema: Value, what: &str| match schema {
             Value::Object(schema) => Ok(schema),
             _ => Err(Problem::new(
@@ -92,7 +93,7 @@ impl IntoEntry for DynTool {
             output_schema: self.output_schema.map(|schema| object(schema, "output")).transpose()?,
             ..self.definition.clone()
         };
-        entry::raw(definition, self.work).map(ToolEntry::into)
+        entry::raw(definition, self.work)
     }
 }
 

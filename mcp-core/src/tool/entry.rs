@@ -2,17 +2,19 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use super::{Output, Tool, ToolError, ToolReply};
+use super::{Output, Tool, ToolReply};
 use crate::{
     annotations::Annotations,
-    build::Problem,
+    build::{Problem, check_name},
     call::Call,
+    input::Input,
     protocol::{
         JsonObject,
         definition::{About, ToolDefinition},
         error::RpcError,
     },
     schema::{ArgumentSchema, MirroredParams, OutputSchema, RawSchema},
+    tool_error::ToolError,
 };
 
 /// The future of an erased call.
@@ -28,6 +30,8 @@ pub struct ToolEntry {
     pub(crate) definition: ToolDefinition,
     scopes: &'static [&'static str],
     pub(crate) header_params: MirroredParams,
+    /// The names of a typed tool's arguments; a raw tool may know others than its schema names.
+    known: Option<Vec<String>>,
     run: Arc<CallFn>,
 }
 
@@ -44,7 +48,7 @@ impl ToolEntry {
             return Err(refuse(why.to_owned()));
         }
         let header_params = MirroredParams::find(&definition.input_schema).map_err(refuse)?;
-        Ok(Self { definition, scopes, header_params, run })
+        Ok(Self { definition, scopes, header_params, known: None, run })
     }
 
     /// The tool as lists show it.
@@ -57,8 +61,12 @@ impl ToolEntry {
         self.scopes
     }
 
-    /// Starts the call.
-    pub(crate) fn call(&self, arguments: JsonObject, call: Call) -> CallFuture {
+    /// Starts the call. `injected` are names of arguments that clients are known to add on their own: they are taken
+    /// out, unless they are the tool's.
+    pub(crate) fn call(&self, mut arguments: JsonObject, injected: &[String], call: Call) -> CallFuture {
+        if let Some(known) = &self.known {
+            arguments.retain(|name, _| !injected.contains(name) || known.contains(name));
+        }
         (self.run)(arguments, call)
     }
 
@@ -104,7 +112,7 @@ pub(super) fn typed<I, O, Fut>(
     work: impl Fn(I, Call) -> Fut + Send + Sync + 'static,
 ) -> Result<ToolEntry, Problem>
 where
-    I: super::Input,
+    I: Input,
     O: Output,
     Fut: Future<Output = Result<O, ToolError>> + Send + 'static,
 {
@@ -121,11 +129,12 @@ where
         icons: about.icons,
         meta: about.meta,
     };
+    let known = input.known().to_vec();
     let shared = Arc::new(Typed { input, output, work });
     let run = move |arguments: JsonObject, call: Call| {
         let shared = Arc::clone(&shared);
         Box::pin(async move {
-            let input: I = shared.input.read(arguments, &call.core().settings.injected_arguments)?;
+            let input: I = shared.input.read(arguments)?;
             let output = (shared.work)(input, call).await?;
             let reply = output.into_reply().map_err(|error| {
                 ToolError::new("internal", "the tool's answer could not be encoded").caused_by(error)
@@ -134,7 +143,7 @@ where
             Ok(reply)
         }) as CallFuture
     };
-    ToolEntry::new(definition, scopes, Arc::new(run))
+    ToolEntry::new(definition, scopes, Arc::new(run)).map(|tool| ToolEntry { known: Some(known), ..tool })
 }
 
 /// What the calls of one typed tool share.
@@ -176,13 +185,4 @@ fn check_output(schema: Option<&OutputSchema>, reply: &ToolReply) -> Result<(), 
     checked.map_err(|why| {
         ToolError::new("internal", format!("the tool's answer breaks its own output schema: {why}"))
     })
-}
-
-/// What clients of every revision and model vendor take as a name.
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if name.is_empty() || name.len() > 64 || !name.chars().all(is_allowed) {
-        return Err("a name is 1 to 64 of the characters A-Z a-z 0-9 _ - .".to_owned());
-    }
-    Ok(())
 }

@@ -2,8 +2,11 @@
 
 use std::future::Future;
 
-use super::{Input, Output, ToolEntry, ToolError, entry};
-use crate::{annotations::Annotations, build::Problem, call::Call, protocol::definition::About};
+use super::{Output, ToolEntry, entry};
+use crate::{
+    annotations::Annotations, build::Problem, call::Call, input::Input, protocol::definition::About,
+    tool_error::ToolError,
+};
 
 /// A tool made of a function; the doc comment of its argument type is its description.
 ///
@@ -66,15 +69,15 @@ impl<F, I> ToolFn<F, I> {
     }
 }
 
-impl<I, O, F, Fut> crate::catalog::IntoEntry for ToolFn<F, I>
-where
-    I: Input,
-    O: Output,
-    F: Fn(I, Call) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<O, ToolError>> + Send + 'static,
-{
-    fn into_entry(self) -> Result<crate::catalog::Entry, Problem> {
+impl<F, I> ToolFn<F, I> {
+    /// Checks it, and makes a tool of it.
+    pub(crate) fn into_tool<O, Fut>(self) -> Result<ToolEntry, Problem>
+    where
+        I: Input,
+        O: Output,
+        F: Fn(I, Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, ToolError>> + Send + 'static,
+    {
         entry::typed::<I, O, Fut>(&self.name, self.annotations, &[], self.about, self.work)
-            .map(ToolEntry::into)
     }
 }

@@ -2,44 +2,21 @@
 
 mod dynamic;
 mod entry;
-mod error;
 mod function;
 mod reply;
 
 use std::future::Future;
 
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-
+pub(crate) use self::entry::CallFuture;
 pub use self::{
     dynamic::DynTool,
     entry::{ToolEntry, tool},
-    error::{Retry, ToolError},
     function::{ToolFn, tool_fn},
     reply::{Content, Output, Reply, Text, ToolReply},
 };
-pub(crate) use self::{
-    entry::{CallFuture, check_name},
-    error::Causes,
+use crate::{
+    annotations::Annotations, call::Call, input::Input, protocol::definition::About, tool_error::ToolError,
 };
-use crate::{annotations::Annotations, call::Call, protocol::definition::About};
-
-/// Arguments: what can be read from JSON and has a schema.
-///
-/// Derive `serde::Deserialize` and `schemars::JsonSchema`; nothing else is needed.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the arguments of a tool, a prompt or a resource",
-    note = "derive `serde::Deserialize` and `schemars::JsonSchema` for it, and borrow nothing in it"
-)]
-pub trait Input: DeserializeOwned + JsonSchema + Send + 'static {}
-
-impl<T: DeserializeOwned + JsonSchema + Send + 'static> Input for T {}
-
-/// No arguments: for functions that take none.
-// No doc comment of its own may become the description of everything that takes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, JsonSchema)]
-#[schemars(description = "")]
-pub struct Empty {}
 
 /// A tool over a state `S`; the implementor is the tool's arguments.
 ///

@@ -2,9 +2,15 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
-use crate::protocol::{JsonObject, content::Block};
+use crate::{
+    protocol::{
+        JsonObject,
+        content::{Block, ResourceBody},
+    },
+    tool_error::{Causes, Retry, ToolError},
+};
 
 /// What a tool may answer with: any type that is [`Serialize`] and [`JsonSchema`] with an object for its schema,
 /// or one of [`Text`], [`Content`] and [`Reply`].
@@ -112,6 +118,27 @@ pub struct ToolReply {
     pub meta: Option<JsonObject>,
 }
 
+impl From<ToolError> for ToolReply {
+    /// The result that the client sees; the cause is logged on the way.
+    fn from(error: ToolError) -> Self {
+        if let Some(cause) = error.cause() {
+            tracing::warn!(code = error.code(), cause = %Causes(cause), "a tool failed");
+        }
+        let retry = match error.retry() {
+            Retry::Never => "never",
+            Retry::Later => "later",
+        };
+        let mut detail = json!({ "code": error.code(), "retry": retry });
+        if let Some(pointer) = error.pointer() {
+            detail["pointer"] = json!(pointer);
+        }
+        let mut reply = Self::content(vec![Block::text(error.to_string())]);
+        reply.is_error = true;
+        reply.meta.get_or_insert_default().insert("toolpack/error".to_owned(), detail);
+        reply
+    }
+}
+
 impl ToolReply {
     /// Blocks alone.
     pub fn content(content: Vec<Block>) -> Self {
@@ -143,8 +170,8 @@ impl ToolReply {
             Block::Text(block) => block.text.len(),
             Block::Image(block) | Block::Audio(block) => block.data.len(),
             Block::Resource(block) => match &block.resource.body {
-                crate::protocol::content::ResourceBody::Text(text) => text.len(),
-                crate::protocol::content::ResourceBody::Blob(blob) => blob.len(),
+                ResourceBody::Text(text) => text.len(),
+                ResourceBody::Blob(blob) => blob.len(),
             },
             Block::ResourceLink(_) => 0,
         };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
 
-use super::connection::Access;
+use super::place::Access;
 
 /// Pragmas that only describe the schema; reached as tables, `SELECT * FROM pragma_table_info('t')`.
 const PRAGMAS: [&str; 7] = [

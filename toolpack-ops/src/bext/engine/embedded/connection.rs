@@ -13,32 +13,8 @@ use super::config::EmbeddedConfig;
 use super::error::{self, Fault};
 use super::guard;
 use super::job::Job;
+use super::place::{Access, StoreFile};
 use crate::error::{Error, ErrorKind};
-
-/// The two files of an app.
-///
-/// They are two so that SQL cannot reach the keys: there is no table to name and ATTACH is denied. A long statement on
-/// the one does not hold up the other either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum StoreFile {
-    Data,
-    Keys,
-}
-
-impl StoreFile {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Data => "data.sqlite",
-            Self::Keys => "kv.sqlite",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Access {
-    Read,
-    Write,
-}
 
 /// The version of the tables in `kv.sqlite`, kept in its `user_version`. Data files belong to their apps.
 const KEYS_VERSION: i32 = 1;

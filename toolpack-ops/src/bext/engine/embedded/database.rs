@@ -7,10 +7,11 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row};
 
 use super::authorizer::Watch;
-use super::connection::{Access, Store, StoreFile};
+use super::connection::Store;
 use super::error::{Fault, parameter_count};
 use super::guard::{self, Mode, Verb};
 use super::job::Job;
+use super::place::{Access, StoreFile};
 use super::stores::Stores;
 use super::{Embedded, EmbeddedConfig, Shared};
 use crate::bext::engine::database::json_string_bytes;

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::config::EmbeddedConfig;
-use super::connection::{Access, StoreFile};
+use super::place::{Access, StoreFile};
 use crate::bext::engine::AppRef;
 use crate::error::{Error, ErrorKind};
 

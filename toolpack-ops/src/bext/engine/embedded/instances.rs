@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use super::connection::{Access, StoreFile};
+use super::place::{Access, StoreFile};
 use super::{Embedded, Shared};
 use crate::bext::engine::{
     AppName, AppRef, Cursor, Instance, InstanceHealth, InstanceId, InstancePage, InstanceStatus, Instances,

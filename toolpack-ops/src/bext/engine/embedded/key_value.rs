@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
 
-use super::connection::{Access, StoreFile};
 use super::database::vanished;
 use super::job::Job;
+use super::place::{Access, StoreFile};
 use super::{Embedded, Shared};
 use crate::bext::engine::{
     AppRef, Cursor, Deleted, Entry, Key, KeyPage, KeyValue, ListKeys, SetKey, Timestamp, Written,

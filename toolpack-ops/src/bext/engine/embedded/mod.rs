@@ -25,6 +25,7 @@ mod instances;
 mod job;
 mod key_value;
 mod lexer;
+mod place;
 mod registry;
 mod stores;
 
@@ -34,9 +35,10 @@ use std::time::Duration;
 
 pub use config::EmbeddedConfig;
 
-use self::connection::{Access, Store, StoreFile};
+use self::connection::Store;
 use self::gates::{Gates, Turn};
 use self::job::{CancelOnDrop, Job};
+use self::place::{Access, StoreFile};
 use self::registry::Registry;
 use self::stores::Stores;
 use super::{AppRef, Clock, SystemClock};

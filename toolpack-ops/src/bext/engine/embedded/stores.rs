@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::config::EmbeddedConfig;
-use super::connection::{Access, Store, StoreFile};
+use super::connection::Store;
 use super::error::{self, Fault};
 use super::files::{self, FileId};
+use super::place::{Access, StoreFile};
 use crate::bext::engine::AppRef;
 use crate::error::Error;
 

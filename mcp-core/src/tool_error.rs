@@ -2,11 +2,6 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use serde_json::json;
-
-use super::reply::ToolReply;
-use crate::protocol::content::Block;
-
 /// Failed work or bad arguments: a result with `isError`, in every revision of the protocol.
 ///
 /// The message goes to the model and to whoever reads its transcript, so it names what was wrong and what is
@@ -83,23 +78,9 @@ impl ToolError {
         self.pointer.as_deref()
     }
 
-    /// The result that the client sees; the cause is logged on the way.
-    pub(crate) fn into_reply(self) -> ToolReply {
-        if let Some(cause) = &self.cause {
-            tracing::warn!(code = %self.code, cause = %Causes(cause.as_ref()), "a tool failed");
-        }
-        let retry = match self.retry {
-            Retry::Never => "never",
-            Retry::Later => "later",
-        };
-        let mut detail = json!({ "code": self.code, "retry": retry });
-        if let Some(pointer) = &self.pointer {
-            detail["pointer"] = json!(pointer);
-        }
-        let mut reply = ToolReply::content(vec![Block::text(self.to_string())]);
-        reply.is_error = true;
-        reply.meta.get_or_insert_default().insert("toolpack/error".to_owned(), detail);
-        reply
+    /// The cause, for the log.
+    pub(crate) fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        self.source()
     }
 }
 
