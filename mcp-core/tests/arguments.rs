@@ -399,3 +399,29 @@ async fn the_time_for_a_recursive_choice_grows_with_its_depth_and_no_faster() {
         assert_eq!(reply.is_error(), limit.is_string());
     }
 }
+
+#[tokio::test]
+async fn a_choice_without_a_tag_that_refers_to_itself_is_taken_only_so_deep() {
+    let node = json!({"anyOf": [
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/node"}, "b": {"type": "integer"}}, "required": ["a"]},
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/node"}, "c": {"type": "integer"}}, "required": ["a"]},
+        {"type": "string"},
+    ]});
+    let schema =
+        json!({"type": "object", "properties": {"node": {"$ref": "#/$defs/node"}}, "$defs": {"node": node}});
+    let tool =
+        DynTool::new("walk", Annotations::read_only(), async |_, _| Ok(ToolReply::content(Vec::new())))
+            .input_schema(schema);
+    let client = Client::new(server().add(tool)).await;
+    for (depth, leaf, expected) in [
+        (11, json!("leaf"), None),
+        (11, json!(1), Some("has none of the allowed forms")),
+        (12, json!("leaf"), Some("They nest deeper than the 12 levels that are taken here.")),
+        (100, json!(1), Some("They nest deeper than the 12 levels that are taken here.")),
+    ] {
+        let node = (0..depth).fold(leaf, |inner, _| json!({ "a": inner }));
+        let reply = client.call("walk", json!({ "node": node })).await;
+        assert_eq!(reply.is_error(), expected.is_some(), "{}", reply.text());
+        assert!(reply.text().contains(expected.unwrap_or_default()), "{}", reply.text());
+    }
+}

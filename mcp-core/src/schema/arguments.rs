@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{check_top, compile, explain, input_schema, normalize::Normalizer};
+use super::{check_top, compiled::Compiled, explain, input_schema, normalize::Normalizer};
 use crate::{input::Input, protocol::JsonObject, tool_error::ToolError};
 
 /// Everything about a type of arguments, made once at registration.
@@ -10,8 +10,7 @@ use crate::{input::Input, protocol::JsonObject, tool_error::ToolError};
 pub(crate) struct ArgumentSchema {
     listed: JsonObject,
     description: Option<String>,
-    known: Vec<String>,
-    validator: jsonschema::Validator,
+    compiled: Compiled,
     normalizer: Option<Normalizer>,
 }
 
@@ -26,13 +25,9 @@ impl ArgumentSchema {
         check_top(&listed).map_err(|why| {
             format!("{why}; arguments are a struct with named fields (an empty one is `struct Name {{}}`)")
         })?;
-        let validator = compile(&listed)?;
-        let known = match listed.get("properties") {
-            Some(Value::Object(properties)) => properties.keys().cloned().collect(),
-            _ => Vec::new(),
-        };
+        let compiled = Compiled::new(&listed)?;
         let normalizer = Normalizer::of(&listed);
-        Ok(Self { listed, description, known, validator, normalizer })
+        Ok(Self { listed, description, compiled, normalizer })
     }
 
     /// The schema as it is listed.
@@ -47,7 +42,7 @@ impl ArgumentSchema {
 
     /// The names of the arguments.
     pub(crate) fn known(&self) -> &[String] {
-        &self.known
+        self.compiled.known()
     }
 
     /// Reads arguments: nulls of optional fields are taken out, then the rest is validated and the type read from that
@@ -57,9 +52,7 @@ impl ArgumentSchema {
             normalizer.apply(&mut arguments);
         }
         let value = Value::Object(arguments);
-        if !self.validator.is_valid(&value) {
-            return Err(explain::invalid_arguments(&self.validator, &value, &self.known));
-        }
+        self.compiled.check_arguments(&value)?;
         serde_json::from_value(value).map_err(|error| explain::unreadable_arguments(&error))
     }
 }

@@ -1,6 +1,7 @@
 //! Schemas: generated from types in a form that assistants can use, and held against what is sent.
 
 mod arguments;
+mod compiled;
 mod explain;
 mod mirrored;
 mod normalize;
@@ -44,18 +45,6 @@ fn generate<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
         // `true`, the schema of anything.
         _ => JsonObject::new(),
     }
-}
-
-/// A validator that fetches nothing, and whose patterns run in linear time and bounded memory.
-fn compile(schema: &JsonObject) -> Result<jsonschema::Validator, String> {
-    const PATTERN_BYTES: usize = 1 << 20;
-    let patterns =
-        jsonschema::PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
-    jsonschema::options()
-        .offline()
-        .with_pattern_options(patterns)
-        .build(&tagged::choose_by_tag(schema))
-        .map_err(|error| format!("its schema cannot be used: {error}"))
 }
 
 /// Holds a schema against the one form that every client takes at the top.

@@ -2,15 +2,12 @@
 
 use serde_json::{Value, value::RawValue};
 
-use super::{check_top, compile, explain};
+use super::{check_top, compiled::Compiled};
 use crate::{protocol::JsonObject, tool_error::ToolError};
 
 /// The input schema of a raw tool.
 #[derive(Debug)]
-pub(crate) struct RawSchema {
-    known: Vec<String>,
-    validator: jsonschema::Validator,
-}
+pub(crate) struct RawSchema(Compiled);
 
 impl RawSchema {
     pub(crate) fn new(schema: &JsonObject) -> Result<Self, String> {
@@ -18,19 +15,13 @@ impl RawSchema {
             return Err("its input schema must have `\"type\": \"object\"` at the top".to_owned());
         }
         check_bounds(schema)?;
-        let known = match schema.get("properties") {
-            Some(Value::Object(properties)) => properties.keys().cloned().collect(),
-            _ => Vec::new(),
-        };
-        Ok(Self { known, validator: compile(schema)? })
+        Compiled::new(schema).map(Self)
     }
 
     /// Lets arguments through that fit.
     pub(crate) fn check(&self, arguments: JsonObject) -> Result<JsonObject, ToolError> {
         let value = Value::Object(arguments);
-        if !self.validator.is_valid(&value) {
-            return Err(explain::invalid_arguments(&self.validator, &value, &self.known));
-        }
+        self.0.check_arguments(&value)?;
         match value {
             Value::Object(arguments) => Ok(arguments),
             _ => Ok(JsonObject::new()),
@@ -42,7 +33,7 @@ impl RawSchema {
 #[derive(Debug)]
 pub(crate) struct OutputSchema {
     listed: JsonObject,
-    validator: jsonschema::Validator,
+    compiled: Compiled,
 }
 
 impl OutputSchema {
@@ -52,15 +43,15 @@ impl OutputSchema {
         check_top(&schema).map_err(|why| {
             format!("the answer cannot be structured: {why}; answer with `Text` or `Reply`, or put it in a struct of one field")
         })?;
-        let validator = compile(&schema)?;
-        Ok(Self { listed: schema, validator })
+        let compiled = Compiled::new(&schema)?;
+        Ok(Self { listed: schema, compiled })
     }
 
     /// One from elsewhere: of any type, as revision 2026-07-28 allows.
     pub(crate) fn new_raw(schema: JsonObject) -> Result<Self, String> {
         check_bounds(&schema)?;
-        let validator = compile(&schema)?;
-        Ok(Self { listed: schema, validator })
+        let compiled = Compiled::new(&schema)?;
+        Ok(Self { listed: schema, compiled })
     }
 
     pub(crate) fn listed(&self) -> &JsonObject {
@@ -70,9 +61,7 @@ impl OutputSchema {
     /// Holds structured content against the schema.
     pub(crate) fn check(&self, structured: &RawValue) -> Result<(), String> {
         let value: Value = serde_json::from_str(structured.get()).map_err(|error| error.to_string())?;
-        self.validator
-            .validate(&value)
-            .map_err(|error| format!("at {:?}: {}", error.instance_path().to_string(), error.masked()))
+        self.compiled.check(&value)
     }
 }
 

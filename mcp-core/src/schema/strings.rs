@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{check_top, compile, explain, input_schema, normalize::make_integral};
+use super::{check_top, compiled::Compiled, explain, input_schema, normalize::make_integral};
 use crate::{
     input::Input,
     protocol::{JsonObject, definition::PromptArgument},
@@ -26,8 +26,7 @@ fn check_fields(schema: &JsonObject) -> Result<(), String> {
 pub(crate) struct StringArguments {
     schema: JsonObject,
     description: Option<String>,
-    known: Vec<String>,
-    validator: jsonschema::Validator,
+    compiled: Compiled,
 }
 
 impl StringArguments {
@@ -39,12 +38,8 @@ impl StringArguments {
         };
         check_top(&schema)?;
         check_fields(&schema)?;
-        let validator = compile(&schema)?;
-        let known = match schema.get("properties") {
-            Some(Value::Object(properties)) => properties.keys().cloned().collect(),
-            _ => Vec::new(),
-        };
-        Ok(Self { schema, description, known, validator })
+        let compiled = Compiled::new(&schema)?;
+        Ok(Self { schema, description, compiled })
     }
 
     /// The doc comment of the type.
@@ -54,7 +49,7 @@ impl StringArguments {
 
     /// The names of the fields.
     pub(crate) fn names(&self) -> &[String] {
-        &self.known
+        self.compiled.known()
     }
 
     /// The fields as a prompt lists them.
@@ -64,7 +59,8 @@ impl StringArguments {
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        let optional = self.known.iter().map(String::as_str).filter(|name| !required.contains(name));
+        let optional =
+            self.compiled.known().iter().map(String::as_str).filter(|name| !required.contains(name));
         required
             .iter()
             .copied()
@@ -90,9 +86,7 @@ impl StringArguments {
             (name, value)
         });
         let value = Value::Object(object.collect());
-        if !self.validator.is_valid(&value) {
-            return Err(explain::invalid_arguments(&self.validator, &value, &self.known));
-        }
+        self.compiled.check_arguments(&value)?;
         serde_json::from_value(value).map_err(|error| explain::unreadable_arguments(&error))
     }
 
