@@ -1,6 +1,7 @@
 //! End to end: the examples as processes, real clients, every message held against its revision's schema.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
+mod bench_server;
 mod companion;
 mod real_clients;
 mod stdio;

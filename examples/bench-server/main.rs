@@ -3,8 +3,6 @@
 
 #[path = "../support/serving.rs"]
 mod serving;
-#[cfg(test)]
-mod tests;
 mod tools;
 
 use std::process::ExitCode;

@@ -3,7 +3,10 @@
 use serde_json::json;
 use toolpack::testing::Client;
 
-use crate::tools::server;
+use tools::server;
+
+#[path = "../examples/bench-server/tools.rs"]
+mod tools;
 
 #[tokio::test]
 async fn answers_have_the_shape_that_others_are_measured_with() {
