@@ -19,11 +19,11 @@ use crate::{
         handshake::{Accepted, Session},
         modern,
     },
-    outbox::{Item, Outbox},
+    outbox::Item,
     principal::Principal,
     protocol::{
         envelope::{self, Incoming},
-        error::RpcError,
+        error::{RpcError, shorten},
         id::RequestId,
         meta::key,
         method,
@@ -58,7 +58,7 @@ struct Moved {
 impl Connection {
     /// A connection with nothing received yet.
     pub fn new(endpoint: &Endpoint, principal: Principal, transport: TransportKind) -> Self {
-        let outbox = Arc::new(Outbox::new(endpoint.limits().queued_notifications));
+        let outbox = Arc::new(endpoint.core().outbox());
         let core = Arc::clone(endpoint.core());
         let origin = Origin { principal, transport, closing: Signal::new(), outbox, core };
         Self { origin, session: None, teller: None, running: HashMap::new() }
@@ -70,6 +70,11 @@ impl Connection {
     pub fn receive(&mut self, message: &[u8], out: &mut Vec<u8>) {
         match envelope::parse(message) {
             Ok(Incoming::Request { id, method, params }) => {
+                let params = match params {
+                    // A method that is not served has no parameters that could be wrong.
+                    Err(_) if !method::is_known(&method) => Err(RpcError::method_not_found(&method)),
+                    params => params,
+                };
                 if let Err(error) = params.and_then(|params| self.request(id.clone(), &method, params, out)) {
                     self.refuse(Some(&id), &error, out);
                 }
@@ -183,7 +188,7 @@ impl Connection {
 
     fn cancel(&mut self, params: Params) {
         let Some(moved) = params.request_id.and_then(|id| self.running.remove(&id)) else { return };
-        tracing::debug!(id = %moved.call.id(), reason = params.reason, "a request was cancelled");
+        tracing::debug!(id = %moved.call.id(), reason = params.reason.as_deref().map(shorten).as_deref(), "a request was cancelled");
         moved.cancel();
     }
 
@@ -193,9 +198,11 @@ impl Connection {
         out.push(b'\n');
     }
 
-    /// Appends what is queued.
+    /// Appends what is queued by now. What comes meanwhile has its turn later: a thread that reports without end would
+    /// keep this going for ever.
     fn flush(&mut self, out: &mut Vec<u8>) {
-        while let Some(item) = self.origin.outbox.pop() {
+        for _ in 0..self.origin.outbox.len() {
+            let Some(item) = self.origin.outbox.pop() else { return };
             self.write(item, out);
         }
     }
@@ -251,7 +258,7 @@ impl Future for Waiting {
 /// Appends the answer; a subscription that the server ended is also cancelled, as the specification wants it on
 /// a channel that all requests share.
 fn write_answer(out: &mut Vec<u8>, core: &Core, call: &Call, outcome: &Outcome) {
-    encode::answer(out, call.id(), outcome, call.revision(), core.server_meta());
+    encode::answer(out, call.id(), outcome, core.terms(call.revision()));
     if matches!(outcome.0, OutcomeKind::Complete(Reply::Ended)) {
         out.push(b'\n');
         out.extend_from_slice(&notification(

@@ -15,22 +15,42 @@ use crate::{
     request::{Outcome, OutcomeKind, Reply},
     resource::ReadReply,
     tool::ToolReply,
+    tool_error::ToolError,
 };
 
+/// Under which terms answers go out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) revision: Revision,
+    /// The encoded `_meta` that every modern result carries.
+    pub(crate) server_meta: &'a str,
+    /// How large an answer may be. Lists are as large as they were registered.
+    pub(crate) result_bytes: usize,
+}
+
 /// Appends the answer to a request, without any framing.
-///
-/// `server_meta` is the encoded `_meta` that every modern result carries.
-pub(crate) fn answer(
-    out: &mut Vec<u8>,
-    id: &RequestId,
-    outcome: &Outcome,
-    revision: Revision,
-    server_meta: &str,
-) {
-    let mut writer = Writer { out, revision, server_meta };
-    match &outcome.0 {
-        OutcomeKind::Complete(reply) => writer.result(id, reply),
-        OutcomeKind::Failed(error) => writer.error(Some(id), error),
+pub(crate) fn answer(out: &mut Vec<u8>, id: &RequestId, outcome: &Outcome, terms: Terms<'_>) {
+    let start = out.len();
+    let mut writer = Writer { out, revision: terms.revision, server_meta: terms.server_meta };
+    let reply = match &outcome.0 {
+        OutcomeKind::Complete(reply) => reply,
+        OutcomeKind::Failed(error) => return writer.error(Some(id), error),
+    };
+    writer.result(id, reply);
+    let length = writer.out.len() - start;
+    if length <= terms.result_bytes || matches!(reply, Reply::Ready(_)) {
+        return;
+    }
+    // What was written is let go, not kept as room for further answers.
+    writer.out.truncate(start);
+    writer.out.shrink_to(start + 256);
+    let message = format!(
+        "The answer of {length} bytes is over the limit of {}; ask for less at once",
+        terms.result_bytes
+    );
+    match reply {
+        Reply::Tool(_) => writer.result(id, &Reply::Tool(ToolError::new("result_too_large", message).into())),
+        _ => writer.error(Some(id), &RpcError::new(code::INTERNAL_ERROR, message)),
     }
 }
 

@@ -12,9 +12,11 @@ use crate::{
     build::Problem,
     call::Call,
     catalog::{Catalog, PageSettings, Registry},
+    encode::Terms,
     entry::IntoEntry,
     hub::{Changes, Hub},
     limits::Limits,
+    outbox::Outbox,
     protocol::{
         capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
         revision::Revision,
@@ -194,9 +196,15 @@ impl Core {
         Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner).discovery)
     }
 
-    /// The `_meta` of every modern result, encoded.
-    pub(crate) fn server_meta(&self) -> &str {
-        &self.page_settings.server_meta
+    /// A queue for a connection or a request, of the size that the limits say.
+    pub(crate) fn outbox(&self) -> Outbox {
+        Outbox::new(self.settings.limits.queued_notifications, self.settings.limits.queued_bytes)
+    }
+
+    /// Under which terms answers of this revision go out.
+    pub(crate) fn terms(&self, revision: Revision) -> Terms<'_> {
+        let server_meta = &self.page_settings.server_meta;
+        Terms { revision, server_meta, result_bytes: self.settings.limits.result_bytes }
     }
 
     /// Sends a request through the ring.

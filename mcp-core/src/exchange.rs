@@ -14,7 +14,7 @@ use crate::{
     encode,
     endpoint::{Core, Endpoint},
     eras::{Origin, modern},
-    outbox::{Item, Outbox},
+    outbox::Item,
     principal::Principal,
     protocol::{
         envelope::{self, Incoming},
@@ -64,13 +64,22 @@ impl Endpoint {
         };
         let params = match params {
             Ok(params) => params,
+            // A method that is not served has no parameters that could be wrong.
+            Err(_) if !method::is_known(&method) => {
+                return refuse(id.as_ref(), &RpcError::method_not_found(&method));
+            }
             Err(error) => return refuse(id.as_ref(), &error),
         };
         if !modern::is_modern(&params, Some(&headers)) {
             return refuse(id.as_ref(), &handshake_refusal(&method, &params));
         }
-        let Some(id) = id else { return Exchange::Accepted };
-        let outbox = Arc::new(Outbox::new(self.limits().queued_notifications));
+        let Some(id) = id else {
+            return match modern::check_version(&params, &headers) {
+                Ok(()) => Exchange::Accepted,
+                Err(error) => refuse(None, &error),
+            };
+        };
+        let outbox = Arc::new(self.core().outbox());
         let origin = Origin {
             principal,
             transport: TransportKind::Tcp,
@@ -147,8 +156,8 @@ impl Running {
                 self.future = None;
                 self.call.end(|| {});
                 let mut bytes = Vec::with_capacity(256);
-                let (id, revision) = (self.call.id(), self.call.revision());
-                encode::answer(&mut bytes, id, &outcome, revision, self.core.server_meta());
+                let terms = self.core.terms(self.call.revision());
+                encode::answer(&mut bytes, self.call.id(), &outcome, terms);
                 self.answer = Some(Answer { bytes, status: AnswerStatus::of(outcome.rpc_error()) });
                 continue;
             }

@@ -14,7 +14,7 @@ pub struct Limits {
     pub concurrent_calls: usize,
     /// How many items a list page holds; 100 by default.
     pub page_size: usize,
-    /// How large an answer of a tool may be, in bytes; 16 MiB by default.
+    /// How large an answer may be on the wire, in bytes, lists apart; 16 MiB by default.
     pub result_bytes: usize,
     /// How many subscriptions may be open at once; 16,384 by default.
     pub subscriptions: usize,
@@ -22,6 +22,8 @@ pub struct Limits {
     pub subscribed_resources: usize,
     /// How many notifications wait for a slow reader of one connection or stream; 256 by default.
     pub queued_notifications: usize,
+    /// How many bytes of notifications wait for a slow reader, unless a single one is larger; 1 MiB by default.
+    pub queued_bytes: usize,
 }
 
 impl Default for Limits {
@@ -34,6 +36,7 @@ impl Default for Limits {
             subscriptions: 16_384,
             subscribed_resources: 1024,
             queued_notifications: 256,
+            queued_bytes: 1 << 20,
         }
     }
 }

@@ -25,7 +25,8 @@ pub(crate) enum Item {
 /// are left out. Answers are always taken; there are no more of them than calls in flight.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    limit: usize,
+    max_notes: usize,
+    max_bytes: usize,
     inner: Mutex<Inner>,
     /// Told when a notification was taken; whoever waits and gives up leaves nothing behind.
     room: Notify,
@@ -35,13 +36,20 @@ pub(crate) struct Outbox {
 struct Inner {
     items: VecDeque<Item>,
     notes: usize,
+    /// The bytes of the notifications.
+    bytes: usize,
     reader: Option<Waker>,
 }
 
 impl Outbox {
-    /// A queue that holds at most this many notifications, and one at least: a subscription has to be acknowledged.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), inner: Mutex::default(), room: Notify::new() }
+    /// A queue that holds at most this many notifications and bytes of them, and one notification of any size at
+    /// least: a subscription has to be acknowledged.
+    pub(crate) fn new(max_notes: usize, max_bytes: usize) -> Self {
+        Self { max_notes: max_notes.max(1), max_bytes, inner: Mutex::default(), room: Notify::new() }
+    }
+
+    fn has_room(&self, inner: &Inner, bytes: &[u8]) -> bool {
+        inner.notes == 0 || (inner.notes < self.max_notes && inner.bytes + bytes.len() <= self.max_bytes)
     }
 
     /// Queues a notification if there is room, or in place of an older one of the same progress.
@@ -50,7 +58,7 @@ impl Outbox {
             return;
         }
         let mut inner = self.lock();
-        if inner.notes < self.limit {
+        if self.has_room(&inner, &bytes) {
             inner.push(Item::Note { progress, bytes });
             return;
         }
@@ -60,7 +68,9 @@ impl Outbox {
             _ => None,
         });
         if let Some(older) = older {
+            let (before, after) = (older.len(), bytes.len());
             *older = bytes;
+            inner.bytes = inner.bytes - before + after;
         }
     }
 
@@ -76,7 +86,7 @@ impl Outbox {
             room.as_mut().enable();
             {
                 let mut inner = self.lock();
-                if inner.notes < self.limit {
+                if self.has_room(&inner, &bytes) {
                     inner.push(Item::Note { progress: None, bytes });
                     return;
                 }
@@ -93,6 +103,11 @@ impl Outbox {
     /// Takes back the answer to a request that was cancelled, so that it cannot answer a later one of the same id.
     pub(crate) fn forget_answer(&self, of: &RequestId) {
         self.lock().items.retain(|item| !matches!(item, Item::Answer { id, .. } if id == of));
+    }
+
+    /// How many messages are queued.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().items.len()
     }
 
     /// Takes the oldest message, if there is one.
@@ -132,7 +147,10 @@ impl Outbox {
 
 impl Inner {
     fn push(&mut self, item: Item) {
-        self.notes += usize::from(matches!(item, Item::Note { .. }));
+        if let Item::Note { bytes, .. } = &item {
+            self.notes += 1;
+            self.bytes += bytes.len();
+        }
         self.items.push_back(item);
         if let Some(reader) = self.reader.take() {
             reader.wake();
@@ -141,8 +159,9 @@ impl Inner {
 
     fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
-        if matches!(item, Item::Note { .. }) {
+        if let Item::Note { bytes, .. } = &item {
             self.notes -= 1;
+            self.bytes -= bytes.len();
         }
         Some(item)
     }
@@ -160,7 +179,7 @@ mod tests {
 
     #[test]
     fn past_the_limit_newer_progress_replaces_older_and_answers_still_fit() {
-        let outbox = Outbox::new(2);
+        let outbox = Outbox::new(2, 1000);
         outbox.offer(Some(1.into()), b"1/9".to_vec());
         outbox.offer(None, b"log".to_vec());
         outbox.offer(None, b"lost".to_vec());
@@ -171,5 +190,18 @@ mod tests {
         assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"log".as_slice()));
         assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"done".as_slice()));
         assert!(outbox.pop().is_none());
+    }
+
+    #[test]
+    fn large_notifications_count_by_their_bytes_and_one_always_fits() {
+        let outbox = Outbox::new(9, 10);
+        outbox.offer(None, vec![b'a'; 20]);
+        outbox.offer(None, vec![b'b'; 1]);
+        assert_eq!(bytes(outbox.pop()).map(|bytes| bytes.len()), Some(20));
+        assert!(outbox.pop().is_none());
+        for _ in 0..3 {
+            outbox.offer(None, vec![b'c'; 5]);
+        }
+        assert_eq!(outbox.len(), 2);
     }
 }

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt};
 
 use crate::{
-    protocol::error::{RpcError, code},
+    protocol::error::{RpcError, code, shorten},
     tool_error::{Causes, ToolError},
 };
 
@@ -48,7 +48,7 @@ impl RequestError {
     /// The error on the wire; `subject` is the URI or name that was asked for. The cause is logged on the way.
     pub(crate) fn into_rpc(self, subject: &str) -> RpcError {
         if let Some(cause) = &self.cause {
-            tracing::warn!(subject, cause = %Causes(cause.as_ref()), "a request failed");
+            tracing::warn!(subject = %shorten(subject), cause = %Causes(cause.as_ref()), "a request failed");
         }
         match self.kind {
             Kind::NotFound => RpcError::resource_not_found(subject),
@@ -59,9 +59,11 @@ impl RequestError {
 }
 
 impl From<ToolError> for RequestError {
-    /// Arguments that do not fit: the same words as for a tool.
+    /// The same words as for a tool: arguments that do not fit are the caller's mistake, all else is a failure.
     fn from(error: ToolError) -> Self {
-        Self::invalid(error.message().to_owned())
+        let message = error.message().to_owned();
+        let kind = if error.code() == ToolError::INVALID_ARGUMENTS { Kind::Invalid } else { Kind::Failed };
+        Self { kind, message, cause: error.into_cause() }
     }
 }
 

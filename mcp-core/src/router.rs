@@ -51,10 +51,7 @@ impl Router {
             Operation::CallTool { name, arguments } => {
                 let tool = catalog.tool(&name).ok_or_else(|| unknown_tool(&catalog, &name))?;
                 tool.check_headers(&arguments, &call)?;
-                Routed::Tool {
-                    limit: core.settings.limits.result_bytes,
-                    future: tool.call(arguments, &core.settings.injected_arguments, call),
-                }
+                Routed::Tool(tool.call(arguments, &core.settings.injected_arguments, call))
             }
             Operation::List { list, cursor } => list_page(catalog, list, cursor.as_deref(), call)?,
             Operation::Discover => Routed::ready(Reply::Ready(core.discovery())),
@@ -96,7 +93,7 @@ impl Service<Request> for Router {
 /// What the router does for a request: nothing further, a tool, or something else that waits.
 pub(crate) enum Routed {
     Ready(Option<Outcome>),
-    Tool { limit: usize, future: CallFuture },
+    Tool(CallFuture),
     Later(Pin<Box<dyn Future<Output = Outcome> + Send>>),
 }
 
@@ -118,31 +115,16 @@ impl Future for Routed {
             // Polled again after it was done, which no executor does: pending for ever harms nobody.
             Self::Ready(outcome) => outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Ok(outcome))),
             Self::Later(work) => work.as_mut().poll(cx).map(Ok),
-            Self::Tool { limit, future } => {
-                let limit = *limit;
-                future
-                    .as_mut()
-                    .poll(cx)
-                    .map(|result| Ok(Outcome::complete(Reply::Tool(bounded(result, limit)))))
+            Self::Tool(future) => {
+                future.as_mut().poll(cx).map(|result| Ok(Outcome::complete(Reply::Tool(settled(result)))))
             }
         }
     }
 }
 
 /// The answer of a tool, or an error of the same form.
-fn bounded(result: Result<ToolReply, ToolError>, limit: usize) -> ToolReply {
-    match result {
-        Ok(reply) if reply.size() <= limit => reply.checked(),
-        Ok(reply) => ToolError::new(
-            "result_too_large",
-            format!(
-                "The answer of {} bytes is over the limit of {limit}; ask for less at once",
-                reply.size()
-            ),
-        )
-        .into(),
-        Err(error) => error.into(),
-    }
+fn settled(result: Result<ToolReply, ToolError>) -> ToolReply {
+    result.map_or_else(ToolReply::from, ToolReply::checked)
 }
 
 /// What the server would need to have for this operation.

@@ -177,7 +177,10 @@ impl<S: Send + Sync + 'static> Server<S> {
     /// Everything that is wrong with what was registered: names that collide or cannot be, schemas that no
     /// assistant would take.
     pub fn build(self) -> Result<Endpoint, BuildError> {
-        let Parts { info, registry, problems, settings, layers } = *self.parts;
+        let Parts { info, registry, mut problems, settings, layers } = *self.parts;
+        if info.name.is_empty() || info.version.is_empty() {
+            problems.push(Problem::new("server", "its name and its version must not be empty"));
+        }
         if problems.is_empty() {
             let ring = compose(Router, &settings.limits, layers);
             Ok(Endpoint::new(info, registry, settings, ring))

@@ -27,6 +27,9 @@ pub enum Retry {
 }
 
 impl ToolError {
+    /// The code of arguments that do not fit.
+    pub const INVALID_ARGUMENTS: &'static str = "invalid_arguments";
+
     /// An error of a stable code in lower snake case, such as `table_not_found`, with a message for the model.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), retry: Retry::Never, pointer: None, cause: None }
@@ -34,7 +37,7 @@ impl ToolError {
 
     /// Arguments that break a rule which the schema cannot say; `pointer` is a JSON pointer such as `/items/0`.
     pub fn invalid_argument(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new("invalid_arguments", message).at(pointer)
+        Self::new(Self::INVALID_ARGUMENTS, message).at(pointer)
     }
 
     /// Names the argument at fault by JSON pointer (RFC 6901).
@@ -76,6 +79,11 @@ impl ToolError {
     /// The argument at fault.
     pub fn pointer(&self) -> Option<&str> {
         self.pointer.as_deref()
+    }
+
+    /// Gives the cause away, to be logged elsewhere.
+    pub(crate) fn into_cause(self) -> Option<Box<dyn Error + Send + Sync>> {
+        self.cause
     }
 
     /// The cause, for the log.

@@ -198,6 +198,14 @@ async fn what_is_no_request_is_accepted_or_refused() {
         || MirroredHeaders { protocol_version: Some(b"2026-07-28".into()), ..MirroredHeaders::default() };
     let note = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1, "_meta": meta(json!({}))}});
     assert_eq!(post(&endpoint, &note, headers()).await.status, None);
+    let unserved =
+        MirroredHeaders { protocol_version: Some(b"2099-01-01".into()), ..MirroredHeaders::default() };
+    let bare = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    assert_eq!(post(&endpoint, &bare, unserved).await.code(), Some(-32022));
+    // A method that is not served has no parameters that could be wrong.
+    let unknown = json!({"jsonrpc": "2.0", "id": 1, "method": "no/such", "params": {"name": 7}});
+    let posted = post(&endpoint, &unknown, headers()).await;
+    assert_eq!((posted.code(), posted.status), (Some(-32601), Some(UnknownMethod)));
     for (message, code, id) in [
         (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, -32600, None),
         (r#"{"jsonrpc":"2.0","id":1}"#, -32600, Some(json!(1))),
@@ -206,8 +214,8 @@ async fn what_is_no_request_is_accepted_or_refused() {
         (r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#, -32600, None),
         (r#"{"jsonrpc":"2.0","id":[1],"method":"x"}"#, -32600, None),
         (r#"{"jsonrpc":"2.0","id":2,"method":7}"#, -32600, Some(json!(2))),
-        (r#"{"jsonrpc":"2.0","id":3,"method":"x","params":[1]}"#, -32602, Some(json!(3))),
-        (r#"{"jsonrpc":"2.0","id":3,"method":"x","params":null}"#, -32602, Some(json!(3))),
+        (r#"{"jsonrpc":"2.0","id":3,"method":"ping","params":[1]}"#, -32602, Some(json!(3))),
+        (r#"{"jsonrpc":"2.0","id":3,"method":"ping","params":null}"#, -32602, Some(json!(3))),
         ("[]", -32600, None),
         (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600, None),
         ("7", -32600, None),

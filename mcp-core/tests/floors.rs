@@ -1,8 +1,9 @@
 //! The three floors of tools, every form of answer, in both eras.
 
 use mcp_core::{
-    Annotations, Block, Call, Content, ContentAnnotations, DynTool, Reply, ResourceContents,
-    ResourceDefinition, Revision, Role, Server, Text, Tool, ToolError, ToolReply, testing::Client, tool_fn,
+    Annotations, Block, Call, Content, ContentAnnotations, Contents, DynTool, Empty, Messages, Reply,
+    ResourceContents, ResourceDefinition, Revision, Role, Server, Text, Tool, ToolError, ToolReply,
+    prompt_fn, resource_fn, testing::Client, tool_fn,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -227,6 +228,39 @@ async fn an_answer_over_the_limit_fails_by_name_of_the_limit() {
     let reply = client.call("big", json!({})).await;
     assert_eq!(reply.error_code(), "result_too_large");
     assert!(reply.text().contains("1000"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn resources_and_prompts_have_the_same_limit() {
+    let long = "x".repeat(2000);
+    let text = long.clone();
+    let resource = resource_fn("big://one", "one", move |_: Empty, _| {
+        let text = text.clone();
+        async { Ok(Contents::text(text)) }
+    });
+    let prompt = prompt_fn("big", move |_: Empty, _| {
+        let text = long.clone();
+        async { Ok(Messages::user(text)) }
+    });
+    let server = server().add(resource).add(prompt).limits(|limits| limits.result_bytes = 1000);
+    let client = Client::new(server).await;
+    for reply in [client.read("big://one").await, client.prompt("big", json!({})).await] {
+        let message = reply.error()["message"].to_string();
+        assert!(message.contains("over the limit of 1000"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_tools_error_in_a_resource_is_the_callers_only_where_it_is_about_arguments() {
+    let failing = resource_fn("down://one", "one", async |_: Empty, _| {
+        Err::<Contents, _>(ToolError::new("store_down", "the store is down").into())
+    });
+    let wrong = resource_fn("wrong://one", "one", async |_: Empty, _| {
+        Err::<Contents, _>(ToolError::invalid_argument("/id", "there is no such id").into())
+    });
+    let client = Client::new(server().add(failing).add(wrong)).await;
+    assert_eq!(client.read("down://one").await.error()["code"], -32603);
+    assert_eq!(client.read("wrong://one").await.error()["code"], -32602);
 }
 
 #[tokio::test]

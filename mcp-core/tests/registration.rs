@@ -277,3 +277,29 @@ fn all_that_is_wrong_is_said_at_once() {
     assert_eq!(error.problems()[0].subject(), "tool `a b`");
     assert!(error.to_string().starts_with("the server cannot start; tool `a b`: "), "{error}");
 }
+
+#[derive(Serialize, JsonSchema)]
+struct Row {
+    name: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Rows {
+    rows: Vec<Row>,
+}
+
+#[test]
+fn an_answer_with_a_field_that_may_be_null_is_told_to_leave_it_out() {
+    let tool = tool_fn("rows", Annotations::read_only(), async |_: Nothing, _| Ok(Rows { rows: Vec::new() }));
+    let refused = server().add(tool).build().unwrap_err().to_string();
+    assert!(
+        refused.contains("field `name` may be null") && refused.contains("skip_serializing_if"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_server_has_a_name_and_a_version() {
+    assert!(Server::new("", "1").build().unwrap_err().to_string().contains("must not be empty"));
+    assert!(Server::new("name", "").build().is_err());
+}

@@ -24,6 +24,18 @@ pub(crate) fn is_modern(params: &Params, headers: Option<&MirroredHeaders<'_>>) 
         || header.is_some_and(|version| !Revision::HANDSHAKE.iter().any(|known| known.as_bytes() == version))
 }
 
+/// Whether the version that a notification is sent under is served, wherever it is named.
+pub(crate) fn check_version(params: &Params, headers: &MirroredHeaders<'_>) -> Result<(), RpcError> {
+    let in_body = params.meta.as_ref().and_then(|meta| meta.protocol_version.as_deref());
+    let header = headers.protocol_version.as_deref().map(String::from_utf8_lossy);
+    match in_body.or(header.as_deref()) {
+        Some(version) if !Revision::parse(version).is_some_and(Revision::is_modern) => {
+            Err(RpcError::unsupported_version(version))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a request of this era; checks come in the order of the specification.
 pub(crate) fn accept(
     origin: Origin,

@@ -22,8 +22,8 @@ pub struct Implementation {
     /// Where to read more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub website_url: Option<String>,
-    /// Pictures of it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Pictures of it; those of clients are not read, since nobody here looks at them.
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
     pub icons: Vec<Icon>,
 }
 

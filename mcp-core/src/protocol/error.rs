@@ -133,7 +133,11 @@ pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
 
 /// What serde says of a value that does not fit, without the value: it may be a secret, and its sender knows it.
 pub(crate) fn without_value(error: &serde_json::Error) -> String {
-    let message = error.to_string();
+    let mut message = error.to_string();
+    // A position counts from where reading began, which means nothing to the sender.
+    if let Some(end) = message.rfind(" at line ") {
+        message.truncate(end);
+    }
     let Some(what) = ["invalid type", "invalid value", "unknown variant"]
         .into_iter()
         .find(|what| message.starts_with(what))

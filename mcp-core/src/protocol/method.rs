@@ -58,3 +58,25 @@ names! {
     /// A subscription is open.
     ACKNOWLEDGED = "notifications/subscriptions/acknowledged";
 }
+
+/// Whether a request of this name is served in any era.
+pub(crate) fn is_known(name: &str) -> bool {
+    const REQUESTS: [&str; 15] = [
+        DISCOVER,
+        INITIALIZE,
+        PING,
+        TOOLS_LIST,
+        TOOLS_CALL,
+        RESOURCES_LIST,
+        TEMPLATES_LIST,
+        RESOURCES_READ,
+        RESOURCES_SUBSCRIBE,
+        RESOURCES_UNSUBSCRIBE,
+        PROMPTS_LIST,
+        PROMPTS_GET,
+        COMPLETE,
+        SET_LEVEL,
+        LISTEN,
+    ];
+    REQUESTS.contains(&name)
+}

@@ -43,6 +43,12 @@ impl OutputSchema {
         check_top(&schema).map_err(|why| {
             format!("the answer cannot be structured: {why}; answer with `Text` or `Reply`, or put it in a struct of one field")
         })?;
+        if let Some(field) = nullable_field(&schema) {
+            return Err(format!(
+                "its answer's field `{field}` may be null, where what is not there should be left out: add \
+                 `#[serde(skip_serializing_if = \"Option::is_none\")]` to it"
+            ));
+        }
         let compiled = Compiled::new(&schema)?;
         Ok(Self { listed: schema, compiled })
     }
@@ -63,6 +69,24 @@ impl OutputSchema {
         let value: Value = serde_json::from_str(structured.get()).map_err(|error| error.to_string())?;
         self.compiled.check(&value)
     }
+}
+
+/// A field of an answer that is `null` where there is nothing to say.
+fn nullable_field(schema: &JsonObject) -> Option<&str> {
+    let is_null = |kind: &Value| kind == "null" || kind.get("type").is_some_and(|kind| kind == "null");
+    let any_null = |kinds: Option<&Value>| {
+        kinds.and_then(Value::as_array).is_some_and(|kinds| kinds.iter().any(is_null))
+    };
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    properties.filter_map(|(name, property)| Some((name, property.as_object()?))).find_map(
+        |(name, property)| {
+            if ["type", "anyOf", "oneOf"].iter().any(|keyword| any_null(property.get(*keyword))) {
+                return Some(name.as_str());
+            }
+            let items = property.get("items").and_then(Value::as_object);
+            nullable_field(property).or_else(|| nullable_field(items?))
+        },
+    )
 }
 
 /// Keeps a schema of somebody else's from being a burden of its own (specification 2026-07-28, "Composition-Keyword

@@ -110,6 +110,16 @@ impl CallReply {
         self.0.result()["_meta"]["toolpack/error"]["pointer"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The whole result, also of a call that failed.
+    ///
+    /// # Panics
+    ///
+    /// If the call was answered with a JSON-RPC error.
+    #[track_caller]
+    pub fn result(&self) -> &Value {
+        self.0.result()
+    }
+
     /// The whole answer.
     pub fn reply(&self) -> &RequestReply {
         &self.0

@@ -5,10 +5,7 @@ use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
 use crate::{
-    protocol::{
-        JsonObject,
-        content::{Block, ResourceBody},
-    },
+    protocol::{JsonObject, content::Block},
     tool_error::{Causes, Retry, ToolError},
 };
 
@@ -162,20 +159,5 @@ impl ToolReply {
             self.content.push(Block::text(structured.get()));
         }
         self
-    }
-
-    /// Roughly how many bytes the answer takes on the wire.
-    pub(crate) fn size(&self) -> usize {
-        let block = |block: &Block| match block {
-            Block::Text(block) => block.text.len(),
-            Block::Image(block) | Block::Audio(block) => block.data.len(),
-            Block::Resource(block) => match &block.resource.body {
-                ResourceBody::Text(text) => text.len(),
-                ResourceBody::Blob(blob) => blob.len(),
-            },
-            Block::ResourceLink(_) => 0,
-        };
-        let structured = self.structured.as_ref().map_or(0, |raw| 2 * raw.get().len());
-        structured + self.content.iter().map(block).sum::<usize>()
     }
 }
