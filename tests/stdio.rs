@@ -13,7 +13,7 @@ use rustix::{
 };
 use serde_json::{Value, json};
 
-use crate::support::process::{Server, call, example, initialize, peak_memory, request};
+use crate::support::process::{PATIENCE, Server, call, example, initialize, peak_memory, request};
 
 fn everything() -> Server {
     Server::start("everything", &["--stdio"])
@@ -254,4 +254,62 @@ fn files_and_a_shared_standard_error_serve_as_well() {
     let ids: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
     assert_eq!(ids, [json!(1), json!(2)]);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_does_not_hold_up_the_end_where_it_is_standard_error_too() {
+    let (_unread, output) = std::io::pipe().unwrap();
+    let mut child = Command::new(example("bench-server"))
+        .arg("--stdio")
+        .stdin(Stdio::piped())
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than a pipe holds, so that writing the answer has to wait.
+    let request = format!("{}\n", call(1, "echo", json!({"message": "x".repeat(1 << 20)})));
+    std::io::Write::write_all(&mut stdin, request.as_bytes()).unwrap();
+    let process = Pid::from_child(&child);
+    // One to end it, the other to cut its waiting short.
+    kill_process(process, Signal::TERM).unwrap();
+    kill_process(process, Signal::INT).unwrap();
+    let began = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        thread::yield_now();
+    }
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn descriptors_that_somebody_made_non_blocking_serve_as_well() {
+    let (input, mut stdin) = std::io::pipe().unwrap();
+    let (output, stdout) = std::io::pipe().unwrap();
+    fcntl_setfl(&stdout, fcntl_getfl(&stdout).unwrap() | OFlags::NONBLOCK).unwrap();
+    // Standard output is standard error too, so that a thread writes.
+    let mut child = Command::new(example("bench-server"))
+        .arg("--stdio")
+        .stdin(input)
+        .stdout(stdout.try_clone().unwrap())
+        .stderr(stdout)
+        .spawn()
+        .unwrap();
+    let message = "x".repeat(1 << 20);
+    let requests = format!(
+        "{}\n{}\n",
+        call(1, "echo", json!({"message": message})),
+        call(2, "echo", json!({"message": message}))
+    );
+    let writer = thread::spawn(move || std::io::Write::write_all(&mut stdin, requests.as_bytes()).unwrap());
+    let answers = std::io::BufReader::new(output);
+    let ids: Vec<Value> = std::io::BufRead::lines(answers)
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()["id"].clone())
+        .collect();
+    writer.join().unwrap();
+    assert_eq!(ids, [json!(1), json!(2)]);
+    assert!(child.wait().unwrap().success());
 }

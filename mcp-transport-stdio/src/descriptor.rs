@@ -10,7 +10,10 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat},
+};
 use tokio::{
     net::{UnixStream, unix::pipe},
     sync::mpsc,
@@ -31,7 +34,7 @@ pub(crate) enum Input {
 pub(crate) enum Output {
     Pipe(pipe::Sender),
     Socket(UnixStream),
-    Blocking(File),
+    Thread(Writer),
 }
 
 /// Both, with the flags that the open files had before.
@@ -56,7 +59,7 @@ pub(crate) fn take() -> io::Result<Streams> {
     let output = match Kind::of(&stdout)? {
         Kind::Pipe => Output::Pipe(pipe::Sender::from_owned_fd(stdout)?),
         Kind::Socket => Output::Socket(socket(stdout)?),
-        Kind::Other => Output::Blocking(File::from(stdout)),
+        Kind::Other => Output::Thread(Writer::new(File::from(stdout))?),
     };
     point_stdout_elsewhere()?;
     Ok(Streams { input, output, _flags: flags })
@@ -141,8 +144,10 @@ impl Input {
                 let chunk = match file.read(&mut buffer) {
                     Ok(0) => return,
                     Ok(length) => Ok(buffer[..length].to_vec()),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => Err(error),
+                    Err(error) => match wait_after(error, &file, PollFlags::IN) {
+                        Ok(()) => continue,
+                        Err(error) => Err(error),
+                    },
                 };
                 let is_last = chunk.is_err();
                 if sender.blocking_send(chunk).is_err() || is_last {
@@ -194,14 +199,7 @@ impl Output {
             let result = match self {
                 Self::Pipe(pipe) => pipe.try_write(rest),
                 Self::Socket(socket) => socket.try_write(rest),
-                Self::Blocking(file) => {
-                    let (mut file, rest) = (file.try_clone()?, rest.to_vec());
-                    // The bytes are on their way from here on, whether or not anybody waits for them.
-                    *written = bytes.len();
-                    return tokio::task::spawn_blocking(move || file.write_all(&rest))
-                        .await
-                        .map_err(io::Error::other)?;
-                }
+                Self::Thread(writer) => writer.write(rest).await,
             };
             match result {
                 Ok(length) => {
@@ -211,11 +209,74 @@ impl Output {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
                     Self::Pipe(pipe) => pipe.writable().await?,
                     Self::Socket(socket) => socket.writable().await?,
-                    Self::Blocking(_) => {}
+                    Self::Thread(_) => {}
                 },
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// Writes on a thread of its own, one chunk at a time; if that is stuck, it ends with the process.
+///
+/// No task of the runtime's, since a runtime waits at its end for tasks that block, and for a client that does not
+/// read it would wait for ever.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    chunks: mpsc::Sender<Vec<u8>>,
+    results: mpsc::Receiver<io::Result<()>>,
+    /// How many bytes the thread has that it has not reported as written.
+    handed: usize,
+}
+
+impl Writer {
+    fn new(mut file: File) -> io::Result<Self> {
+        let (chunks, mut handed) = mpsc::channel::<Vec<u8>>(1);
+        let (reports, results) = mpsc::channel(1);
+        std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
+            while let Some(chunk) = handed.blocking_recv() {
+                if reports.blocking_send(write_all(&mut file, &chunk)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { chunks, results, handed: 0 })
+    }
+
+    /// Writes bytes, and says how many. After it was dropped it is to be given what it was given before, and more if
+    /// there is more: those that are on their way are waited for, and nothing is written twice.
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        if self.handed == 0 {
+            self.chunks.try_send(bytes.to_vec()).map_err(|_| gone())?;
+            self.handed = bytes.len();
+        }
+        let result = self.results.recv().await;
+        let length = std::mem::take(&mut self.handed);
+        result.unwrap_or_else(|| Err(gone())).map(|()| length)
+    }
+}
+
+fn write_all(file: &mut File, mut rest: &[u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(length) => rest = &rest[length..],
+            Err(error) => wait_after(error, file, PollFlags::OUT)?,
+        }
+    }
+    Ok(())
+}
+
+/// Waits where trying again may help: whoever shares a terminal may have made it non-blocking.
+fn wait_after(error: io::Error, file: &File, ready: PollFlags) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::Interrupted => Ok(()),
+        io::ErrorKind::WouldBlock => match poll(&mut [PollFd::new(file, ready)], None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
+        _ => Err(error),
     }
 }

@@ -17,6 +17,9 @@ use crate::{
 /// Answers beyond this many bytes are written before more is read.
 const HIGH_WATER: usize = 256 << 10;
 
+/// After so many turns in which there was always more to read, the other tasks of this thread have theirs.
+const TURNS: u32 = 4;
+
 /// Serves one client until it has gone, or a signal comes.
 pub(crate) async fn run(endpoint: &Endpoint, streams: Streams, options: &Stdio) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Signal)?;
@@ -67,18 +70,22 @@ struct Client {
 impl Client {
     /// Serves until the input ends. May be dropped at any await and gone on with in [`drain`](Self::drain).
     async fn serve(&mut self) -> Result<End, ServeError> {
+        let mut turns = 0_u32;
         loop {
             let is_idle = self.receive_lines();
             if !self.flush().await {
                 return Ok(End::ClientGone);
             }
-            if !is_idle {
+            turns = turns.wrapping_add(1);
+            if !is_idle || turns.is_multiple_of(TURNS) {
                 // Many lines at once must not keep the tasks of this thread from running.
                 tokio::task::yield_now().await;
+            }
+            if !is_idle {
                 continue;
             }
+            // In any order: a call that reports without end must not keep its cancellation from being read.
             tokio::select! {
-                biased;
                 () = std::future::poll_fn(|cx| self.connection.poll_output(cx, &mut self.out)) => {}
                 length = self.streams.input.read(&mut self.lines) => {
                     if length.map_err(ServeError::Read)? == 0 {
