@@ -72,7 +72,11 @@ fn host_name(authority: &str) -> Option<&str> {
         authority.find(':').unwrap_or(authority.len())
     };
     let (host, port) = authority.split_at(end);
-    let is_port = |port: &str| port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok());
+    let is_port = |port: &str| {
+        let digits = port.strip_prefix(':').unwrap_or_default();
+        // The parser alone would also take a sign.
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+    };
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     (!host.is_empty() && host.chars().all(is_name) && (port.is_empty() || is_port(port))).then_some(host)
 }
@@ -80,7 +84,58 @@ fn host_name(authority: &str) -> Option<&str> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Whether a host, with or without a port, is this machine, as the standard library reads addresses.
+    fn is_this_machine(host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        let address =
+            [host.clone(), format!("{host}:1")].into_iter().find_map(|host| host.parse::<SocketAddr>().ok());
+        match address {
+            Some(address) => address.ip().to_canonical().is_loopback(),
+            None => host.split_once(':').map_or(host.as_str(), |(name, _)| name) == "localhost",
+        }
+    }
+
+    /// Values that are nearly right, and any other.
+    fn authority() -> impl Strategy<Value = String> {
+        let piece = proptest::sample::select(vec![
+            "localhost",
+            "LocalHost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "::1",
+            "[",
+            "]",
+            ":",
+            "80",
+            "65536",
+            "+",
+            "-",
+            "@",
+            ".",
+            "/",
+            "%",
+            "%lo",
+            "#",
+            "?",
+            " ",
+            ",",
+            "evil.com",
+            "10.0.0.1",
+            "http://",
+        ]);
+        prop_oneof![
+            3 => proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat()),
+            1 => any::<String>(),
+        ]
+    }
 
     fn checked(options: &Http, host: &str, origin: Option<&str>) -> Result<(), Refusal> {
         let mut headers = HeaderMap::new();
@@ -115,6 +170,10 @@ mod tests {
             "localhost:",
             "localhost:x",
             "localhost:80:80",
+            "localhost:+80",
+            "localhost:65536",
+            "localhost.",
+            "[::1%lo]",
             "",
             "[::1",
             "0.0.0.0",
@@ -149,6 +208,34 @@ mod tests {
             Err(Refusal::Origin)
         );
         assert_eq!(checked(&options, "app.example.com", None), Err(Refusal::Host));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_served_is_this_machine(host in authority(), origin in proptest::option::of(authority())) {
+            let mut headers = HeaderMap::new();
+            let (Ok(value), Ok(from)) = (host.parse(), origin.as_deref().unwrap_or_default().parse()) else { return Ok(()) };
+            headers.insert(header::HOST, value);
+            if origin.is_some() {
+                headers.insert(header::ORIGIN, from);
+            }
+            if check(&Http::new(), &Uri::from_static("/mcp"), &headers).is_ok() {
+                prop_assert!(is_this_machine(&host), "{host:?}");
+                if let Some(origin) = origin {
+                    let (scheme, host) = origin.split_once("://").unwrap();
+                    prop_assert!(matches!(scheme, "http" | "https") && is_this_machine(host), "{origin:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn what_a_target_names_counts_more_than_the_header(target in authority(), host in authority()) {
+            let (Ok(uri), Ok(value)) = (format!("http://{target}/mcp").parse::<Uri>(), host.parse()) else { return Ok(()) };
+            let headers = HeaderMap::from_iter([(header::HOST, value)]);
+            if check(&Http::new(), &uri, &headers).is_ok() {
+                prop_assert!(is_this_machine(uri.authority().unwrap().as_str()), "{uri}");
+            }
+        }
     }
 
     #[test]
