@@ -13,6 +13,10 @@ use http_body::{Body, Frame, SizeHint};
 use mcp_core::{Running, Step};
 use tokio::time::Sleep;
 
+/// Once so many bytes of events are ready they go out, and the request runs on when they are written: one that reports
+/// without end must not fill the memory, nor keep its client's going away from being noticed.
+const HIGH_WATER: usize = 64 << 10;
+
 /// The body of a response.
 #[derive(Debug)]
 pub struct ResponseBody(Kind);
@@ -86,7 +90,9 @@ impl Body for ResponseBody {
 impl Events {
     /// All events that are ready together; `None` after the last.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        while let Some(running) = &mut self.running {
+        while let Some(running) = &mut self.running
+            && self.ready.len() < HIGH_WATER
+        {
             match running.poll_step(cx) {
                 Poll::Ready(Step::Notification(message)) => push_event(&mut self.ready, &message),
                 Poll::Ready(Step::Answer(answer)) => {

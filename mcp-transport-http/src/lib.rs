@@ -29,6 +29,7 @@ mod mirror;
 mod options;
 mod server;
 mod service;
+mod stream;
 
 use std::{io, net::SocketAddr};
 

@@ -12,6 +12,7 @@ pub struct Http {
     pub(crate) max_message_bytes: usize,
     pub(crate) body_time: Duration,
     pub(crate) header_time: Duration,
+    pub(crate) write_time: Duration,
     pub(crate) keep_alive: Duration,
     pub(crate) drain_time: Duration,
     pub(crate) max_connections: usize,
@@ -27,6 +28,7 @@ impl Default for Http {
             max_message_bytes: 2 << 20,
             body_time: Duration::from_secs(30),
             header_time: Duration::from_secs(30),
+            write_time: Duration::from_secs(30),
             keep_alive: Duration::from_secs(15),
             drain_time: Duration::from_secs(10),
             max_connections: 16_384,
@@ -63,6 +65,14 @@ impl Http {
     #[must_use]
     pub fn header_time(mut self, time: Duration) -> Self {
         self.header_time = time;
+        self
+    }
+
+    /// How long a client of [`HttpServer`] may take nothing at all of what is written to it; 30 seconds by default. One
+    /// that takes longer is disconnected, which cancels its request.
+    #[must_use]
+    pub fn write_time(mut self, time: Duration) -> Self {
+        self.write_time = time;
         self
     }
 

@@ -15,7 +15,8 @@ use tokio::{
 
 use crate::{
     Http, HttpService, ResponseBody, ServeError,
-    service::{json_response, refuse},
+    service::{json_response, not_allowed, refuse},
+    stream::Patient,
 };
 
 /// A server that is listening; nothing is answered until it [runs](Self::run).
@@ -127,13 +128,12 @@ async fn serve_connection(stream: TcpStream, service: HttpService, closing: Sign
         tracing::debug!(%error, "a connection was gone at once");
         return;
     }
-    let header_time = service.options().header_time;
+    let (header_time, write_time) = (service.options().header_time, service.options().write_time);
     let routes = service_fn(move |request| route(service.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_time)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), routes);
+        .serve_connection(TokioIo::new(Patient::new(stream, write_time)), routes);
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -159,7 +159,7 @@ async fn route(
     if path == "/health" {
         return Ok(match *request.method() {
             Method::GET | Method::HEAD => json_response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
-            _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "Only GET is served here"),
+            _ => not_allowed(refuse(StatusCode::METHOD_NOT_ALLOWED, "Only GET is served here"), "GET, HEAD"),
         });
     }
     Ok(refuse(StatusCode::NOT_FOUND, &format!("Not found; MCP is served at {}", service.options().path)))

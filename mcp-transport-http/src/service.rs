@@ -67,14 +67,14 @@ impl HttpService {
         B::Error: std::fmt::Display,
     {
         let shared = &*self.shared;
-        if request.method() != Method::POST {
-            return method_not_allowed();
-        }
         let (parts, body) = request.into_parts();
-        let checked = guard::check(&shared.options, &parts.uri, &parts.headers)
-            .map_err(|refusal| (StatusCode::FORBIDDEN, refusal.message()))
-            .and_then(|()| check_types(&parts.headers));
-        if let Err((status, message)) = checked {
+        if let Err(refusal) = guard::check(&shared.options, &parts.uri, &parts.headers) {
+            return refuse(StatusCode::FORBIDDEN, refusal.message());
+        }
+        if parts.method != Method::POST {
+            return not_allowed(status_only(StatusCode::METHOD_NOT_ALLOWED), "POST");
+        }
+        if let Err((status, message)) = check_types(&parts.headers) {
             return refuse(status, message);
         }
         let message = match read(body, &parts.headers, &shared.options).await {
@@ -102,8 +102,9 @@ async fn run(mut running: Box<Running>, headers: &HeaderMap, options: &Http) -> 
                 let body = ResponseBody::events(&first, running, options.keep_alive);
                 return event_stream(body);
             }
-            // A client that takes no stream has no use for what comes before the answer.
-            Step::Notification(_) => {}
+            // A client that takes no stream has no use for what comes before the answer. Without a pause, a request
+            // that reports without end would keep its client's going away from being noticed.
+            Step::Notification(_) => tokio::task::yield_now().await,
         }
     }
 }
@@ -219,9 +220,12 @@ pub(crate) fn refuse(status: StatusCode, message: &str) -> Response<ResponseBody
     json_response(status, error.to_string().into_bytes())
 }
 
-fn method_not_allowed() -> Response<ResponseBody> {
-    let mut response = status_only(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+/// Says which methods would have been right.
+pub(crate) fn not_allowed(
+    mut response: Response<ResponseBody>,
+    allowed: &'static str,
+) -> Response<ResponseBody> {
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

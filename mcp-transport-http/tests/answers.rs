@@ -101,3 +101,15 @@ async fn a_header_that_mirrors_a_parameter_is_held_against_it() {
         assert_eq!(response.refusal(), (400, -32020), "{header:?}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
+    let server = TestServer::start().await;
+    let mut client = server.connect().await;
+    let request = post(&call("echo", json!({"message": "hi"})), &[]);
+    let (half, rest) = request.split_at(20);
+    client.send(&format!("{request}{half}")).await;
+    assert_eq!(client.response().await.status, 200);
+    client.send(rest).await;
+    assert_eq!(client.response().await.status, 200);
+}

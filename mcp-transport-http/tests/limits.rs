@@ -63,3 +63,22 @@ async fn one_connection_too_many_waits_for_a_place() {
     drop(first);
     assert_eq!(second.response().await.status, 200);
 }
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_let_go() {
+    let server =
+        TestServer::with(Http::new().write_time(Duration::from_millis(100)).max_connections(1)).await;
+    let request = post(&call("echo", json!({"message": "x".repeat(1 << 20)})), &[]);
+    let mut client = server.connect().await;
+    // Request upon request, until the buffers of both ends are full of answers that nobody takes.
+    let sending = async {
+        loop {
+            if tokio::io::AsyncWriteExt::write_all(&mut client.stream, request.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    };
+    crate::client::within(sending).await;
+    // Its place is free again.
+    assert_eq!(server.post(&call("echo", json!({"message": "hi"}))).await.status, 200);
+}

@@ -80,3 +80,34 @@ async fn a_request_that_outlives_the_drain_does_not_hold_up_the_end() {
     client.head().await;
     server.shut_down().await;
 }
+
+#[tokio::test]
+async fn a_request_that_reports_without_end_reaches_its_client_and_is_cancelled_with_it() {
+    let server = TestServer::start().await;
+    for accept in ["application/json, text/event-stream", "application/json"] {
+        let mut request = call("flood", json!({}));
+        request["params"]["_meta"]["progressToken"] = json!(1);
+        let mut client = server.connect().await;
+        client.send(&post(&request, &[("Accept", Some(accept))])).await;
+        if accept.contains("event-stream") {
+            client.head().await;
+            for _ in 0..10 {
+                let chunk = client.chunk().await.unwrap();
+                assert!(chunk.len() < 128 << 10, "{} bytes at once", chunk.len());
+            }
+        }
+        drop(client);
+        within(server.dropped.notified()).await;
+    }
+}
+
+#[tokio::test]
+async fn events_do_not_wait_for_a_request_that_waits_behind_them() {
+    let server = TestServer::start().await;
+    let mut client = server.connect().await;
+    let listen = post(&message("subscriptions/listen", json!({"notifications": {}})), &[]);
+    client.send(&format!("{listen}{}", post(&call("echo", json!({"message": "hi"})), &[]))).await;
+    client.head().await;
+    let acknowledged = client.events().await.unwrap();
+    assert_eq!(acknowledged[0]["method"], "notifications/subscriptions/acknowledged");
+}

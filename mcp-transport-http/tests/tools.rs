@@ -22,6 +22,10 @@ pub(crate) struct Report {}
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Hang {}
 
+/// Reports without end, and never waits for anything.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Flood {}
+
 /// Says on whose behalf it is called.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct WhoAmI {}
@@ -42,10 +46,10 @@ impl Drop for Tell {
     }
 }
 
-/// A server with all of them, and what is told when `hang` is dropped.
+/// A server with all of them, and what is told when `hang` or `flood` is dropped.
 pub(crate) fn endpoint() -> (Endpoint, Arc<Notify>) {
     let dropped = Arc::new(Notify::new());
-    let tell = Arc::clone(&dropped);
+    let (tell, tell_of_flood) = (Arc::clone(&dropped), Arc::clone(&dropped));
     let read = Annotations::read_only();
     let endpoint = Server::new("test", "1.0.0")
         .add(tool_fn("echo", read, async |q: Echo, _| Ok(Text(q.message))))
@@ -63,6 +67,17 @@ pub(crate) fn endpoint() -> (Endpoint, Arc<Notify>) {
             async move {
                 call.progress(1.0, None, "hanging");
                 std::future::pending::<()>().await;
+                drop(tell);
+                Err::<Text, _>(ToolError::new("never", "never"))
+            }
+        }))
+        .add(tool_fn("flood", read, move |_: Flood, call| {
+            let tell = Tell(Arc::clone(&tell_of_flood));
+            async move {
+                for number in 0_u32.. {
+                    call.progress(number.into(), None, "");
+                    tokio::task::yield_now().await;
+                }
                 drop(tell);
                 Err::<Text, _>(ToolError::new("never", "never"))
             }
