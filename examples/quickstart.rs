@@ -35,10 +35,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .add(guests.about(|about| about.description("Who is invited.").mime_type("text/plain")))
         .add(welcome.about(|about| about.description("Welcomes everybody.")));
 
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
         [] => toolpack::stdio::serve(server).await?,
-        ["--http", address] => {
+        [flag, address] if flag == "--http" => {
             let server = HttpServer::bind(server, address).await?;
             eprintln!("listening on {}", server.url());
             server.run().await?;

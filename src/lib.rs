@@ -90,12 +90,12 @@
 //!
 //! # A pack of your own
 //!
-//! Write the engine as a small trait, hold it as `Arc<dyn …>` in a state, and register tools, resources and prompts
-//! `over` that state: what is registered keeps its own, so that packs mix freely.
+//! Write the engine as a small trait, hold it as `Arc<dyn …>` in a state, and add tools, resources and prompts with that
+//! state to whatever server there is: each keeps its own, so that packs mix freely.
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use toolpack::{Annotations, Call, Server, Text, Tool, ToolError};
+//! # use toolpack::{Annotations, Call, Server, Text, Tool, ToolError, tool};
 //! # #[derive(serde::Deserialize, schemars::JsonSchema)] struct WhatTime {}
 //! trait Clock: Send + Sync {
 //!     fn now(&self) -> String;
@@ -115,8 +115,9 @@
 //!     }
 //! }
 //!
-//! fn add_to<S: Send + Sync + 'static>(server: Server<S>, clocks: Clocks) -> Server<Clocks> {
-//!     server.over(clocks).tool::<WhatTime>()
+//! fn add_to<S: Send + Sync + 'static>(server: Server<S>, clocks: Clocks) -> Server<S> {
+//!     let clocks = Arc::new(clocks);
+//!     server.add(tool::<WhatTime, _>(clocks))
 //! }
 //! ```
 //!
@@ -154,3 +155,8 @@ pub use mcp_transport_stdio as stdio;
 #[cfg(feature = "bext")]
 #[doc(inline)]
 pub use toolpack_ops::bext;
+
+/// The examples of the readme, so that they are compiled.
+#[cfg(all(doctest, feature = "stdio", feature = "http", feature = "bext"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

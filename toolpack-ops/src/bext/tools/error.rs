@@ -32,7 +32,9 @@ fn argument_at_fault(code: &str) -> Option<&'static str> {
         | "not_a_write"
         | "returning_unsupported"
         | "table_not_found"
-        | "column_not_found" => "/sql",
+        | "column_not_found"
+        | "too_big"
+        | "row_too_large" => "/sql",
         "params_mismatch" => "/params",
         "value_too_large" => "/value",
         "invalid_cursor" => "/cursor",

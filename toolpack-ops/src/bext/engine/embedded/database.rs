@@ -68,6 +68,14 @@ fn read_rows(
         // One row more than is kept is looked for: only then is it known that there are more.
         match (rows.len() < config.max_rows).then(|| read_row(row, width, &mut left)).transpose()?.flatten() {
             Some(cells) => rows.push(cells),
+            // Said as a mistake: whoever took it for a page that is cut would ask for the next one for ever.
+            None if rows.is_empty() && config.max_rows > 0 => {
+                let limit = config.max_result_bytes;
+                let message = format!(
+                    "the first row alone is over the limit of {limit} bytes; select fewer columns, or parts of them with substr"
+                );
+                return Err(Error::new(ErrorKind::InvalidInput, "row_too_large", message).into());
+            }
             None => truncated = true,
         }
     }

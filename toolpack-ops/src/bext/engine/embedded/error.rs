@@ -40,7 +40,10 @@ pub(super) fn sqlite(error: Sqlite) -> Error {
             let message = "this statement writes; db_query only reads, db_execute writes";
             (ErrorKind::InvalidInput, "not_read_only", message.to_owned())
         }
-        ErrorCode::TooBig => (ErrorKind::InvalidInput, "too_big", words),
+        ErrorCode::TooBig => {
+            let message = "a string or blob is larger than a value may be, 1 MiB by default";
+            (ErrorKind::InvalidInput, "too_big", message.to_owned())
+        }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             (ErrorKind::Unavailable, "store_busy", "another process is writing; try again".to_owned())
         }
