@@ -3,6 +3,7 @@
 
 mod bench_server;
 mod companion;
+mod http;
 mod real_clients;
 mod stdio;
 mod support;

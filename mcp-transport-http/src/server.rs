@@ -9,7 +9,7 @@ use mcp_core::{Endpoint, IntoEndpoint, Signal};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
-    sync::Semaphore,
+    sync::{Semaphore, oneshot},
     task::JoinSet,
 };
 
@@ -65,7 +65,7 @@ impl HttpServer {
     }
 
     /// Serves until SIGTERM or SIGINT, then ends subscriptions and lets requests finish for
-    /// [`drain_time`](Http::drain_time).
+    /// [`drain_time`](Http::drain_time). A second signal cuts the waiting short.
     ///
     /// # Errors
     ///
@@ -73,13 +73,22 @@ impl HttpServer {
     pub async fn run(self) -> Result<(), ServeError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
-        self.run_until(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-        .await;
+        let (first, end) = oneshot::channel::<()>();
+        let signals = async {
+            let mut next = async || {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            };
+            next().await;
+            _ = first.send(());
+            next().await;
+        };
+        tokio::select! {
+            () = self.run_until(async { _ = end.await }) => {}
+            () = signals => tracing::debug!("cut short by a second signal"),
+        }
         Ok(())
     }
 
