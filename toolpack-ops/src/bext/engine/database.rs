@@ -23,7 +23,8 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     /// Runs one reading statement on one consistent state of the database.
     ///
     /// Rows come in the statement's own order and are cut at the engine's limits of rows and bytes, with
-    /// `truncated: true`. It stores nothing, whatever the text says. Dropping the future ends the statement.
+    /// `truncated: true`; a first row that alone is over the limit of bytes is refused with `InvalidInput`
+    /// (`row_too_large`). It stores nothing, whatever the text says. Dropping the future ends the statement.
     ///
     /// # Errors
     ///

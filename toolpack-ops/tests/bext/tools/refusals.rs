@@ -175,7 +175,7 @@ fn cases() -> Vec<Case> {
             Some("/params"),
             "2 values",
         ),
-        ("db_query", json!({ "sql": "SELECT zeroblob(9000000)" }), "too_big", None, "too big"),
+        ("db_query", json!({ "sql": "SELECT zeroblob(9000000)" }), "too_big", Some("/sql"), "1 MiB"),
         ("db_execute", json!({ "sql": "dRoP/**/TABLE t" }), "sql_blocked", Some("/sql"), "DROP is blocked"),
         (
             "db_execute",
