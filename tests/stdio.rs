@@ -313,3 +313,17 @@ fn descriptors_that_somebody_made_non_blocking_serve_as_well() {
     assert_eq!(ids, [json!(1), json!(2)]);
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn calls_that_are_cancelled_at_once_give_their_places_back() {
+    let mut server = everything();
+    for id in 0..3000 {
+        server.send(&call(id, "test_slow", json!({"ms": 600_000})));
+        server.send(
+            &json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}}),
+        );
+    }
+    server.send(&call("last", "test_simple_text", json!({})));
+    let answer = server.receive();
+    assert_eq!((&answer["id"], answer.get("error")), (&json!("last"), None));
+}

@@ -17,8 +17,9 @@ use crate::{
 /// Answers beyond this many bytes are written before more is read.
 const HIGH_WATER: usize = 256 << 10;
 
-/// After so many turns in which there was always more to read, the other tasks of this thread have theirs.
-const TURNS: u32 = 4;
+/// After so many lines the tasks of this thread have a turn. A runtime lets 61 of them run before it comes back to its
+/// main future, which this may be; so that it is more tasks than lines can have begun.
+const LINES_A_TURN: usize = 32;
 
 /// Serves one client until it has gone, or a signal comes.
 pub(crate) async fn run(endpoint: &Endpoint, streams: Streams, options: &Stdio) -> Result<(), ServeError> {
@@ -30,6 +31,7 @@ pub(crate) async fn run(endpoint: &Endpoint, streams: Streams, options: &Stdio) 
         streams,
         out: Vec::new(),
         written: 0,
+        received: 0,
     };
     let end = tokio::select! {
         end = client.serve() => end?,
@@ -65,20 +67,21 @@ struct Client {
     /// Answers on their way, of which the first `written` bytes have gone.
     out: Vec<u8>,
     written: usize,
+    /// How many lines came since the other tasks had a turn.
+    received: usize,
 }
 
 impl Client {
     /// Serves until the input ends. May be dropped at any await and gone on with in [`drain`](Self::drain).
     async fn serve(&mut self) -> Result<End, ServeError> {
-        let mut turns = 0_u32;
         loop {
             let is_idle = self.receive_lines();
             if !self.flush().await {
                 return Ok(End::ClientGone);
             }
-            turns = turns.wrapping_add(1);
-            if !is_idle || turns.is_multiple_of(TURNS) {
-                // Many lines at once must not keep the tasks of this thread from running.
+            // Many lines at once must not keep the tasks from running, nor those that were cancelled from ending.
+            while self.received >= LINES_A_TURN {
+                self.received -= LINES_A_TURN;
                 tokio::task::yield_now().await;
             }
             if !is_idle {
@@ -100,6 +103,7 @@ impl Client {
     /// Serves the lines that have been read; false if it stopped because there is much to write.
     fn receive_lines(&mut self) -> bool {
         while self.out.len() < HIGH_WATER {
+            self.received += 1;
             match self.lines.next_frame() {
                 Some(Frame::Line(line)) => self.connection.receive(line, &mut self.out),
                 Some(Frame::Oversized) => {
