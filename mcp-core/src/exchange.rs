@@ -89,11 +89,12 @@ impl Endpoint {
         };
         match modern::accept(origin, id.clone(), &method, params, Some(headers)) {
             Ok(request) => {
-                let call = request.call.clone();
+                let (call, is_subscription) = (request.call.clone(), request.is_subscription());
                 let future = Some(self.core().run(request));
                 Exchange::Running(Box::new(Running {
                     call,
                     core: Arc::clone(self.core()),
+                    is_subscription,
                     future,
                     answer: None,
                 }))
@@ -125,6 +126,7 @@ fn handshake_refusal(name: &str, params: &Params) -> RpcError {
 pub struct Running {
     call: Call,
     core: Arc<Core>,
+    is_subscription: bool,
     future: Option<OutcomeFuture>,
     /// The answer, while notifications before it are still to be handed out.
     answer: Option<Answer>,
@@ -140,6 +142,11 @@ pub enum Step {
 }
 
 impl Running {
+    /// Whether this is a stream of notifications, of no use to a client that takes none.
+    pub fn is_subscription(&self) -> bool {
+        self.is_subscription
+    }
+
     /// Runs the request on until it has something for its client. Not to be polled again after the answer.
     pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {

@@ -82,7 +82,7 @@ fn host_name(authority: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
     use std::net::SocketAddr;
 

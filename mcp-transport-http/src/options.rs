@@ -98,10 +98,12 @@ impl Http {
         self
     }
 
-    /// Under which path [`HttpServer`] serves; `/mcp` by default. `/health` answers beside it.
+    /// Under which path [`HttpServer`] serves; `/mcp` by default. `/health` answers beside it, so that it cannot be
+    /// that.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
+        let path: String = path.into();
+        self.path = if path.starts_with('/') { path } else { format!("/{path}") };
         self
     }
 
@@ -113,8 +115,9 @@ impl Http {
         self
     }
 
-    /// Also serves web pages of this origin, such as `https://app.example.com`. Pages of a host that is served are
-    /// served as well.
+    /// Does not refuse the requests of web pages of this origin, such as `https://app.example.com`, as it does not
+    /// those of pages of a host that is served. For a browser to let a page of another origin read the answers, a layer
+    /// in front has to speak CORS.
     #[must_use]
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.insert(origin.into().to_ascii_lowercase());

@@ -13,7 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use mcp_core::{
-    Answer, AnswerStatus, BuildError, Endpoint, Exchange, IntoEndpoint, Principal, Running, Signal, Step,
+    Answer, AnswerStatus, BuildError, Endpoint, Exchange, IntoEndpoint, Principal, RpcError, Running, Signal,
+    Step,
 };
 use serde_json::json;
 
@@ -69,6 +70,11 @@ impl HttpService {
         let shared = &*self.shared;
         let (parts, body) = request.into_parts();
         if let Err(refusal) = guard::check(&shared.options, &parts.uri, &parts.headers) {
+            // Whoever set up a proxy in front finds here why nothing is answered.
+            let header =
+                |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+            let (host, origin) = (header(header::HOST), header(header::ORIGIN));
+            tracing::info!(?host, ?origin, "{}; allow_host and allow_origin open this up", refusal.message());
             return refuse(StatusCode::FORBIDDEN, refusal.message());
         }
         if parts.method != Method::POST {
@@ -95,10 +101,14 @@ impl HttpService {
 
 /// Runs a request until it is clear whether it is answered with JSON or with a stream.
 async fn run(mut running: Box<Running>, headers: &HeaderMap, options: &Http) -> Response<ResponseBody> {
+    let takes_events = accepts(headers, "text/event-stream");
+    if running.is_subscription() && !takes_events {
+        return refuse(StatusCode::NOT_ACCEPTABLE, "Accept must list text/event-stream for a subscription");
+    }
     loop {
         match std::future::poll_fn(|cx| running.poll_step(cx)).await {
             Step::Answer(answer) => return json_answer(answer),
-            Step::Notification(first) if accepts(headers, "text/event-stream") => {
+            Step::Notification(first) if takes_events => {
                 let body = ResponseBody::events(&first, running, options.keep_alive);
                 return event_stream(body);
             }
@@ -117,11 +127,7 @@ where
 {
     let limit = options.max_message_bytes;
     let too_large = || {
-        let error = json!({"jsonrpc": "2.0", "error": {
-            "code": 413,
-            "message": format!("The message is larger than the limit of {limit} bytes"),
-            "data": {"limitBytes": limit},
-        }});
+        let error = json!({"jsonrpc": "2.0", "error": RpcError::too_large("The message", limit)});
         Box::new(json_response(StatusCode::PAYLOAD_TOO_LARGE, error.to_string().into_bytes()))
     };
     let declared =

@@ -162,3 +162,18 @@ async fn a_wrong_method_is_told_the_right_ones() {
     let response = server.raw("POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")));
 }
+
+#[tokio::test]
+async fn a_subscription_is_refused_to_a_client_that_takes_no_stream() {
+    let server = TestServer::start().await;
+    let listen = message("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    let response = server.raw(&post(&listen, &[("Accept", Some("application/json"))])).await;
+    assert_eq!(response.refusal(), (406, 406));
+}
+
+#[tokio::test]
+async fn a_path_begins_with_a_slash_whether_or_not_it_was_written() {
+    let (endpoint, _) = crate::tools::endpoint();
+    let server = mcp_transport_http::Http::new().path("tools").bind(&endpoint, "127.0.0.1:0").await.unwrap();
+    assert!(server.url().ends_with(&format!(":{}/tools", server.local_addr().port())), "{}", server.url());
+}

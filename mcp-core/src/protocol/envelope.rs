@@ -204,7 +204,7 @@ impl<'de> de::Deserialize<'de> for Name {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
     use super::*;
 

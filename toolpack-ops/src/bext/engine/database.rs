@@ -249,7 +249,7 @@ pub struct Changes {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
     use super::*;
 

@@ -120,7 +120,7 @@ impl fmt::Display for AppRef {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
     use super::*;
 

@@ -143,7 +143,7 @@ impl JsonSchema for Cursor {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
     use super::*;
 

@@ -155,7 +155,7 @@ impl EmbeddedConfig {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The guard against a list of tricks, and against SQLite itself.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
 use proptest::prelude::*;
 use rusqlite::fallible_iterator::FallibleIterator;

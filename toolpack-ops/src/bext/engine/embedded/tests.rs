@@ -1,6 +1,6 @@
 //! What is special to this engine: its files, its walls, its limits.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
 use std::fs;
 use std::time::Instant;

@@ -21,7 +21,7 @@
 //! Promises use a multi-threaded tokio runtime, and each wants a harness of its own with nothing stored.
 
 // A promise that is broken panics; that is how it says so.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a promise that is broken panics, as a test does")]
 
 pub mod database;
 pub mod instances;
