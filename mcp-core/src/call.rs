@@ -16,7 +16,7 @@ use crate::{
         definition::Implementation,
         id::{ProgressToken, RequestId},
         level::LogLevel,
-        meta::TraceContext,
+        meta::{TraceContext, WireMeta},
         method,
         revision::Revision,
     },
@@ -34,8 +34,7 @@ pub(crate) struct CallParts {
     pub(crate) revision: Revision,
     pub(crate) transport: TransportKind,
     pub(crate) principal: Principal,
-    pub(crate) client: Option<Arc<Implementation>>,
-    pub(crate) capabilities: Arc<ClientCapabilities>,
+    pub(crate) client: ClientFacts,
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) progress_token: Option<ProgressToken>,
     pub(crate) trace: Option<Box<TraceContext>>,
@@ -45,6 +44,22 @@ pub(crate) struct CallParts {
     pub(crate) closing: Signal,
     /// The server that answers: a type that this file does not know, since the server knows this one.
     pub(crate) server: Arc<dyn Any + Send + Sync>,
+}
+
+/// What is known of the client.
+#[derive(Debug)]
+pub(crate) enum ClientFacts {
+    /// What it said in this very request.
+    Said(Box<WireMeta>),
+    /// What it said when it opened its session.
+    Kept(Arc<KnownClient>),
+}
+
+/// The client of a session.
+#[derive(Debug)]
+pub(crate) struct KnownClient {
+    pub(crate) info: Box<Implementation>,
+    pub(crate) capabilities: Box<ClientCapabilities>,
 }
 
 /// Over what a request came, for telemetry.
@@ -105,12 +120,18 @@ impl Call {
 
     /// The client's name and version, as it says itself.
     pub fn client(&self) -> Option<&Implementation> {
-        self.0.parts.client.as_deref()
+        match &self.0.parts.client {
+            ClientFacts::Said(meta) => meta.client_info.as_deref(),
+            ClientFacts::Kept(client) => Some(&client.info),
+        }
     }
 
     /// What the client can do.
     pub fn client_capabilities(&self) -> &ClientCapabilities {
-        &self.0.parts.capabilities
+        match &self.0.parts.client {
+            ClientFacts::Said(meta) => meta.client_capabilities.as_ref().unwrap_or(&ClientCapabilities::NONE),
+            ClientFacts::Kept(client) => &client.capabilities,
+        }
     }
 
     /// The trace that the client's request belongs to.

@@ -81,7 +81,7 @@ impl Connection {
             }
             Ok(Incoming::Notification { method, params }) => {
                 // A malformed notification is ignored, as any other that means nothing here.
-                if let (method::CANCELLED, Ok(params)) = (method.as_str(), params) {
+                if let (method::CANCELLED, Ok(params)) = (&*method, params) {
                     self.cancel(params);
                 }
             }

@@ -6,14 +6,11 @@ use serde_json::json;
 
 use super::{Origin, modern};
 use crate::{
-    call::{Call, CallParts, notification},
+    call::{Call, CallParts, ClientFacts, KnownClient, notification},
     encode::plain_result,
     hub::{Change, Subscriber},
     outbox::Outbox,
-    protocol::{
-        capabilities::ClientCapabilities, definition::Implementation, error::RpcError, id::RequestId,
-        level::LogLevel, method, params::Params, revision::Revision,
-    },
+    protocol::{error::RpcError, id::RequestId, level::LogLevel, method, params::Params, revision::Revision},
     request::{Operation, Request},
 };
 
@@ -21,8 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Session {
     revision: Revision,
-    client: Arc<Implementation>,
-    capabilities: Arc<ClientCapabilities>,
+    client: Arc<KnownClient>,
     /// The least severe level that the client wants to see.
     log_level: Mutex<LogLevel>,
     subscriber: Option<Subscriber>,
@@ -46,14 +42,13 @@ impl Session {
         let missing = |name| RpcError::invalid_params(format!("params.{name} is required"));
         let requested = params.protocol_version.ok_or_else(|| missing("protocolVersion"))?;
         let capabilities = params.capabilities.ok_or_else(|| missing("capabilities"))?;
-        let client = params.client_info.ok_or_else(|| missing("clientInfo"))?;
+        let info = params.client_info.ok_or_else(|| missing("clientInfo"))?;
         let revision = Revision::parse(&requested)
             .filter(|revision| !revision.is_modern())
             .unwrap_or(Revision::NEWEST_HANDSHAKE);
         let session = Self {
             revision,
-            client: Arc::from(client),
-            capabilities: Arc::from(capabilities),
+            client: Arc::new(KnownClient { info, capabilities }),
             log_level: Mutex::new(LogLevel::Info),
             subscriber: origin.core.subscribe_session(),
         };
@@ -97,18 +92,17 @@ impl Session {
             method::DISCOVER | method::LISTEN => return Err(RpcError::method_not_found(name)),
             _ => {}
         }
-        let meta = params.meta.take().unwrap_or_default();
+        let mut meta = params.meta.take().unwrap_or_default();
         let operation = Operation::read(name, params)?.ok_or_else(|| RpcError::method_not_found(name))?;
         let call = Call::new(CallParts {
             id,
             revision: self.revision,
             transport: origin.transport,
             principal: origin.principal,
-            client: Some(Arc::clone(&self.client)),
-            capabilities: Arc::clone(&self.capabilities),
+            client: ClientFacts::Kept(Arc::clone(&self.client)),
             log_level: Some(*self.log_level.lock().unwrap_or_else(PoisonError::into_inner)),
-            progress_token: meta.progress_token,
-            trace: modern::trace(meta.traceparent, meta.tracestate, meta.baggage),
+            progress_token: meta.progress_token.take(),
+            trace: modern::trace(&mut meta),
             header_params: None,
             outbox: origin.outbox,
             closing: origin.closing,

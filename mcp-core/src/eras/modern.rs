@@ -1,17 +1,15 @@
 //! The era without a handshake (from 2026-07-28): every request says all that there is to know about it.
 
-use std::sync::Arc;
-
 use super::Origin;
 use crate::{
-    call::{Call, CallParts},
+    call::{Call, CallParts, ClientFacts},
     protocol::{
         error::{RpcError, shorten},
         header::{self, MirroredHeaders},
         id::RequestId,
         meta::{TraceContext, WireMeta, key},
         params::Params,
-        revision::Revision,
+        revision::{NamedVersion, Revision},
     },
     request::{Operation, Request},
 };
@@ -26,9 +24,9 @@ pub(crate) fn is_modern(params: &Params, headers: Option<&MirroredHeaders<'_>>) 
 
 /// Whether the version that a notification is sent under is served, wherever it is named.
 pub(crate) fn check_version(params: &Params, headers: &MirroredHeaders<'_>) -> Result<(), RpcError> {
-    let in_body = params.meta.as_ref().and_then(|meta| meta.protocol_version.as_deref());
+    let in_body = params.meta.as_ref().and_then(|meta| meta.protocol_version.as_ref());
     let header = headers.protocol_version.as_deref().map(String::from_utf8_lossy);
-    match in_body.or(header.as_deref()) {
+    match in_body.map(NamedVersion::as_str).or(header.as_deref()) {
         Some(version) if !Revision::parse(version).is_some_and(Revision::is_modern) => {
             Err(RpcError::unsupported_version(version))
         }
@@ -44,20 +42,15 @@ pub(crate) fn accept(
     mut params: Params,
     headers: Option<MirroredHeaders<'_>>,
 ) -> Result<Request, RpcError> {
-    let meta = params.meta.take().unwrap_or_default();
-    let missing = missing_keys(&meta);
-    let (Some(version), Some(capabilities)) = (&meta.protocol_version, meta.client_capabilities) else {
-        return Err(RpcError::invalid_params(format!(
-            "Invalid params: `_meta` lacks {}",
-            missing.join(" and ")
-        )));
+    let mut meta = params.meta.take().unwrap_or_default();
+    let (Some(version), Some(_)) = (&meta.protocol_version, &meta.client_capabilities) else {
+        let missing = missing_keys(&meta).join(" and ");
+        return Err(RpcError::invalid_params(format!("Invalid params: `_meta` lacks {missing}")));
     };
     if let Some(headers) = &headers {
-        check_version_header(headers, version)?;
+        check_version_header(headers, version.as_str())?;
     }
-    let revision = Revision::parse(version)
-        .filter(|revision| revision.is_modern())
-        .ok_or_else(|| RpcError::unsupported_version(version))?;
+    let revision = version.modern().ok_or_else(|| RpcError::unsupported_version(version.as_str()))?;
     if let Some(headers) = &headers {
         check_method_header(headers, method)?;
     }
@@ -70,11 +63,10 @@ pub(crate) fn accept(
         revision,
         transport: origin.transport,
         principal: origin.principal,
-        client: meta.client_info.map(Arc::from),
-        capabilities: Arc::new(capabilities),
         log_level: meta.log_level,
-        progress_token: meta.progress_token,
-        trace: trace(meta.traceparent, meta.tracestate, meta.baggage),
+        progress_token: meta.progress_token.take(),
+        trace: trace(&mut meta),
+        client: ClientFacts::Said(meta),
         header_params: headers.map(|headers| headers.params),
         outbox: origin.outbox,
         closing: origin.closing,
@@ -83,14 +75,16 @@ pub(crate) fn accept(
     Ok(Request { operation, call })
 }
 
-/// The trace context, where a client sent any.
-pub(super) fn trace(
-    traceparent: Option<String>,
-    tracestate: Option<String>,
-    baggage: Option<String>,
-) -> Option<Box<TraceContext>> {
-    let any = traceparent.is_some() || tracestate.is_some() || baggage.is_some();
-    any.then(|| Box::new(TraceContext { traceparent, tracestate, baggage }))
+/// Takes the trace context out, where a client sent any.
+pub(super) fn trace(meta: &mut WireMeta) -> Option<Box<TraceContext>> {
+    let any = meta.traceparent.is_some() || meta.tracestate.is_some() || meta.baggage.is_some();
+    any.then(|| {
+        Box::new(TraceContext {
+            traceparent: meta.traceparent.take(),
+            tracestate: meta.tracestate.take(),
+            baggage: meta.baggage.take(),
+        })
+    })
 }
 
 /// The required keys of `_meta` that are not there, in backquotes.

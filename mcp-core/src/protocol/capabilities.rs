@@ -25,6 +25,12 @@ pub struct ClientCapabilities {
     pub experimental: Option<JsonObject>,
 }
 
+impl ClientCapabilities {
+    /// None at all.
+    pub const NONE: Self =
+        Self { elicitation: None, sampling: None, roots: None, extensions: None, experimental: None };
+}
+
 /// What the server offers; derived from what is registered, so that it never claims more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ServerCapabilities {

@@ -1,6 +1,6 @@
 //! The JSON-RPC envelope: what kind of message this is, and its parameters.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{self, Deserialize, Deserializer as _, IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
@@ -13,20 +13,20 @@ use super::{
 
 /// One message of a client.
 #[derive(Debug)]
-pub(crate) enum Incoming {
+pub(crate) enum Incoming<'a> {
     /// Wants an answer.
     Request {
         /// To be echoed.
         id: RequestId,
         /// The method's name.
-        method: String,
+        method: Cow<'a, str>,
         /// Its parameters, or what is wrong with them.
         params: Result<Params, RpcError>,
     },
     /// Wants none.
     Notification {
         /// The notification's name.
-        method: String,
+        method: Cow<'a, str>,
         /// Its parameters, or what is wrong with them.
         params: Result<Params, RpcError>,
     },
@@ -57,7 +57,7 @@ impl From<RpcError> for Malformed {
 /// # Errors
 ///
 /// `-32700` for what is not JSON in UTF-8, `-32600` for JSON that is no JSON-RPC 2.0 message.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Incoming, Malformed> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Incoming<'_>, Malformed> {
     let text =
         std::str::from_utf8(bytes).map_err(|_| RpcError::parse("Parse error: the message is not UTF-8"))?;
     if let Ok(fields) = read::<ObjectParams>(text) {
@@ -96,11 +96,11 @@ struct Fields<'a, P> {
     is_answer: bool,
 }
 
-impl<P> Fields<'_, P> {
+impl<'a, P> Fields<'a, P> {
     fn classify(
         self,
         params: impl FnOnce(Option<P>) -> Result<Params, RpcError>,
-    ) -> Result<Incoming, Malformed> {
+    ) -> Result<Incoming<'a>, Malformed> {
         let id = self.id.map(|raw| serde_json::from_str::<RequestId>(raw.get()));
         let known_id = || id.as_ref().and_then(|parsed| parsed.as_ref().ok()).cloned();
         let refuse =
@@ -116,8 +116,13 @@ impl<P> Fields<'_, P> {
                 Err(refuse("Invalid request: method is missing"))
             };
         };
-        let Ok(method) = serde_json::from_str::<String>(method.get()) else {
-            return Err(refuse("Invalid request: method must be a string"));
+        // A name without escapes, as all that are served are, is not copied.
+        let method = match serde_json::from_str::<&str>(method.get()) {
+            Ok(method) => Cow::Borrowed(method),
+            Err(_) => match serde_json::from_str::<String>(method.get()) {
+                Ok(method) => Cow::Owned(method),
+                Err(_) => return Err(refuse("Invalid request: method must be a string")),
+            },
         };
         match id {
             None => Ok(Incoming::Notification { method, params: params(self.params) }),

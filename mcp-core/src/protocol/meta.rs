@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     capabilities::ClientCapabilities, definition::Implementation, id::ProgressToken, level::LogLevel,
-    object::object,
+    object::object, revision::NamedVersion,
 };
 
 /// `_meta` keys of the specification (2026-07-28, basic, "`_meta`").
@@ -27,7 +27,7 @@ pub mod key {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct WireMeta {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
-    pub(crate) protocol_version: Option<String>,
+    pub(crate) protocol_version: Option<NamedVersion>,
     #[serde(default, rename = "io.modelcontextprotocol/clientInfo", deserialize_with = "object")]
     pub(crate) client_info: Option<Box<Implementation>>,
     #[serde(default, rename = "io.modelcontextprotocol/clientCapabilities", deserialize_with = "object")]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, de};
+
 /// A revision of the Model Context Protocol that this crate serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -47,5 +49,50 @@ impl Revision {
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// A version as a client names it. Of one that is served no copy is made, which every request would pay for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NamedVersion {
+    Served(Revision),
+    Other(String),
+}
+
+impl NamedVersion {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Served(revision) => revision.as_str(),
+            Self::Other(name) => name,
+        }
+    }
+
+    /// The served revision of this era.
+    pub(crate) fn modern(&self) -> Option<Revision> {
+        match self {
+            Self::Served(revision) if revision.is_modern() => Some(*revision),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for NamedVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = NamedVersion;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<NamedVersion, E> {
+                let served = Revision::parse(name).map(NamedVersion::Served);
+                Ok(served.unwrap_or_else(|| NamedVersion::Other(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Visitor)
     }
 }
