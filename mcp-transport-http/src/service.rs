@@ -273,8 +273,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let responding = self.clone().respond(request);
-        Box::pin(async move { Ok(responding.await) })
+        hyper::service::Service::call(self, request)
     }
 }
 
