@@ -4,6 +4,8 @@
 //! in a directory of its own. `--demo` shows it at work.
 
 mod args;
+#[path = "../support/causes.rs"]
+mod causes;
 mod client;
 mod demo;
 mod scratch;
@@ -30,7 +32,10 @@ use toolpack::{
     stdio,
 };
 
-use self::args::{Args, Task};
+use self::{
+    args::{Args, Task},
+    causes::with_causes,
+};
 
 const NAME: &str = "bext-companion";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -132,10 +137,4 @@ fn say(text: &str) -> Result<(), Box<dyn Error>> {
 fn tell(line: &str) {
     // Nobody is left to be told where that fails.
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
-}
-
-/// An error with everything that caused it, in one line.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

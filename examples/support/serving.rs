@@ -5,6 +5,10 @@ use std::{error::Error, ffi::OsString, fmt::Display, num::NonZero, process::Exit
 use tokio::runtime::{Builder, Runtime};
 use toolpack::{IntoEndpoint, http::HttpServer, stdio};
 
+#[path = "causes.rs"]
+mod causes;
+use causes::with_causes;
+
 /// Over what a server is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -50,7 +54,7 @@ impl Transport {
         match served {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{}", with_sources(error.as_ref()));
+                eprintln!("{}", with_causes(error.as_ref()));
                 ExitCode::FAILURE
             }
         }
@@ -125,10 +129,4 @@ fn read(
         }
     }
     transport.map(Asked::Serve).ok_or_else(|| "say --stdio or --http ADDR".to_owned())
-}
-
-/// An error with everything that caused it, in one line.
-fn with_sources(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -44,7 +44,7 @@ use crate::{
 pub struct Connection {
     origin: Origin,
     session: Option<Arc<Session>>,
-    teller: Option<AbortHandle>,
+    changes_task: Option<AbortHandle>,
     running: HashMap<RequestId, Moved>,
 }
 
@@ -61,7 +61,7 @@ impl Connection {
         let outbox = Arc::new(endpoint.core().outbox());
         let core = Arc::clone(endpoint.core());
         let origin = Origin { principal, transport, closing: Signal::new(), outbox, core };
-        Self { origin, session: None, teller: None, running: HashMap::new() }
+        Self { origin, session: None, changes_task: None, running: HashMap::new() }
     }
 
     /// Takes one message and appends what there is to say about it at once, each message a line.
@@ -152,7 +152,7 @@ impl Connection {
             None if name == method::INITIALIZE => {
                 let (session, answer) = Session::open(&origin, &id, params)?;
                 push_line(out, &answer);
-                self.teller =
+                self.changes_task =
                     Some(tokio::spawn(Arc::clone(&session).tell_changes(origin.outbox)).abort_handle());
                 self.session = Some(session);
             }
@@ -231,7 +231,7 @@ impl Moved {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.origin.closing.raise();
-        self.teller.iter().for_each(AbortHandle::abort);
+        self.changes_task.iter().for_each(AbortHandle::abort);
         self.running.values().for_each(Moved::cancel);
     }
 }

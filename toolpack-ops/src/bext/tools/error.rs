@@ -5,7 +5,7 @@ use mcp_core::ToolError;
 use crate::error::{Error, ErrorKind, Retry};
 
 /// The error as the caller sees it; what is not the caller's doing leaves its cause in the log.
-pub(super) fn told(error: Error) -> ToolError {
+pub(super) fn tool_error(error: Error) -> ToolError {
     let mut told = ToolError::new(error.code(), error.message());
     if let Some(pointer) = argument_at_fault(error.code()) {
         told = told.at(pointer);
@@ -51,14 +51,15 @@ mod tests {
     #[test]
     fn only_what_is_not_the_callers_doing_is_logged() {
         let busy = Error::new(ErrorKind::Unavailable, "store_busy", "try again").with_source("/secret/path");
-        let told_busy = told(busy.at("db_query", "local/shop"));
-        assert_eq!(told_busy.to_string(), "try again [store_busy]");
-        assert_eq!(told_busy.retry(), mcp_core::Retry::Later);
-        let cause = told_busy.source().map(ToString::to_string);
+        let busy_error = tool_error(busy.at("db_query", "local/shop"));
+        assert_eq!(busy_error.to_string(), "try again [store_busy]");
+        assert_eq!(busy_error.retry(), mcp_core::Retry::Later);
+        let cause = busy_error.source().map(ToString::to_string);
         assert_eq!(cause.as_deref(), Some("db_query local/shop: try again"));
 
-        let wrong =
-            told(Error::new(ErrorKind::InvalidInput, "sql_error", "near \"x\"").with_source("SELECT x"));
+        let wrong = tool_error(
+            Error::new(ErrorKind::InvalidInput, "sql_error", "near \"x\"").with_source("SELECT x"),
+        );
         assert_eq!((wrong.pointer(), wrong.retry()), (Some("/sql"), mcp_core::Retry::Never));
         assert!(wrong.source().is_none());
     }

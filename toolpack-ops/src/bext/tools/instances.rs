@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::READ;
-use super::progress::waited_for;
+use super::progress::with_progress;
 use crate::bext::engine::{self, Cursor, Engines, InstanceStatus, PageSize};
 
 /// Lists the instances that the other tools can act on, ordered by id, each with what a check found just now.
@@ -45,7 +45,7 @@ impl Tool<Engines> for ListInstances {
 
     async fn call(self, engines: &Engines, call: &Call) -> Result<InstanceList, ToolError> {
         let options = engine::ListInstances::default().with_limit(self.limit).with_cursor(self.cursor);
-        let page = waited_for(call, engines.instances.list(options)).await?;
+        let page = with_progress(call, engines.instances.list(options)).await?;
         let count = page.instances.len();
         Ok(InstanceList { instances: page.instances, count, next_cursor: page.next_cursor })
     }

@@ -4,7 +4,7 @@ use mcp_core::{About, Annotations, Call, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::progress::waited_for;
+use super::progress::with_progress;
 use super::{READ, WRITE};
 use crate::bext::engine::{
     AppName, AppRef, Cursor, Deleted, Engines, InstanceId, Key, KeyPrefix, KeyValueText, ListKeys, PageSize,
@@ -53,7 +53,7 @@ impl Tool<Engines> for KvGet {
 
     async fn call(self, engines: &Engines, call: &Call) -> Result<KvValue, ToolError> {
         let app = AppRef::new(self.instance_id, self.app);
-        let entry = waited_for(call, engines.key_value.get(&app, &self.key)).await?;
+        let entry = with_progress(call, engines.key_value.get(&app, &self.key)).await?;
         let found = entry.is_some();
         let (value, expires_at) = entry.map_or((None, None), |entry| (Some(entry.value), entry.expires_at));
         Ok(KvValue { key: self.key, found, value, expires_at })
@@ -105,7 +105,7 @@ impl Tool<Engines> for KvSet {
     async fn call(self, engines: &Engines, call: &Call) -> Result<KvWritten, ToolError> {
         let app = AppRef::new(self.instance_id, self.app);
         let options = SetKey::new(self.value).with_ttl(self.ttl);
-        let written = waited_for(call, engines.key_value.set(&app, &self.key, options)).await?;
+        let written = with_progress(call, engines.key_value.set(&app, &self.key, options)).await?;
         Ok(KvWritten { key: self.key, set: true, expires_at: written.expires_at })
     }
 }
@@ -136,7 +136,7 @@ impl Tool<Engines> for KvDelete {
 
     async fn call(self, engines: &Engines, call: &Call) -> Result<Deleted, ToolError> {
         let app = AppRef::new(self.instance_id, self.app);
-        waited_for(call, engines.key_value.delete(&app, &self.key)).await
+        with_progress(call, engines.key_value.delete(&app, &self.key)).await
     }
 }
 
@@ -187,7 +187,7 @@ impl Tool<Engines> for KvList {
         let app = AppRef::new(self.instance_id, self.app);
         let options =
             ListKeys::default().with_prefix(self.prefix).with_limit(self.limit).with_cursor(self.cursor);
-        let page = waited_for(call, engines.key_value.list(&app, options)).await?;
+        let page = with_progress(call, engines.key_value.list(&app, options)).await?;
         let count = page.keys.len();
         Ok(KeyList { keys: page.keys, count, next_cursor: page.next_cursor })
     }

@@ -4,7 +4,7 @@ use mcp_core::{About, Annotations, Call, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::progress::waited_for;
+use super::progress::with_progress;
 use super::{READ, WRITE};
 use crate::bext::engine::{AppName, AppRef, Changes, Engines, InstanceId, Param, Rows, Statement};
 
@@ -45,7 +45,7 @@ impl Tool<Engines> for DbQuery {
     async fn call(self, engines: &Engines, call: &Call) -> Result<Rows, ToolError> {
         let app = AppRef::new(self.instance_id, self.app);
         let statement = Statement::new(self.sql).with_params(self.params);
-        waited_for(call, engines.database.query(&app, statement)).await
+        with_progress(call, engines.database.query(&app, statement)).await
     }
 }
 
@@ -86,6 +86,6 @@ impl Tool<Engines> for DbExecute {
     async fn call(self, engines: &Engines, call: &Call) -> Result<Changes, ToolError> {
         let app = AppRef::new(self.instance_id, self.app);
         let statement = Statement::new(self.sql).with_params(self.params);
-        waited_for(call, engines.database.execute(&app, statement)).await
+        with_progress(call, engines.database.execute(&app, statement)).await
     }
 }
