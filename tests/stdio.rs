@@ -105,6 +105,7 @@ fn a_request_outside_any_era_is_told_what_is_missing() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn a_line_that_is_too_long_is_skipped_in_constant_memory() {
     let mut server = everything();
     server.send(&call(0, "test_simple_text", json!({})));
@@ -161,6 +162,7 @@ fn signals_end_subscriptions_in_good_order_and_exit_with_0() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing() {
     let mut child = Command::new(example("bench-server"))
         .arg("--stdio")
