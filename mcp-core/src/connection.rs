@@ -70,11 +70,6 @@ impl Connection {
     pub fn receive(&mut self, message: &[u8], out: &mut Vec<u8>) {
         match envelope::parse(message) {
             Ok(Incoming::Request { id, method, params }) => {
-                let params = match params {
-                    // A method that is not served has no parameters that could be wrong.
-                    Err(_) if !method::is_known(&method) => Err(RpcError::method_not_found(&method)),
-                    params => params,
-                };
                 if let Err(error) = params.and_then(|params| self.request(id.clone(), &method, params, out)) {
                     self.refuse(Some(&id), &error, out);
                 }

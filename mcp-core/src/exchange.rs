@@ -64,10 +64,6 @@ impl Endpoint {
         };
         let params = match params {
             Ok(params) => params,
-            // A method that is not served has no parameters that could be wrong.
-            Err(_) if !method::is_known(&method) => {
-                return refuse(id.as_ref(), &RpcError::method_not_found(&method));
-            }
             Err(error) => return refuse(id.as_ref(), &error),
         };
         if !modern::is_modern(&params, Some(&headers)) {

@@ -143,8 +143,8 @@ fn missing_capability(catalog: &Catalog, operation: &Operation) -> Option<&'stat
 }
 
 fn unknown_tool(catalog: &Catalog, name: &str) -> RpcError {
-    let names: Vec<String> = catalog.tool_names().cloned().collect();
-    let hint = crate::schema::nearest(name, &names).map(|near| format!("; did you mean {near}?"));
+    let hint =
+        crate::schema::nearest(name, catalog.tool_names()).map(|near| format!("; did you mean {near}?"));
     RpcError::invalid_params(format!(
         "Unknown tool: {}{}",
         crate::protocol::error::shorten(name),

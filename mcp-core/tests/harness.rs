@@ -3,9 +3,11 @@
 use std::{future::poll_fn, sync::Arc};
 
 use mcp_core::{
-    AnswerStatus, Connection, Endpoint, Exchange, MirroredHeaders, Principal, Server, Signal, Step,
-    TransportKind,
+    AnswerStatus, Call, Connection, Endpoint, Exchange, Messages, MirroredHeaders, Principal, Prompt,
+    RequestError, Server, Signal, Step, TransportKind,
 };
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -166,4 +168,16 @@ impl Gate {
 /// A server with nothing in it.
 pub(crate) fn server() -> Server {
     Server::new("test", "1.0.0")
+}
+
+/// Asks.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Ask {}
+
+impl Prompt for Ask {
+    const NAME: &'static str = "ask";
+
+    async fn get(self, (): &(), _: &Call) -> Result<Messages, RequestError> {
+        Ok(Messages::user("?"))
+    }
 }

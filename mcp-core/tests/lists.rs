@@ -1,7 +1,7 @@
 //! Pages and cursors, and lists that change while clients look at them.
 
 use mcp_core::{
-    Annotations, Call, Contents, DynTool, Edit, Endpoint, Messages, Problem, Prompt, RequestError, Resource,
+    Annotations, Call, Contents, DynTool, Edit, Endpoint, Problem, RequestError, Resource,
     ResourceDefinition, Revision, ToolReply, prompt, resource, testing::Client,
 };
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::harness::{headers_for, modern, post, server};
+use crate::harness::{Ask, headers_for, modern, post, server};
 
 fn tool(name: &str) -> DynTool {
     DynTool::new(name, Annotations::read_only(), |_, _| async { Ok(ToolReply::default()) })
@@ -107,18 +107,6 @@ impl Resource for FirstRow {
 
     async fn read(self, (): &(), _: &Call) -> Result<Contents, RequestError> {
         Ok(Contents::text("first"))
-    }
-}
-
-/// Asks.
-#[derive(Deserialize, JsonSchema)]
-struct Ask {}
-
-impl Prompt for Ask {
-    const NAME: &'static str = "ask";
-
-    async fn get(self, (): &(), _: &Call) -> Result<Messages, RequestError> {
-        Ok(Messages::user("?"))
     }
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use mcp_core::{
-    Annotations, AnswerStatus, Call, Contents, DynTool, Endpoint, Exchange, Messages, Principal, Prompt,
-    RequestError, Resource, Server, Signal, Step, ToolReply, prompt,
+    Annotations, AnswerStatus, Call, Contents, DynTool, Endpoint, Exchange, Principal, RequestError,
+    Resource, Server, Signal, Step, ToolReply, prompt,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{Wire, bare, headers_for, initialize, lines, modern, post, server};
+use crate::harness::{Ask, Wire, bare, headers_for, initialize, lines, modern, post, server};
 
 /// A file.
 #[derive(Deserialize, JsonSchema)]
@@ -25,18 +25,6 @@ impl Resource for File {
 
     async fn read(self, (): &(), _: &Call) -> Result<Contents, RequestError> {
         Ok(Contents::text(""))
-    }
-}
-
-/// Asks.
-#[derive(Deserialize, JsonSchema)]
-struct Ask {}
-
-impl Prompt for Ask {
-    const NAME: &'static str = "ask";
-
-    async fn get(self, (): &(), _: &Call) -> Result<Messages, RequestError> {
-        Ok(Messages::user("?"))
     }
 }
 

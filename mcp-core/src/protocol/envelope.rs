@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::{
     error::RpcError,
     id::RequestId,
+    method,
     params::{ObjectParams, Params},
 };
 
@@ -124,9 +125,13 @@ impl<'a, P> Fields<'a, P> {
                 Err(_) => return Err(refuse("Invalid request: method must be a string")),
             },
         };
+        // A method that is not served has no parameters that could be wrong.
+        let params = params(self.params).map_err(|error| {
+            if method::is_known(&method) { error } else { RpcError::method_not_found(&method) }
+        });
         match id {
-            None => Ok(Incoming::Notification { method, params: params(self.params) }),
-            Some(Ok(id)) => Ok(Incoming::Request { id, method, params: params(self.params) }),
+            None => Ok(Incoming::Notification { method, params }),
+            Some(Ok(id)) => Ok(Incoming::Request { id, method, params }),
             Some(Err(_)) => Err(RpcError::invalid_request(
                 "Invalid request: id must be a string or an integer of 64 bits",
             )

@@ -95,15 +95,16 @@ fn unknown(name: &str, known: &[String]) -> String {
 }
 
 /// The known name that a misspelt one most likely means.
-pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> Option<&'a str> {
     // A long name of the caller's would make this costly, and is no misspelling.
     const MAX_CHARS: usize = 64;
     if name.len() > MAX_CHARS {
         return None;
     }
+    let name = name.to_lowercase();
     known
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase()), known))
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), known))
         .min()
         .filter(|(distance, known)| *distance <= known.len().max(3) / 3)
         .map(|(_, known)| known.as_str())

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::text::text_type;
 use super::{AppRef, Cursor, PageSize, Timestamp, invalid_argument};
 use crate::error::Error;
 
@@ -139,75 +140,35 @@ pub struct KeyPage {
     pub next_cursor: Option<Cursor>,
 }
 
-// Lengths are counted in characters, as JSON Schema does, so that schema and parser agree on every text.
-macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $min:literal, $max:literal, $message:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// As text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = Error;
-
-            fn try_from(text: String) -> Result<Self, Error> {
-                // Counted only as far as the limit: an over-long text costs no more than a long one.
-                let chars = text.chars().take($max + 1).count();
-                if ($min..=$max).contains(&chars) { Ok(Self(text)) } else { Err(invalid_argument($message)) }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self, Error> {
-                Self::try_from(text.to_owned())
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(text: $name) -> Self {
-                text.0
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "minLength": $min, "maxLength": $max })
-            }
-        }
-    };
+// Lengths are counted in characters, as JSON Schema does, so that schema and parser agree on every text. They are counted
+// only as far as the limit: an over-long text costs no more than a long one.
+fn has_chars(text: &str, range: RangeInclusive<usize>) -> bool {
+    range.contains(&text.chars().take(range.end() + 1).count())
 }
 
-text! {
+text_type! {
     /// A key: 1 to 512 characters, any of them.
-    Key, 1, 512, "a key has 1 to 512 characters"
+    Key,
+    accepts: |text| has_chars(text, 1..=512),
+    else: "a key has 1 to 512 characters",
+    schema: { "type": "string", "minLength": 1, "maxLength": 512 }
 }
 
-text! {
+text_type! {
     /// What keys start with: at most 512 characters; none means every key.
     #[derive(Default)]
-    KeyPrefix, 0, 512, "a prefix has at most 512 characters"
+    KeyPrefix,
+    accepts: |text| has_chars(text, 0..=512),
+    else: "a prefix has at most 512 characters",
+    schema: { "type": "string", "minLength": 0, "maxLength": 512 }
 }
 
-text! {
+text_type! {
     /// A value: text of at most 1,048,576 characters. An engine may hold fewer bytes and says so when it is asked to.
-    KeyValueText, 0, 1_048_576, "a value has at most 1048576 characters"
+    KeyValueText,
+    accepts: |text| has_chars(text, 0..=1_048_576),
+    else: "a value has at most 1048576 characters",
+    schema: { "type": "string", "minLength": 0, "maxLength": 1_048_576 }
 }
 
 /// A lifetime in whole seconds: 1 second to 100 years.

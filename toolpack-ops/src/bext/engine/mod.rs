@@ -31,6 +31,7 @@ mod names;
 mod paging;
 #[cfg(feature = "suite")]
 pub mod suite;
+mod text;
 mod time;
 
 pub use database::{Cell, Changes, Database, Param, Rows, Statement};

@@ -1,14 +1,8 @@
 //! Names of instances and apps: parsed once, safe as names of directories.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
-
-use super::invalid_argument;
-use crate::error::Error;
+use super::text::text_type;
 
 const MAX_CHARS: usize = 64;
 
@@ -18,76 +12,32 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }
 
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// The name as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = Error;
-
-            fn try_from(text: String) -> Result<Self, Error> {
-                if is_name(&text) {
-                    Ok(Self(text))
-                } else {
-                    Err(invalid_argument(concat!($what, " has 1 to 64 characters of a-z, 0-9, - and _")))
-                }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self, Error> {
-                Self::try_from(text.to_owned())
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" })
-            }
-        }
-    };
-}
-
-name! {
+text_type! {
     /// The id of an instance: 1 to 64 characters of `a-z 0-9 - _`.
-    InstanceId, "the id of an instance"
+    InstanceId,
+    accepts: is_name,
+    else: "the id of an instance has 1 to 64 characters of a-z, 0-9, - and _",
+    schema: { "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" }
 }
 
-name! {
+text_type! {
     /// The name of an app: 1 to 64 characters of `a-z 0-9 - _`. The default is `default`, the instance's own store.
-    AppName, "the name of an app"
+    AppName,
+    accepts: is_name,
+    else: "the name of an app has 1 to 64 characters of a-z, 0-9, - and _",
+    schema: { "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for AppName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Default for AppName {
