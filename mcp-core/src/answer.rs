@@ -8,7 +8,7 @@ use crate::protocol::{
 
 /// An encoded answer, without any framing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct EncodedAnswer {
     /// The message.
     pub bytes: Vec<u8>,
     /// How it ended.
@@ -28,7 +28,7 @@ pub enum AnswerStatus {
     Status(u16),
 }
 
-impl Answer {
+impl EncodedAnswer {
     /// The answer to a message that was refused.
     pub(crate) fn refusal(id: Option<&RequestId>, error: &RpcError, revision: Revision) -> Self {
         let mut bytes = Vec::new();

@@ -3,23 +3,31 @@
 use std::{
     any::Any,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
 };
 
 use serde::Serialize;
 
 use crate::{
+    guards::{Doing, Guards},
     outbox::Outbox,
     principal::Principal,
     protocol::{
         capabilities::ClientCapabilities,
         definition::Implementation,
+        error::RpcError,
         id::{ProgressToken, RequestId},
         level::LogLevel,
         meta::{TraceContext, WireMeta},
         method,
+        notification::notification,
         revision::Revision,
     },
+    questions::{Arrived, ClientLink, Desk, Interview, RoundEnd, Subject},
     signal::Signal,
 };
 
@@ -42,8 +50,23 @@ pub(crate) struct CallParts {
     pub(crate) outbox: Arc<Outbox>,
     /// Raised when the way to the client is about to close.
     pub(crate) closing: Signal,
-    /// The server that answers: a type that this file does not know, since the server knows this one.
-    pub(crate) server: Arc<dyn Any + Send + Sync>,
+    /// Whether the method is one that may ask the client something.
+    pub(crate) may_ask: bool,
+    /// What was brought along from an earlier round of questions.
+    pub(crate) arrived: Option<Box<Arrived>>,
+    /// The way of questions to the client of a session.
+    pub(crate) link: Option<Arc<ClientLink>>,
+    /// The server that answers.
+    pub(crate) server: Arc<dyn Host>,
+}
+
+/// The server that answers a call, of a type that this file does not know, since the server knows this one.
+pub(crate) trait Host: Any + fmt::Debug + Send + Sync {
+    /// Where questions are prepared.
+    fn desk(&self) -> &Desk;
+
+    /// What guards a call once its arguments are known.
+    fn guards(&self) -> &Guards;
 }
 
 /// What is known of the client.
@@ -82,7 +105,21 @@ struct Inner {
     parts: CallParts,
     /// Held while a report is queued, so that reports of several threads go out in order and none after the answer.
     reports: Mutex<Reports>,
+    /// What it does, once that is found.
+    doing: OnceLock<Doing>,
+    asking: Mutex<Asking>,
+    /// How many questions wait for the client of a session now.
+    waiting: AtomicUsize,
     cancelled: Signal,
+}
+
+/// What the work of a request asks.
+#[derive(Default)]
+struct Asking {
+    /// There from the first question on, or where the request brings answers along.
+    interview: Option<Box<Interview>>,
+    /// Who runs the request, to be woken where work in other tasks asks.
+    waker: Option<Waker>,
 }
 
 struct Reports {
@@ -99,6 +136,9 @@ impl Call {
         Self(Arc::new(Inner {
             parts,
             reports: Mutex::new(Reports { progress: f64::NEG_INFINITY, is_over: false, is_withdrawn: false }),
+            doing: OnceLock::new(),
+            asking: Mutex::default(),
+            waiting: AtomicUsize::new(0),
             cancelled: Signal::new(),
         }))
     }
@@ -226,8 +266,104 @@ impl Call {
         &self.0.parts.closing
     }
 
-    pub(crate) fn server_handle(&self) -> &Arc<dyn Any + Send + Sync> {
+    pub(crate) fn host(&self) -> &Arc<dyn Host> {
         &self.0.parts.server
+    }
+
+    pub(crate) fn desk(&self) -> &Desk {
+        self.host().desk()
+    }
+
+    pub(crate) fn guards(&self) -> &Guards {
+        self.host().guards()
+    }
+
+    pub(crate) fn may_ask(&self) -> bool {
+        self.0.parts.may_ask
+    }
+
+    pub(crate) fn link(&self) -> Option<&Arc<ClientLink>> {
+        self.0.parts.link.as_ref()
+    }
+
+    /// Takes up what the request brings along from an earlier round, now that it is known what it asks for.
+    pub(crate) fn take_up(&self, subject: impl FnOnce() -> Subject) -> Result<(), RpcError> {
+        let parts = &self.0.parts;
+        // In a session the work goes on where it was; and of who cannot be asked nothing is to be remembered.
+        if parts.link.is_some()
+            || (parts.arrived.is_none() && self.client_capabilities().can_answer_nothing())
+        {
+            return Ok(());
+        }
+        let interview =
+            Interview::take_up(self.desk(), self.principal(), subject(), parts.arrived.as_deref())?;
+        self.asking().interview = Some(Box::new(interview));
+        Ok(())
+    }
+
+    /// Does something with the questions of this request.
+    pub(crate) fn interview<T>(&self, act: impl FnOnce(&mut Interview) -> T) -> T {
+        act(self.asking().interview.get_or_insert_default())
+    }
+
+    /// Has whoever runs the request look at it again.
+    pub(crate) fn wake(&self) {
+        let waker = self.asking().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the request ends with questions.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.asking().interview.as_ref().is_some_and(|interview| interview.has_asked())
+    }
+
+    /// What the call does, from when that is found.
+    pub(crate) fn doing(&self) -> Option<&Doing> {
+        self.0.doing.get()
+    }
+
+    /// Takes note of what the call does.
+    pub(crate) fn does(&self, doing: Doing) -> &Doing {
+        self.0.doing.get_or_init(|| doing)
+    }
+
+    /// How the request ends, if its work asked something or cannot go on; to be called when it waits.
+    pub(crate) fn poll_round_end(&self, cx: &mut Context<'_>) -> Poll<RoundEnd> {
+        let end = {
+            let mut asking = self.asking();
+            // Only where it changes, and before the look: work in another task may ask at this very moment.
+            if asking.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+                asking.waker = Some(cx.waker().clone());
+            }
+            asking.interview.as_mut().and_then(|interview| interview.end(self.desk(), self.principal()))
+        };
+        match end {
+            None => Poll::Pending,
+            Some(end) => {
+                // What the work started elsewhere is told that nobody waits for it any more.
+                self.cancel();
+                Poll::Ready(end)
+            }
+        }
+    }
+
+    /// Says, until it is dropped, that the work waits for the client of a session.
+    pub(crate) fn pause(&self) -> Paused<'_> {
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        self.wake();
+        Paused(self)
+    }
+
+    /// Whether the work waits for the client of a session: its time does not count then, nor does its place.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        // Nothing that runs with the lock held is the author's.
+        self.0.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
@@ -249,6 +385,16 @@ impl fmt::Debug for Call {
     }
 }
 
+/// See [`Call::pause`].
+pub(crate) struct Paused<'a>(&'a Call);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.wake();
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ProgressParams<'a> {
@@ -266,26 +412,4 @@ struct LogParams<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     logger: Option<&'a str>,
     data: T,
-}
-
-/// A notification in bytes, on one line. Empty where the parameters cannot be serialized (a map whose keys are no
-/// strings); nothing is sent then.
-pub(crate) fn notification(method: &'static str, params: &impl Serialize) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Notification<'a, T> {
-        jsonrpc: &'static str,
-        method: &'static str,
-        params: &'a T,
-    }
-
-    let mut bytes =
-        serde_json::to_vec(&Notification { jsonrpc: "2.0", method, params }).unwrap_or_else(|error| {
-            tracing::warn!(%error, method, "a notification could not be serialized");
-            Vec::new()
-        });
-    // Raw JSON of an author's may have line breaks between its tokens, which newline framing cannot bear.
-    for byte in bytes.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-        *byte = b' ';
-    }
-    bytes
 }

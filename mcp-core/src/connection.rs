@@ -11,7 +11,7 @@ use std::{
 use tokio::task::AbortHandle;
 
 use crate::{
-    call::{Call, TransportKind, notification},
+    call::{Call, TransportKind},
     encode,
     endpoint::{Core, Endpoint},
     eras::{
@@ -27,6 +27,7 @@ use crate::{
         id::RequestId,
         meta::key,
         method,
+        notification::notification,
         params::Params,
         revision::Revision,
     },
@@ -80,8 +81,12 @@ impl Connection {
                     self.cancel(params);
                 }
             }
-            // No request of ours is open.
-            Ok(Incoming::Response) => {}
+            // An answer to nothing that is open is ignored.
+            Ok(Incoming::Response { id, answer }) => {
+                if let (Some(session), Some(id)) = (&self.session, id) {
+                    session.answered(&id, answer.read());
+                }
+            }
             Err(malformed) => self.refuse(malformed.id.as_ref(), &malformed.error, out),
         }
     }

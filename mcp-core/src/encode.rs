@@ -12,6 +12,7 @@ use crate::{
         meta::key,
         revision::Revision,
     },
+    questions::InputRequired,
     request::{Outcome, OutcomeKind, Reply},
     resource::ReadReply,
     tool::ToolReply,
@@ -34,6 +35,7 @@ pub(crate) fn answer(out: &mut Vec<u8>, id: &RequestId, outcome: &Outcome, terms
     let mut writer = Writer { out, revision: terms.revision, server_meta: terms.server_meta };
     let reply = match &outcome.0 {
         OutcomeKind::Complete(reply) => reply,
+        OutcomeKind::InputRequired(required) => return writer.input_required(id, required),
         OutcomeKind::Failed(error) => return writer.error(Some(id), error),
     };
     writer.result(id, reply);
@@ -115,6 +117,28 @@ impl Writer<'_> {
             Reply::Completion(completion) => self.completion(completion),
             Reply::Ended => self.ended(id),
         }
+        self.raw("}");
+    }
+
+    /// The questions of a round; only modern revisions have them in a result.
+    fn input_required(&mut self, id: &RequestId, required: &InputRequired) {
+        self.raw(r#"{"jsonrpc":"2.0","id":"#);
+        self.json(id);
+        self.raw(r#","result":{"resultType":"input_required","inputRequests":{"#);
+        for (index, question) in required.questions.iter().enumerate() {
+            if index > 0 {
+                self.raw(",");
+            }
+            self.json(&question.key);
+            self.raw(r#":{"method":"#);
+            self.json(&question.method);
+            self.raw(r#","params":"#);
+            self.raw(&one_line(question.params.get()));
+            self.raw("}");
+        }
+        self.raw(r#"},"requestState":"#);
+        self.json(&required.state);
+        self.close(None);
         self.raw("}");
     }
 

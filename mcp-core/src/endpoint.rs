@@ -1,6 +1,7 @@
 //! A built server: what transports serve, and what changes its lists while it runs.
 
 use std::{
+    any::Any,
     fmt,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
@@ -10,10 +11,11 @@ use serde_json::json;
 
 use crate::{
     build::Problem,
-    call::Call,
+    call::{Call, Host},
     catalog::{Catalog, PageSettings, Registry},
     encode::Terms,
     entry::IntoEntry,
+    guards::Guards,
     hub::{Changes, Hub},
     limits::Limits,
     outbox::Outbox,
@@ -21,6 +23,7 @@ use crate::{
         capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
         revision::Revision,
     },
+    questions::Desk,
     request::Request,
     rings::{OutcomeFuture, Ring},
 };
@@ -36,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) info: Implementation,
     pub(crate) settings: Settings,
     pub(crate) hub: Arc<Hub>,
+    guards: Guards,
+    desk: Desk,
     page_settings: PageSettings,
     catalog: RwLock<Snapshot>,
     /// Held while the catalog is edited, so that no edit is lost.
@@ -64,6 +69,7 @@ impl Endpoint {
         info: Implementation,
         registry: Registry,
         settings: Settings,
+        (guards, desk): (Guards, Desk),
         ring: Box<dyn Ring>,
     ) -> Self {
         // Every result repeats it, so it says no more than the specification asks for; `server/discover` says all.
@@ -80,6 +86,8 @@ impl Endpoint {
             info,
             settings,
             hub: Arc::default(),
+            guards,
+            desk,
             page_settings,
             catalog: RwLock::new(snapshot),
             editing: Mutex::default(),
@@ -176,10 +184,21 @@ impl Call {
     }
 }
 
+impl Host for Core {
+    fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    fn guards(&self) -> &Guards {
+        &self.guards
+    }
+}
+
 impl Core {
     /// The core that a call is answered by.
     pub(crate) fn of(call: &Call) -> Arc<Self> {
-        match Arc::clone(call.server_handle()).downcast() {
+        let host: Arc<dyn Any + Send + Sync> = Arc::clone(call.host()) as _;
+        match host.downcast() {
             Ok(core) => core,
             // Both era adapters put it there, and nobody else can make a call.
             Err(_) => unreachable!("a call is answered by a core"),

@@ -24,6 +24,32 @@ pub(crate) enum EntryKind {
     Prompt(Box<PromptEntry>),
 }
 
+impl Entry {
+    /// The name of a tool or a prompt, the URI or template of a resource.
+    pub(crate) fn name(&self) -> &str {
+        match &self.0 {
+            EntryKind::Tool(tool) => &tool.definition.name,
+            EntryKind::Resource(resource) => resource.template.as_str(),
+            EntryKind::Prompt(prompt) => &prompt.definition.name,
+        }
+    }
+
+    /// The same with a prefix before its name; URIs have none.
+    pub(crate) fn prefixed(self, prefix: &str) -> Result<Self, Problem> {
+        Ok(match self.0 {
+            EntryKind::Tool(tool) => {
+                let name = format!("{prefix}{}", tool.definition.name);
+                tool.renamed(name)?.into()
+            }
+            EntryKind::Prompt(prompt) => {
+                let name = format!("{prefix}{}", prompt.definition.name);
+                prompt.renamed(name)?.into()
+            }
+            resource @ EntryKind::Resource(_) => Self(resource),
+        })
+    }
+}
+
 impl From<ToolEntry> for Entry {
     fn from(tool: ToolEntry) -> Self {
         Self(EntryKind::Tool(Box::new(tool)))

@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    answer::{Answer, AnswerStatus},
+    answer::{AnswerStatus, EncodedAnswer},
     call::{Call, TransportKind},
     encode,
     endpoint::{Core, Endpoint},
@@ -34,7 +34,7 @@ pub enum Exchange {
     /// It was a notification, and wants no answer.
     Accepted,
     /// It was refused at once.
-    Refused(Answer),
+    Refused(EncodedAnswer),
     /// It is a request, which runs while it is polled and is cancelled when dropped.
     Running(Box<Running>),
 }
@@ -52,11 +52,11 @@ impl Endpoint {
     ) -> Exchange {
         let revision = Revision::V2026_07_28;
         let refuse =
-            |id: Option<&_>, error: &RpcError| Exchange::Refused(Answer::refusal(id, error, revision));
+            |id: Option<&_>, error: &RpcError| Exchange::Refused(EncodedAnswer::refusal(id, error, revision));
         let (id, method, params) = match envelope::parse(message) {
             Ok(Incoming::Request { id, method, params }) => (Some(id), method, params),
             Ok(Incoming::Notification { method, params }) => (None, method, params),
-            Ok(Incoming::Response) => {
+            Ok(Incoming::Response { .. }) => {
                 let error = RpcError::invalid_request("Invalid request: no request of this server is open");
                 return refuse(None, &error);
             }
@@ -125,7 +125,7 @@ pub struct Running {
     is_subscription: bool,
     future: Option<OutcomeFuture>,
     /// The answer, while notifications before it are still to be handed out.
-    answer: Option<Answer>,
+    answer: Option<EncodedAnswer>,
 }
 
 /// What a running request has for its client.
@@ -134,7 +134,7 @@ pub enum Step {
     /// A notification that belongs to the request; more will come.
     Notification(Vec<u8>),
     /// The answer; nothing comes after it.
-    Answer(Answer),
+    Answer(EncodedAnswer),
 }
 
 impl Running {
@@ -161,7 +161,7 @@ impl Running {
                 let mut bytes = Vec::with_capacity(256);
                 let terms = self.core.terms(self.call.revision());
                 encode::answer(&mut bytes, self.call.id(), &outcome, terms);
-                self.answer = Some(Answer { bytes, status: AnswerStatus::of(outcome.rpc_error()) });
+                self.answer = Some(EncodedAnswer { bytes, status: AnswerStatus::of(outcome.rpc_error()) });
                 continue;
             }
             // The work may have queued something after the look above.

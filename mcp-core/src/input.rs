@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
     message = "`{Self}` cannot be the arguments of a tool, a prompt or a resource",
     note = "derive `serde::Deserialize` and `schemars::JsonSchema` for it, and borrow nothing in it"
 )]
-pub trait Input: DeserializeOwned + JsonSchema + Send + 'static {}
+pub trait Input: DeserializeOwned + JsonSchema + Send + Sync + 'static {}
 
-impl<T: DeserializeOwned + JsonSchema + Send + 'static> Input for T {}
+impl<T: DeserializeOwned + JsonSchema + Send + Sync + 'static> Input for T {}
 
 /// No arguments: for functions that take none.
 // No doc comment of its own may become the description of everything that takes it.

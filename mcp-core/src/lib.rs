@@ -45,8 +45,11 @@
 //! | a test | [`testing::Client`] |
 //! | a transport | [`Connection`] for streams of lines, [`Endpoint::exchange`] for single messages |
 
+mod access;
+mod admission;
 mod annotations;
 mod answer;
+mod audit;
 mod build;
 mod call;
 mod catalog;
@@ -57,13 +60,19 @@ mod endpoint;
 mod entry;
 mod eras;
 mod exchange;
+mod failure;
+mod guards;
 mod hub;
 mod input;
 mod limits;
 mod outbox;
+mod pack;
+mod pack_options;
+mod policy;
 mod principal;
 mod prompt;
 pub mod protocol;
+mod questions;
 mod request;
 mod request_error;
 mod resource;
@@ -77,8 +86,10 @@ mod tool;
 mod tool_error;
 
 pub use self::{
+    access::Access,
     annotations::Annotations,
-    answer::{Answer, AnswerStatus},
+    answer::{AnswerStatus, EncodedAnswer},
+    audit::{Audit, AuditEntry, AuditEvent, Confirmation, Ending},
     build::{BuildError, Problem},
     call::{Call, TransportKind},
     completion::{Completing, Completion},
@@ -86,8 +97,12 @@ pub use self::{
     endpoint::{Edit, Endpoint},
     entry::{Entry, IntoEntry},
     exchange::{Exchange, Running, Step},
+    guards::ConfirmDestructive,
     input::{Empty, Input},
     limits::Limits,
+    pack::Pack,
+    pack_options::PackOptions,
+    policy::{Action, ByGrants, Decision, Denied, Policy},
     principal::{Principal, PrincipalKind},
     prompt::{Messages, Prompt, PromptEntry, PromptFn, prompt, prompt_fn},
     protocol::{
@@ -99,6 +114,10 @@ pub use self::{
         id::RequestId,
         level::LogLevel,
         revision::Revision,
+    },
+    questions::{
+        Ability, Answer, Form, ListRoots, MemoryOnce, Nonce, NotAccepted, Once, OpenUrl, Question, RawForm,
+        Root, Sample, SampleBlock, SampleMessage, Sampled, SealKey, SealKeyError, ToolChoice,
     },
     request::{Outcome, Request},
     request_error::RequestError,

@@ -24,6 +24,16 @@ pub struct Limits {
     pub queued_notifications: usize,
     /// How many bytes of notifications wait for a slow reader, unless a single one is larger; 1 MiB by default.
     pub queued_bytes: usize,
+    /// How many rounds of questions one request may ask; 8 by default.
+    pub question_rounds: usize,
+    /// How large the state may be that a client carries between two rounds, answers so far included, in bytes; 32 KiB by
+    /// default.
+    pub state_bytes: usize,
+    /// How long an answer may take, before what was asked is asked anew or, in a session, given up; 10 minutes by default.
+    pub answer_time: Duration,
+    /// How many questions may wait for the answers of sessions at once; 1,024 by default. Calls that wait so count neither
+    /// as running nor does their time.
+    pub waiting_questions: usize,
 }
 
 impl Default for Limits {
@@ -37,6 +47,10 @@ impl Default for Limits {
             subscribed_resources: 1024,
             queued_notifications: 256,
             queued_bytes: 1 << 20,
+            question_rounds: 8,
+            state_bytes: 32 << 10,
+            answer_time: Duration::from_secs(600),
+            waiting_questions: 1024,
         }
     }
 }

@@ -1,16 +1,22 @@
-//! On whose behalf a request is made.
+//! On whose behalf a request is made, and what that caller was granted.
 
 use std::sync::Arc;
 
+use crate::protocol::JsonObject;
+
 /// Who makes a request; cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// What a principal was granted is held against a call by the server's [`Policy`](crate::Policy) and nowhere else.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Principal(Arc<Inner>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Inner {
     kind: PrincipalKind,
     subject: String,
-    scopes: Vec<String>,
+    scopes: Grants,
+    tenants: Grants,
+    claims: Claims,
 }
 
 /// What sort of caller a principal is.
@@ -29,25 +35,126 @@ pub enum PrincipalKind {
     Service,
 }
 
-impl Principal {
-    /// A caller of this kind and name, with these scopes.
-    pub fn new<I>(kind: PrincipalKind, subject: impl Into<String>, scopes: I) -> Self
+impl PrincipalKind {
+    /// The kind in one word, as logs and sealed state have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Anonymous => "anonymous",
+            Self::User => "user",
+            Self::Client => "client",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// Names that were granted: some, or whichever there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Grants {
+    Every,
+    These(Vec<String>),
+}
+
+impl Grants {
+    fn these<I>(names: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        let scopes = scopes.into_iter().map(Into::into).collect();
-        Self(Arc::new(Inner { kind, subject: subject.into(), scopes }))
+        Self::These(names.into_iter().map(Into::into).collect())
     }
 
-    /// The process at the other end of a pipe.
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Every => true,
+            Self::These(names) => names.iter().any(|known| known == name),
+        }
+    }
+
+    fn named(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::Every => &[][..],
+            Self::These(names) => names.as_slice(),
+        };
+        names.iter().map(String::as_str)
+    }
+}
+
+/// Claims of a token, which may say more of a person than a log should.
+#[derive(Clone, Default, PartialEq)]
+struct Claims(JsonObject);
+
+impl std::fmt::Debug for Claims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Principal {
+    /// A caller of this kind and name, to whom nothing is granted yet.
+    pub fn new(kind: PrincipalKind, subject: impl Into<String>) -> Self {
+        let nothing = || Grants::These(Vec::new());
+        Self(Arc::new(Inner {
+            kind,
+            subject: subject.into(),
+            scopes: nothing(),
+            tenants: nothing(),
+            claims: Claims::default(),
+        }))
+    }
+
+    /// The process at the other end of a pipe: it runs as the same user on the same machine, so it may do all that the
+    /// server can.
     pub fn local() -> Self {
-        Self::new(PrincipalKind::Local, "local", std::iter::empty::<String>())
+        Self::new(PrincipalKind::Local, "local").with_every_scope().with_every_tenant()
     }
 
-    /// A caller who showed no credentials.
+    /// A caller who showed no credentials, to whom nothing is granted.
     pub fn anonymous() -> Self {
-        Self::new(PrincipalKind::Anonymous, "anonymous", std::iter::empty::<String>())
+        Self::new(PrincipalKind::Anonymous, "anonymous")
+    }
+
+    /// Grants these scopes, in place of earlier ones.
+    #[must_use]
+    pub fn with_scopes<I>(self, scopes: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.change(|inner| inner.scopes = Grants::these(scopes))
+    }
+
+    /// Grants every scope there is.
+    #[must_use]
+    pub fn with_every_scope(self) -> Self {
+        self.change(|inner| inner.scopes = Grants::Every)
+    }
+
+    /// Makes it a member of these tenants, in place of earlier ones.
+    #[must_use]
+    pub fn with_tenants<I>(self, tenants: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.change(|inner| inner.tenants = Grants::these(tenants))
+    }
+
+    /// Makes it a member of every tenant there is, as administrators are.
+    #[must_use]
+    pub fn with_every_tenant(self) -> Self {
+        self.change(|inner| inner.tenants = Grants::Every)
+    }
+
+    /// What its credentials say of it, such as the claims of a token. Only their names are shown by `Debug`.
+    #[must_use]
+    pub fn with_claims(self, claims: JsonObject) -> Self {
+        self.change(|inner| inner.claims = Claims(claims))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// What sort of caller this is.
@@ -60,8 +167,28 @@ impl Principal {
         &self.0.subject
     }
 
-    /// What the caller was granted.
+    /// The scopes that were granted by name.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.0.scopes.iter().map(String::as_str)
+        self.0.scopes.named()
+    }
+
+    /// Whether this scope was granted. For policies: tools state what they need and leave the comparison to them.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.0.scopes.has(scope)
+    }
+
+    /// The tenants that it is a member of by name.
+    pub fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.0.tenants.named()
+    }
+
+    /// Whether it is a member of this tenant. For policies, as [`has_scope`](Self::has_scope) is.
+    pub fn has_tenant(&self, tenant: &str) -> bool {
+        self.0.tenants.has(tenant)
+    }
+
+    /// What its credentials say of it.
+    pub fn claims(&self) -> &JsonObject {
+        &self.0.claims.0
     }
 }

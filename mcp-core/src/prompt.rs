@@ -1,18 +1,21 @@
 //! Prompts: messages that a person picks and a server fills in.
 
-use std::{fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 
 use serde::Serialize;
 
 use crate::{
+    access::Access,
     build::{Problem, check_name},
     call::Call,
     completion::{CompleteFn, Completing, Completion},
+    guards::{Doing, Guarded},
     input::Input,
     protocol::{
         audience::Role,
         content::Block,
         definition::{About, PromptDefinition},
+        method,
     },
     request_error::RequestError,
     schema::StringArguments,
@@ -26,9 +29,17 @@ pub trait Prompt<S = ()>: Input {
     /// The prompt's name: 1 to 64 of `A-Z a-z 0-9 _ - .`, unique in a server.
     const NAME: &'static str;
 
+    /// Scopes that every caller needs, held against them by the server's [`Policy`](crate::Policy).
+    const SCOPES: &'static [&'static str] = &[];
+
     /// Adds a title, icons or `_meta` to the definition.
     fn about(about: About) -> About {
         about
+    }
+
+    /// What these very arguments touch, to be held against the caller by the server's [`Policy`](crate::Policy).
+    fn access(&self) -> Access {
+        Access::none()
     }
 
     /// Fills it in.
@@ -94,6 +105,7 @@ type GetFn = dyn Fn(Vec<(String, String)>, Call) -> GetFuture + Send + Sync;
 /// A prompt, ready to be registered: made by [`prompt`](fn@prompt) or [`prompt_fn`].
 pub struct PromptEntry {
     pub(crate) definition: PromptDefinition,
+    guarded: Arc<Guarded>,
     arguments: Arc<StringArguments>,
     get: Box<GetFn>,
     complete: CompleteFn,
@@ -106,15 +118,19 @@ pub struct PromptEntry {
 /// A name or arguments that cannot be served; the [`Problem`] says why.
 pub fn prompt<P: Prompt<S>, S: Send + Sync + 'static>(state: Arc<S>) -> Result<PromptEntry, Problem> {
     let get_state = Arc::clone(&state);
-    let get = move |arguments: P, call: Call| {
-        let state = Arc::clone(&get_state);
-        async move { arguments.get(&state, &call).await }
+    let work = Work {
+        requires: Access::scopes_of(P::SCOPES.iter().copied()),
+        access: Box::new(P::access),
+        get: move |arguments: P, call: Call| {
+            let state = Arc::clone(&get_state);
+            async move { arguments.get(&state, &call).await }
+        },
+        complete: Arc::new(move |completing, call| {
+            let state = Arc::clone(&state);
+            Box::pin(async move { P::complete(&state, completing, &call).await })
+        }),
     };
-    let complete: CompleteFn = Arc::new(move |completing, call| {
-        let state = Arc::clone(&state);
-        Box::pin(async move { P::complete(&state, completing, &call).await })
-    });
-    entry(P::NAME, P::about(About::default()), get, complete)
+    entry(P::NAME, P::about(About::default()), work)
 }
 
 /// A prompt made of a function; its argument is the prompt's arguments, [`Empty`](crate::Empty) for none.
@@ -130,16 +146,28 @@ where
     F: Fn(I, Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Messages, RequestError>> + Send + 'static,
 {
-    PromptFn { name: name.into(), about: About::default(), get, input: PhantomData }
+    PromptFn {
+        name: name.into(),
+        about: About::default(),
+        requires: Access::none(),
+        access: Box::new(|_| Access::none()),
+        get,
+    }
 }
 
 /// See [`prompt_fn`].
-#[derive(Debug)]
 pub struct PromptFn<F, I> {
     name: String,
     about: About,
+    requires: Access,
+    access: Box<dyn Fn(&I) -> Access + Send + Sync>,
     get: F,
-    input: PhantomData<fn(I)>,
+}
+
+impl<F, I> fmt::Debug for PromptFn<F, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PromptFn").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl<F, I> PromptFn<F, I> {
@@ -149,9 +177,25 @@ impl<F, I> PromptFn<F, I> {
         self.about = about(self.about);
         self
     }
-}
 
-impl<F, I> PromptFn<F, I> {
+    /// Scopes that every caller needs; as [`Prompt::SCOPES`].
+    #[must_use]
+    pub fn scopes<S>(mut self, scopes: S) -> Self
+    where
+        S: IntoIterator,
+        S::Item: Into<Cow<'static, str>>,
+    {
+        self.requires = Access::scopes_of(scopes);
+        self
+    }
+
+    /// What the arguments touch; as [`Prompt::access`].
+    #[must_use]
+    pub fn access(mut self, access: impl Fn(&I) -> Access + Send + Sync + 'static) -> Self {
+        self.access = Box::new(access);
+        self
+    }
+
     /// Checks it, and makes a prompt of it.
     pub(crate) fn into_prompt<Fut>(self) -> Result<PromptEntry, Problem>
     where
@@ -159,13 +203,26 @@ impl<F, I> PromptFn<F, I> {
         F: Fn(I, Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Messages, RequestError>> + Send + 'static,
     {
-        let complete: CompleteFn = Arc::new(|_, _| Box::pin(async { Ok(None) }));
-        entry::<I, _, _>(&self.name, self.about, self.get, complete)
+        let work = Work {
+            requires: self.requires,
+            access: self.access,
+            get: self.get,
+            complete: Arc::new(|_, _| Box::pin(async { Ok(None) })),
+        };
+        entry(&self.name, self.about, work)
     }
 }
 
+/// What a prompt does, and who may have it done.
+struct Work<I, F> {
+    requires: Access,
+    access: Box<dyn Fn(&I) -> Access + Send + Sync>,
+    get: F,
+    complete: CompleteFn,
+}
+
 /// Puts a prompt together, checking everything that can be checked before it is filled in.
-fn entry<I, F, Fut>(name: &str, about: About, get: F, complete: CompleteFn) -> Result<PromptEntry, Problem>
+fn entry<I, F, Fut>(name: &str, about: About, work: Work<I, F>) -> Result<PromptEntry, Problem>
 where
     I: Input,
     F: Fn(I, Call) -> Fut + Send + Sync + 'static,
@@ -182,19 +239,44 @@ where
         icons: about.icons,
         meta: about.meta,
     };
-    let get_arguments = Arc::clone(&arguments);
+    let guarded = Guarded {
+        method: method::PROMPTS_GET,
+        name: name.to_owned(),
+        annotations: None,
+        requires: work.requires,
+        hidden: Vec::new(),
+    };
+    let (get_arguments, get, access) = (Arc::clone(&arguments), work.get, work.access);
     Ok(PromptEntry {
         definition,
+        guarded: Arc::new(guarded),
         arguments,
         get: Box::new(move |values, call| match get_arguments.read::<I>(values) {
-            Ok(arguments) => Box::pin(get(arguments, call)),
+            Ok(arguments) => {
+                let access = access(&arguments);
+                let getting = get(arguments, call.clone());
+                Box::pin(async move { call.guards().around(&call, access, getting).await })
+            }
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }),
-        complete,
+        complete: work.complete,
     })
 }
 
 impl PromptEntry {
+    /// The same prompt under another name.
+    pub(crate) fn renamed(mut self, name: String) -> Result<Self, Problem> {
+        check_name(&name).map_err(|why| Problem::new(format!("prompt `{name}`"), why))?;
+        self.guarded = Arc::new(Guarded { name: name.clone(), ..(*self.guarded).clone() });
+        self.definition.name = name;
+        Ok(self)
+    }
+
+    /// What filling it in does.
+    pub(crate) fn doing(&self) -> Doing {
+        Doing { guarded: Arc::clone(&self.guarded), uri: None }
+    }
+
     /// Fills the prompt in.
     pub(crate) fn get(&self, values: Vec<(String, String)>, call: Call) -> GetFuture {
         (self.get)(values, call)

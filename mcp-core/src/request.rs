@@ -6,6 +6,7 @@ use crate::{
     call::Call,
     catalog::List,
     completion::{Completing, Completion},
+    failure::Failure,
     prompt::Messages,
     protocol::{
         JsonObject,
@@ -13,6 +14,7 @@ use crate::{
         method,
         params::{Params, Reference, SubscriptionFilter, string_arguments},
     },
+    questions::{InputRequired, RoundEnd},
     resource::ReadReply,
     tool::ToolReply,
 };
@@ -89,6 +91,11 @@ impl Operation {
         }
     }
 
+    /// Whether it may ask the client something before it is done (specification 2026-07-28, "Supported Requests").
+    pub(crate) fn may_ask(&self) -> bool {
+        matches!(self, Self::CallTool { .. } | Self::ReadResource { .. } | Self::GetPrompt { .. })
+    }
+
     /// The value that the `Mcp-Name` header repeats.
     pub(crate) fn mirrored_name(&self) -> Option<&str> {
         match self {
@@ -136,6 +143,8 @@ pub struct Outcome(pub(crate) OutcomeKind);
 #[derive(Debug)]
 pub(crate) enum OutcomeKind {
     Complete(Reply),
+    /// The client is to answer questions and ask again.
+    InputRequired(Box<InputRequired>),
     Failed(RpcError),
 }
 
@@ -162,7 +171,7 @@ impl Outcome {
     pub fn rpc_error(&self) -> Option<&RpcError> {
         match &self.0 {
             OutcomeKind::Failed(error) => Some(error),
-            OutcomeKind::Complete(_) => None,
+            OutcomeKind::Complete(_) | OutcomeKind::InputRequired(_) => None,
         }
     }
 
@@ -171,8 +180,23 @@ impl Outcome {
         matches!(&self.0, OutcomeKind::Complete(Reply::Tool(reply)) if reply.is_error)
     }
 
+    /// Whether the client is asked for more before the request can be served.
+    pub fn is_input_required(&self) -> bool {
+        matches!(self.0, OutcomeKind::InputRequired(_))
+    }
+
     pub(crate) fn complete(reply: Reply) -> Self {
         Self(OutcomeKind::Complete(reply))
+    }
+}
+
+impl From<RoundEnd> for Outcome {
+    fn from(end: RoundEnd) -> Self {
+        match end {
+            RoundEnd::Asks(questions) => Self(OutcomeKind::InputRequired(Box::new(questions))),
+            RoundEnd::Failed(Failure::Rpc(error)) => Self::error(error),
+            RoundEnd::Failed(Failure::Tool(error)) => Self::complete(Reply::Tool(error.into())),
+        }
     }
 }
 

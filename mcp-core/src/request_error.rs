@@ -3,7 +3,9 @@
 use std::{error::Error, fmt};
 
 use crate::{
+    policy::Denied,
     protocol::error::{RpcError, code, shorten},
+    questions::NotAccepted,
     tool_error::{Causes, ToolError},
 };
 
@@ -12,6 +14,8 @@ use crate::{
 pub struct RequestError {
     kind: Kind,
     message: String,
+    /// What the client sees instead, where the caller may not do this at all.
+    denied: Option<RpcError>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -25,17 +29,21 @@ enum Kind {
 impl RequestError {
     /// There is no such thing: the URI is of the right form, but names nothing.
     pub fn not_found() -> Self {
-        Self { kind: Kind::NotFound, message: String::new(), cause: None }
+        Self::new(Kind::NotFound, String::new())
     }
 
     /// The request has to change; the message says how.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Invalid, message: message.into(), cause: None }
+        Self::new(Kind::Invalid, message.into())
     }
 
     /// The server failed; the message is for the client, so it holds no cause.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Failed, message: message.into(), cause: None }
+        Self::new(Kind::Failed, message.into())
+    }
+
+    fn new(kind: Kind, message: String) -> Self {
+        Self { kind, message, denied: None, cause: None }
     }
 
     /// Attaches a cause for the log.
@@ -50,6 +58,9 @@ impl RequestError {
         if let Some(cause) = &self.cause {
             tracing::warn!(subject = %shorten(subject), cause = %Causes(cause.as_ref()), "a request failed");
         }
+        if let Some(denied) = self.denied {
+            return denied;
+        }
         match self.kind {
             Kind::NotFound => RpcError::resource_not_found(subject),
             Kind::Invalid => RpcError::invalid_params(self.message),
@@ -60,10 +71,24 @@ impl RequestError {
 
 impl From<ToolError> for RequestError {
     /// The same words as for a tool: arguments that do not fit are the caller's mistake, all else is a failure.
-    fn from(error: ToolError) -> Self {
+    fn from(mut error: ToolError) -> Self {
         let message = error.message().to_owned();
         let kind = if error.code() == ToolError::INVALID_ARGUMENTS { Kind::Invalid } else { Kind::Failed };
-        Self { kind, message, cause: error.into_cause() }
+        Self { denied: error.take_denial(), cause: error.into_cause(), ..Self::new(kind, message) }
+    }
+}
+
+impl From<Denied> for RequestError {
+    /// The client sees an error of the code 403.
+    fn from(denied: Denied) -> Self {
+        ToolError::from(denied).into()
+    }
+}
+
+impl From<NotAccepted> for RequestError {
+    /// The person who was asked declined, or did not answer.
+    fn from(refusal: NotAccepted) -> Self {
+        Self::invalid(ToolError::from(refusal).message())
     }
 }
 

@@ -1,18 +1,21 @@
 //! Resources: what a client may read by URI, fixed or by template.
 
-use std::{fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
 use crate::{
+    access::Access,
     build::Problem,
     call::Call,
     completion::{CompleteFn, Completing, Completion},
+    guards::{Doing, Guarded},
     input::Input,
     protocol::{
         content::{ResourceBody, ResourceContents},
         definition::{About, ResourceDefinition, TemplateDefinition},
+        method,
         uri_template::{UriTemplate, Variables},
     },
     request_error::RequestError,
@@ -30,9 +33,17 @@ pub trait Resource<S = ()>: Input {
     /// The resource's name in lists.
     const NAME: &'static str;
 
+    /// Scopes that every reader needs, held against them by the server's [`Policy`](crate::Policy).
+    const SCOPES: &'static [&'static str] = &[];
+
     /// Adds a title, a MIME type, icons or `_meta` to the definition.
     fn about(about: About) -> About {
         about
+    }
+
+    /// What this very resource touches, to be held against the reader by the server's [`Policy`](crate::Policy).
+    fn access(&self) -> Access {
+        Access::none()
     }
 
     /// Reads it.
@@ -160,6 +171,7 @@ type ListFn = dyn Fn(Call) -> ListFuture + Send + Sync;
 /// A resource, ready to be registered: made by [`resource`](fn@resource) or [`resource_fn`].
 pub struct ResourceEntry {
     pub(crate) template: UriTemplate,
+    guarded: Arc<Guarded>,
     name: String,
     about: About,
     arguments: Arc<StringArguments>,
@@ -176,6 +188,8 @@ pub struct ResourceEntry {
 pub fn resource<R: Resource<S>, S: Send + Sync + 'static>(state: Arc<S>) -> Result<ResourceEntry, Problem> {
     let (read_state, list_state) = (Arc::clone(&state), Arc::clone(&state));
     let work = Work {
+        requires: Access::scopes_of(R::SCOPES.iter().copied()),
+        access: Box::new(R::access),
         read: move |variables: R, call: Call| {
             let state = Arc::clone(&read_state);
             async move { variables.read(&state, &call).await }
@@ -206,17 +220,30 @@ where
     F: Fn(I, Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Contents, RequestError>> + Send + 'static,
 {
-    ResourceFn { uri: uri.into(), name: name.into(), about: About::default(), read, input: PhantomData }
+    ResourceFn {
+        uri: uri.into(),
+        name: name.into(),
+        about: About::default(),
+        requires: Access::none(),
+        access: Box::new(|_| Access::none()),
+        read,
+    }
 }
 
 /// See [`resource_fn`].
-#[derive(Debug)]
 pub struct ResourceFn<F, I> {
     uri: String,
     name: String,
     about: About,
+    requires: Access,
+    access: Box<dyn Fn(&I) -> Access + Send + Sync>,
     read: F,
-    input: PhantomData<fn(I)>,
+}
+
+impl<F, I> fmt::Debug for ResourceFn<F, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResourceFn").field("uri", &self.uri).finish_non_exhaustive()
+    }
 }
 
 impl<F, I> ResourceFn<F, I> {
@@ -226,9 +253,25 @@ impl<F, I> ResourceFn<F, I> {
         self.about = about(self.about);
         self
     }
-}
 
-impl<F, I> ResourceFn<F, I> {
+    /// Scopes that every reader needs; as [`Resource::SCOPES`].
+    #[must_use]
+    pub fn scopes<S>(mut self, scopes: S) -> Self
+    where
+        S: IntoIterator,
+        S::Item: Into<Cow<'static, str>>,
+    {
+        self.requires = Access::scopes_of(scopes);
+        self
+    }
+
+    /// What a resource touches; as [`Resource::access`].
+    #[must_use]
+    pub fn access(mut self, access: impl Fn(&I) -> Access + Send + Sync + 'static) -> Self {
+        self.access = Box::new(access);
+        self
+    }
+
     /// Checks it, and makes a resource of it.
     pub(crate) fn into_resource<Fut>(self) -> Result<ResourceEntry, Problem>
     where
@@ -237,23 +280,27 @@ impl<F, I> ResourceFn<F, I> {
         Fut: Future<Output = Result<Contents, RequestError>> + Send + 'static,
     {
         let work = Work {
+            requires: self.requires,
+            access: self.access,
             read: self.read,
             list: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
             complete: Arc::new(|_, _| Box::pin(async { Ok(None) })),
         };
-        entry::<I, _, _>(&self.uri, &self.name, self.about, work)
+        entry(&self.uri, &self.name, self.about, work)
     }
 }
 
-/// What a resource does.
-struct Work<F> {
+/// What a resource does, and who may have it done.
+struct Work<I, F> {
+    requires: Access,
+    access: Box<dyn Fn(&I) -> Access + Send + Sync>,
     read: F,
     list: Box<ListFn>,
     complete: CompleteFn,
 }
 
 /// Puts a resource together, checking everything that can be checked before it is read.
-fn entry<I, F, Fut>(uri: &str, name: &str, about: About, work: Work<F>) -> Result<ResourceEntry, Problem>
+fn entry<I, F, Fut>(uri: &str, name: &str, about: About, work: Work<I, F>) -> Result<ResourceEntry, Problem>
 where
     I: Input,
     F: Fn(I, Call) -> Fut + Send + Sync + 'static,
@@ -269,14 +316,26 @@ where
     if let Some(name) = variables.iter().find(|name| !arguments.names().contains(name)) {
         return Err(refuse(format!("variable `{name}` is no field of the struct")));
     }
-    let (read_arguments, read) = (Arc::clone(&arguments), work.read);
+    let (read_arguments, read, access) = (Arc::clone(&arguments), work.read, work.access);
+    let guarded = Guarded {
+        method: method::RESOURCES_READ,
+        name: uri.to_owned(),
+        annotations: None,
+        requires: work.requires,
+        hidden: Vec::new(),
+    };
     Ok(ResourceEntry {
         template,
+        guarded: Arc::new(guarded),
         name: name.to_owned(),
         about,
         arguments,
         read: Box::new(move |variables, call| match read_arguments.read::<I>(variables) {
-            Ok(variables) => Box::pin(read(variables, call)),
+            Ok(variables) => {
+                let access = access(&variables);
+                let reading = read(variables, call.clone());
+                Box::pin(async move { call.guards().around(&call, access, reading).await })
+            }
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }),
         list: work.list,
@@ -285,6 +344,11 @@ where
 }
 
 impl ResourceEntry {
+    /// What reading it does.
+    pub(crate) fn doing(&self, uri: &str) -> Doing {
+        Doing { guarded: Arc::clone(&self.guarded), uri: Some(uri.into()) }
+    }
+
     /// The definition of a fixed resource.
     pub(crate) fn definition(&self) -> ResourceDefinition {
         let about = self.about.clone();

@@ -13,18 +13,22 @@ use serde_json::json;
 use tower_service::Service;
 
 use crate::{
-    call::{Call, notification},
+    call::Call,
     catalog::{Audience, Catalog, List, assemble},
     completion::Completing,
     endpoint::Core,
+    guards::Doing,
     hub::Change,
+    policy::Denied,
     protocol::{
         error::{RpcError, code},
         id::RequestId,
         meta::key,
         method,
+        notification::notification,
         params::{Reference, SubscriptionFilter},
     },
+    questions::Subject,
     request::{Operation, Outcome, Reply, Request},
     request_error::RequestError,
     tool::{CallFuture, ToolReply},
@@ -50,28 +54,38 @@ impl Router {
         Ok(match operation {
             Operation::CallTool { name, arguments } => {
                 let tool = catalog.tool(&name).ok_or_else(|| unknown_tool(&catalog, &name))?;
+                admit(&call, tool.doing())?;
                 tool.check_headers(&arguments, &call)?;
-                Routed::Tool(tool.call(arguments, &core.settings.injected_arguments, call))
+                let arguments = tool.without_injected(arguments, &core.settings.injected_arguments);
+                call.take_up(|| Subject::Tool { name, arguments: arguments.clone() })?;
+                Routed::Tool { work: tool.call(arguments, call.clone()), call }
             }
             Operation::List { list, cursor } => list_page(catalog, list, cursor.as_deref(), call)?,
             Operation::Discover => Routed::ready(Reply::Ready(core.discovery())),
             Operation::ReadResource { uri } => {
                 let (resource, variables) =
                     catalog.resource(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
-                let reading = Arc::clone(resource).read(uri.clone(), variables, call);
-                Routed::later(async move {
+                admit(&call, resource.doing(&uri))?;
+                call.take_up(|| Subject::Resource { uri: uri.clone() })?;
+                let reading = Arc::clone(resource).read(uri.clone(), variables, call.clone());
+                Routed::later(call, async move {
                     reading.await.map(Reply::Resource).map_err(|error| error.into_rpc(&uri))
                 })
             }
             Operation::GetPrompt { name, arguments } => {
                 let prompt = catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?;
-                let getting = prompt.get(arguments, call);
-                Routed::later(async move {
+                admit(&call, prompt.doing())?;
+                call.take_up(|| Subject::Prompt { name: name.clone(), arguments: arguments.clone() })?;
+                let getting = prompt.get(arguments, call.clone());
+                Routed::later(call, async move {
                     getting.await.map(Reply::Prompt).map_err(|error| error.into_rpc(&name))
                 })
             }
             Operation::Complete { reference, completing } => complete(&catalog, reference, completing, call)?,
-            Operation::Listen { filter } => Routed::later(async move { listen(&core, filter, &call).await }),
+            Operation::Listen { filter } => {
+                let listening = call.clone();
+                Routed::later(call, async move { listen(&core, filter, &listening).await })
+            }
         })
     }
 }
@@ -93,8 +107,8 @@ impl Service<Request> for Router {
 /// What the router does for a request: nothing further, a tool, or something else that waits.
 pub(crate) enum Routed {
     Ready(Option<Outcome>),
-    Tool(CallFuture),
-    Later(Pin<Box<dyn Future<Output = Outcome> + Send>>),
+    Tool { work: CallFuture, call: Call },
+    Later { work: Pin<Box<dyn Future<Output = Outcome> + Send>>, call: Call },
 }
 
 impl Routed {
@@ -102,8 +116,8 @@ impl Routed {
         Self::Ready(Some(Outcome::complete(reply)))
     }
 
-    fn later(work: impl Future<Output = Result<Reply, RpcError>> + Send + 'static) -> Self {
-        Self::Later(Box::pin(async move { work.await.into() }))
+    fn later(call: Call, work: impl Future<Output = Result<Reply, RpcError>> + Send + 'static) -> Self {
+        Self::Later { work: Box::pin(async move { work.await.into() }), call }
     }
 }
 
@@ -111,20 +125,38 @@ impl Future for Routed {
     type Output = Result<Outcome, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
+        let (polled, call) = match &mut *self {
             // Polled again after it was done, which no executor does: pending for ever harms nobody.
-            Self::Ready(outcome) => outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Ok(outcome))),
-            Self::Later(work) => work.as_mut().poll(cx).map(Ok),
-            Self::Tool(future) => {
-                future.as_mut().poll(cx).map(|result| Ok(Outcome::complete(Reply::Tool(settled(result)))))
+            Self::Ready(outcome) => {
+                return outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Ok(outcome)));
             }
+            Self::Later { work, call } => (work.as_mut().poll(cx), call),
+            Self::Tool { work, call } => (work.as_mut().poll(cx).map(settled), call),
+        };
+        match polled {
+            Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+            // It waits, be it for an answer that only a further request can bring.
+            Poll::Pending => call.poll_round_end(cx).map(|end| Ok(Outcome::from(end))),
         }
     }
 }
 
-/// The answer of a tool, or an error of the same form.
-fn settled(result: Result<ToolReply, ToolError>) -> ToolReply {
-    result.map_or_else(ToolReply::from, ToolReply::checked)
+/// What comes of a tool: its answer, an error of the same form, or one of the protocol.
+fn settled(result: Result<ToolReply, ToolError>) -> Outcome {
+    let reply = match result {
+        Ok(reply) => reply.checked(),
+        Err(mut error) => match error.take_denial() {
+            Some(denial) => return Outcome::error(denial),
+            None => error.into(),
+        },
+    };
+    Outcome::complete(Reply::Tool(reply))
+}
+
+/// Takes note of what a call does, and has the policy decide by what is known of it.
+fn admit(call: &Call, doing: Doing) -> Result<(), RpcError> {
+    let doing = call.does(doing);
+    call.guards().admit(call, doing).map_err(Denied::into_rpc)
 }
 
 /// What the server would need to have for this operation.
@@ -167,7 +199,8 @@ fn list_page(
     if list == List::Resources && !catalog.templates().is_empty() {
         let after =
             cursor.map(|cursor| crate::catalog::decode_cursor(cursor).ok_or_else(invalid)).transpose()?;
-        return Ok(Routed::later(async move { list_resources(&catalog, after, call).await }));
+        let listing = call.clone();
+        return Ok(Routed::later(call, async move { list_resources(&catalog, after, listing).await }));
     }
     let page = catalog.pages(list, call.revision()).page(cursor).ok_or_else(invalid)?;
     Ok(Routed::ready(Reply::Ready(page)))
@@ -207,16 +240,16 @@ fn complete(
     let (subject, work): (_, Pin<Box<dyn Future<Output = Completed> + Send>>) = match reference {
         Reference::Prompt { name } => {
             let prompt = Arc::clone(catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?);
-            (name, Box::pin(prompt.complete(completing, call)))
+            (name, Box::pin(prompt.complete(completing, call.clone())))
         }
         Reference::Resource { uri } => {
             let template = catalog.template(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
-            (uri, Box::pin(Arc::clone(template).complete(completing, call)))
+            (uri, Box::pin(Arc::clone(template).complete(completing, call.clone())))
         }
     };
-    Ok(Routed::later(
-        async move { work.await.map(Reply::Completion).map_err(|error| error.into_rpc(&subject)) },
-    ))
+    Ok(Routed::later(call, async move {
+        work.await.map(Reply::Completion).map_err(|error| error.into_rpc(&subject))
+    }))
 }
 
 /// Tells the client of changes until it has heard enough or the connection is about to close.

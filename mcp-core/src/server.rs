@@ -6,13 +6,18 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
+    audit::Audit,
     build::{BuildError, Problem},
     catalog::Registry,
     endpoint::{Endpoint, Settings},
-    entry::IntoEntry,
+    entry::{Entry, IntoEntry},
+    guards::{ConfirmDestructive, Guards},
     limits::Limits,
+    pack_options::{PackOptions, Taking},
+    policy::Policy,
     prompt::{Prompt, prompt},
     protocol::definition::{Icon, Implementation},
+    questions::{Desk, MemoryOnce, Once, SealKey},
     request::{Outcome, Request},
     resource::{Resource, resource},
     rings::{BoxError, OwnLayer, RingService, compose},
@@ -38,6 +43,19 @@ struct Parts {
     problems: Vec<Problem>,
     settings: Settings,
     layers: Vec<OwnLayer>,
+    /// The packs that are being registered, one within the other.
+    packs: Vec<Taking>,
+    guards: Guards,
+    seal_keys: Vec<SealKey>,
+    once: Arc<dyn Once>,
+}
+
+impl Parts {
+    /// What the packs that are being registered make of an entry; the innermost names it first.
+    fn taken(&mut self, entry: Entry) -> Result<Option<Entry>, Problem> {
+        let mut packs = self.packs.iter_mut().rev();
+        packs.try_fold(Some(entry), |entry, pack| entry.map_or(Ok(None), |entry| pack.take(entry)))
+    }
 }
 
 impl Server {
@@ -50,8 +68,17 @@ impl Server {
             injected_arguments: INJECTED_ARGUMENTS.map(str::to_owned).into(),
         };
         let info = Implementation { name: name.into(), version: version.into(), ..Implementation::default() };
-        let parts =
-            Parts { info, registry: Registry::default(), problems: Vec::new(), settings, layers: Vec::new() };
+        let parts = Parts {
+            info,
+            registry: Registry::default(),
+            problems: Vec::new(),
+            settings,
+            layers: Vec::new(),
+            packs: Vec::new(),
+            guards: Guards::default(),
+            seal_keys: Vec::new(),
+            once: Arc::new(MemoryOnce::default()),
+        };
         Self { state: Arc::new(()), parts: Box::new(parts) }
     }
 }
@@ -60,6 +87,26 @@ impl<S: Send + Sync + 'static> Server<S> {
     /// Registers what follows over another state; what is registered already keeps its own.
     pub fn over<T: Send + Sync + 'static>(self, state: impl Into<Arc<T>>) -> Server<T> {
         Server { state: state.into(), parts: self.parts }
+    }
+
+    /// Registers something over another state, and goes on over this one.
+    #[must_use]
+    pub fn with<T: Send + Sync + 'static>(
+        self,
+        state: impl Into<Arc<T>>,
+        register: impl FnOnce(Server<T>) -> Server<T>,
+    ) -> Self {
+        let own = Arc::clone(&self.state);
+        Server { state: own, parts: register(self.over(state)).parts }
+    }
+
+    /// Registers what belongs to a pack, as its options say.
+    pub(crate) fn within(mut self, options: PackOptions, register: impl FnOnce(Self) -> Self) -> Self {
+        self.parts.packs.push(Taking::new(options));
+        let mut server = register(self);
+        let taken = server.parts.packs.pop();
+        server.parts.problems.extend(taken.into_iter().flat_map(Taking::missing));
+        server
     }
 
     /// Registers a tool.
@@ -87,9 +134,11 @@ impl<S: Send + Sync + 'static> Server<S> {
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "servers are not numbers, and nothing says it better")]
     pub fn add(mut self, entry: impl IntoEntry) -> Self {
-        if let Err(problem) = entry.into_entry().and_then(|entry| self.parts.registry.add(entry)) {
-            self.parts.problems.push(problem);
-        }
+        let added = entry.into_entry().and_then(|entry| match self.parts.taken(entry)? {
+            Some(entry) => self.parts.registry.add(entry),
+            None => Ok(()),
+        });
+        self.parts.problems.extend(added.err());
         self
     }
 
@@ -170,6 +219,44 @@ impl<S: Send + Sync + 'static> Server<S> {
         self
     }
 
+    /// Decides who may do what; [`ByGrants`](crate::ByGrants) when not given.
+    #[must_use]
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.parts.guards.policy = Box::new(policy);
+        self
+    }
+
+    /// Has the person in front of the client agree before something destructive is done.
+    #[must_use]
+    pub fn confirm(mut self, confirm: ConfirmDestructive) -> Self {
+        self.parts.guards.confirm = Some(confirm);
+        self
+    }
+
+    /// Keeps a record of what is done.
+    #[must_use]
+    pub fn audit(mut self, audit: impl Audit) -> Self {
+        self.parts.guards.audit = Some(Box::new(audit));
+        self
+    }
+
+    /// The key under which clients carry the state of questions. All processes that serve the same clients need the same
+    /// one; without it each makes up its own, and what was asked before a restart is asked anew.
+    ///
+    /// Given several times, the first seals and all of them open: so a key is replaced without anybody noticing.
+    #[must_use]
+    pub fn seal_key(mut self, key: SealKey) -> Self {
+        self.parts.seal_keys.push(key);
+        self
+    }
+
+    /// Where it is remembered which confirmations were used; in memory when not given.
+    #[must_use]
+    pub fn once(mut self, once: impl Once) -> Self {
+        self.parts.once = Arc::new(once);
+        self
+    }
+
     /// Makes a server of it that transports can serve.
     ///
     /// # Errors
@@ -177,16 +264,23 @@ impl<S: Send + Sync + 'static> Server<S> {
     /// Everything that is wrong with what was registered: names that collide or cannot be, schemas that no
     /// assistant would take.
     pub fn build(self) -> Result<Endpoint, BuildError> {
-        let Parts { info, registry, mut problems, settings, layers } = *self.parts;
+        let Parts { info, registry, mut problems, settings, layers, guards, seal_keys, once, .. } =
+            *self.parts;
         if info.name.is_empty() || info.version.is_empty() {
             problems.push(Problem::new("server", "its name and its version must not be empty"));
         }
-        if problems.is_empty() {
-            let ring = compose(Router, &settings.limits, layers);
-            Ok(Endpoint::new(info, registry, settings, ring))
-        } else {
-            Err(BuildError::new(problems))
+        let desk = Desk::new(seal_keys, once, settings.limits.clone());
+        match desk {
+            Ok(desk) if problems.is_empty() => {
+                let ring = compose(Router, &settings.limits, layers);
+                return Ok(Endpoint::new(info, registry, settings, (guards, desk), ring));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                problems.push(Problem::new("server", format!("no key can be made for questions: {error}")));
+            }
         }
+        Err(BuildError::new(problems))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
+use crate::{policy::Denied, protocol::error::RpcError, questions::NotAccepted};
+
 /// Failed work or bad arguments: a result with `isError`, in every revision of the protocol.
 ///
 /// The message goes to the model and to whoever reads its transcript, so it names what was wrong and what is
@@ -13,6 +15,8 @@ pub struct ToolError {
     message: String,
     retry: Retry,
     pointer: Option<String>,
+    /// What the client sees instead, where the caller may not do this at all.
+    denied: Option<Box<Denied>>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -32,7 +36,14 @@ impl ToolError {
 
     /// An error of a stable code in lower snake case, such as `table_not_found`, with a message for the model.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), retry: Retry::Never, pointer: None, cause: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            retry: Retry::Never,
+            pointer: None,
+            denied: None,
+            cause: None,
+        }
     }
 
     /// Arguments that break a rule which the schema cannot say; `pointer` is a JSON pointer such as `/items/0`.
@@ -86,9 +97,32 @@ impl ToolError {
         self.cause
     }
 
+    /// The error of the protocol that this is, where the caller may not do it at all.
+    pub(crate) fn take_denial(&mut self) -> Option<RpcError> {
+        self.denied.take().map(|denied| denied.into_rpc())
+    }
+
     /// The cause, for the log.
     pub(crate) fn cause(&self) -> Option<&(dyn Error + 'static)> {
         self.source()
+    }
+}
+
+impl From<Denied> for ToolError {
+    /// The client sees an error of the protocol, of the code 403.
+    fn from(denied: Denied) -> Self {
+        Self { denied: Some(Box::new(denied.clone())), ..Self::new("forbidden", denied.to_string()) }
+    }
+}
+
+impl From<NotAccepted> for ToolError {
+    /// `declined` or `cancelled`, and that nothing was done.
+    fn from(refusal: NotAccepted) -> Self {
+        let message = match refusal {
+            NotAccepted::Declined => "Not done: the person who was asked declined",
+            NotAccepted::Cancelled => "Not done: the person who was asked did not answer",
+        };
+        Self::new(refusal.code(), message)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mcp_core::{
-    Annotations, Server, Text,
+    Annotations, Input, Server, Text,
     schema::{input_schema, output_schema},
     testing::Client,
     tool_fn,
@@ -17,7 +17,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::schema_types::*;
@@ -139,7 +139,7 @@ fn each_schema(schema: &Value, visit: &mut impl FnMut(&Value)) {
 const SERDE_IS_LAXER: [&str; 2] = ["set", "flattened_option"];
 
 /// Tries values that are of the schema, and values that nearly are, on a tool with these arguments.
-fn agrees_with_serde<T: DeserializeOwned + JsonSchema + Send + 'static>(name: &str) {
+fn agrees_with_serde<T: Input>(name: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let tool = tool_fn("try", Annotations::read_only(), async |_: T, _| Ok(Text::new("fits")));
     let client = runtime.block_on(Client::new(Server::new("t", "1").add(tool)));

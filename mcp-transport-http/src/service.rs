@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use mcp_core::{
-    Answer, AnswerStatus, BuildError, Endpoint, Exchange, IntoEndpoint, Principal, RpcError, Running, Signal,
+    AnswerStatus, BuildError, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, Principal, RpcError, Running, Signal,
     Step,
 };
 use serde_json::json;
@@ -204,7 +204,7 @@ fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-fn json_answer(answer: Answer) -> Response<ResponseBody> {
+fn json_answer(answer: EncodedAnswer) -> Response<ResponseBody> {
     let status = match answer.status {
         AnswerStatus::Served => StatusCode::OK,
         AnswerStatus::Refused => StatusCode::BAD_REQUEST,

@@ -13,7 +13,7 @@ async fn the_service_nests_in_axum_and_knows_the_principal_that_a_layer_found() 
     let service = HttpService::new(&endpoint).unwrap();
     let authenticate =
         middleware::from_fn(|mut request: axum::extract::Request, next: middleware::Next| async {
-            request.extensions_mut().insert(Principal::new(PrincipalKind::User, "ada", ["a"]));
+            request.extensions_mut().insert(Principal::new(PrincipalKind::User, "ada").with_scopes(["a"]));
             next.run(request).await
         });
     let app =

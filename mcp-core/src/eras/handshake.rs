@@ -6,11 +6,15 @@ use serde_json::json;
 
 use super::{Origin, modern};
 use crate::{
-    call::{Call, CallParts, ClientFacts, KnownClient, notification},
+    call::{Call, CallParts, ClientFacts, KnownClient},
     encode::plain_result,
     hub::{Change, Subscriber},
     outbox::Outbox,
-    protocol::{error::RpcError, id::RequestId, level::LogLevel, method, params::Params, revision::Revision},
+    protocol::{
+        error::RpcError, id::RequestId, level::LogLevel, method, notification::notification, params::Params,
+        revision::Revision,
+    },
+    questions::{ClientAnswer, ClientLink},
     request::{Operation, Request},
 };
 
@@ -21,6 +25,8 @@ pub(crate) struct Session {
     client: Arc<KnownClient>,
     /// The least severe level that the client wants to see.
     log_level: Mutex<LogLevel>,
+    /// The questions that the client has not answered yet.
+    questions: Arc<ClientLink>,
     subscriber: Option<Subscriber>,
 }
 
@@ -50,11 +56,17 @@ impl Session {
             revision,
             client: Arc::new(KnownClient { info, capabilities }),
             log_level: Mutex::new(LogLevel::Info),
+            questions: Arc::default(),
             subscriber: origin.core.subscribe_session(),
         };
         let mut answer = Vec::new();
         plain_result(&mut answer, id, &origin.core.initialize_result(revision));
         Ok((Arc::new(session), answer))
+    }
+
+    /// Takes the client's answer to a question.
+    pub(crate) fn answered(&self, id: &RequestId, answer: ClientAnswer) {
+        self.questions.resolve(id, answer);
     }
 
     /// The revision that was agreed on.
@@ -96,6 +108,9 @@ impl Session {
         let operation = Operation::read(name, params)?.ok_or_else(|| RpcError::method_not_found(name))?;
         let call = Call::new(CallParts {
             id,
+            may_ask: operation.may_ask(),
+            arrived: None,
+            link: Some(Arc::clone(&self.questions)),
             revision: self.revision,
             transport: origin.transport,
             principal: origin.principal,

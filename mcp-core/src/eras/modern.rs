@@ -11,6 +11,7 @@ use crate::{
         params::Params,
         revision::{NamedVersion, Revision},
     },
+    questions::Arrived,
     request::{Operation, Request},
 };
 
@@ -54,12 +55,18 @@ pub(crate) fn accept(
     if let Some(headers) = &headers {
         check_method_header(headers, method)?;
     }
+    let (state, responses) = (params.request_state.take(), params.input_responses.take());
     let operation = Operation::read(method, params)?.ok_or_else(|| RpcError::method_not_found(method))?;
     if let Some(headers) = &headers {
         check_name_header(headers, operation.mirrored_name())?;
     }
+    let may_ask = operation.may_ask();
+    let has_arrived = may_ask && (state.is_some() || responses.is_some());
     let call = Call::new(CallParts {
         id,
+        may_ask,
+        arrived: has_arrived.then(|| Box::new(Arrived { state, responses })),
+        link: None,
         revision,
         transport: origin.transport,
         principal: origin.principal,

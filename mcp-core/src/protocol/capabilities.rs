@@ -29,6 +29,11 @@ impl ClientCapabilities {
     /// None at all.
     pub const NONE: Self =
         Self { elicitation: None, sampling: None, roots: None, extensions: None, experimental: None };
+
+    /// Whether there is no kind of question that it could answer.
+    pub(crate) fn can_answer_nothing(&self) -> bool {
+        self.elicitation.is_none() && self.sampling.is_none() && self.roots.is_none()
+    }
 }
 
 /// What the server offers; derived from what is registered, so that it never claims more.

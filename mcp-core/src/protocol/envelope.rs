@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use serde::de::{self, Deserialize, Deserializer as _, IgnoredAny, MapAccess};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     error::RpcError,
@@ -32,7 +32,35 @@ pub(crate) enum Incoming<'a> {
         params: Result<Params, RpcError>,
     },
     /// Answers a request of ours.
-    Response,
+    Response {
+        /// Which; ours are integers.
+        id: Option<RequestId>,
+        /// What came of it.
+        answer: Answered<'a>,
+    },
+}
+
+/// The result of a request of ours, or its error, each as it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answered<'a> {
+    Result(&'a RawValue),
+    Error(&'a RawValue),
+}
+
+impl Answered<'_> {
+    /// The result, or the message of the error.
+    pub(crate) fn read(self) -> Result<Value, String> {
+        #[derive(serde::Deserialize)]
+        struct Error {
+            message: String,
+        }
+
+        match self {
+            Self::Result(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
+            Self::Error(raw) => Err(serde_json::from_str(raw.get())
+                .map_or_else(|_| "an error without a message".to_owned(), |error: Error| error.message)),
+        }
+    }
 }
 
 /// A message that is none; the error to answer with, and the id where it could be read.
@@ -94,7 +122,7 @@ struct Fields<'a, P> {
     id: Option<&'a RawValue>,
     method: Option<&'a RawValue>,
     params: Option<P>,
-    is_answer: bool,
+    answer: Option<Answered<'a>>,
 }
 
 impl<'a, P> Fields<'a, P> {
@@ -111,10 +139,9 @@ impl<'a, P> Fields<'a, P> {
             return Err(refuse("Invalid request: jsonrpc must be \"2.0\""));
         }
         let Some(method) = self.method else {
-            return if self.is_answer {
-                Ok(Incoming::Response)
-            } else {
-                Err(refuse("Invalid request: method is missing"))
+            return match self.answer {
+                Some(answer) => Ok(Incoming::Response { id: known_id(), answer }),
+                None => Err(refuse("Invalid request: method is missing")),
             };
         };
         // A name without escapes, as all that are served are, is not copied.
@@ -151,18 +178,15 @@ impl<'de, P: Deserialize<'de>> de::Visitor<'de> for FieldsVisitor<P> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de, P>, A::Error> {
-        let mut fields = Fields { jsonrpc: None, id: None, method: None, params: None, is_answer: false };
+        let mut fields = Fields { jsonrpc: None, id: None, method: None, params: None, answer: None };
         while let Some(name) = map.next_key::<Name>()? {
             let is_repeated = match name {
                 Name::Jsonrpc => fields.jsonrpc.replace(map.next_value()?).is_some(),
                 Name::Id => fields.id.replace(map.next_value()?).is_some(),
                 Name::Method => fields.method.replace(map.next_value()?).is_some(),
                 Name::Params => fields.params.replace(map.next_value()?).is_some(),
-                Name::Answer => {
-                    map.next_value::<IgnoredAny>()?;
-                    fields.is_answer = true;
-                    false
-                }
+                Name::Result => fields.answer.replace(Answered::Result(map.next_value()?)).is_some(),
+                Name::Error => fields.answer.replace(Answered::Error(map.next_value()?)).is_some(),
                 Name::Other => {
                     map.next_value::<IgnoredAny>()?;
                     false
@@ -182,7 +206,8 @@ enum Name {
     Id,
     Method,
     Params,
-    Answer,
+    Result,
+    Error,
     Other,
 }
 
@@ -203,7 +228,8 @@ impl<'de> de::Deserialize<'de> for Name {
                     "id" => Name::Id,
                     "method" => Name::Method,
                     "params" => Name::Params,
-                    "result" | "error" => Name::Answer,
+                    "result" => Name::Result,
+                    "error" => Name::Error,
                     _ => Name::Other,
                 })
             }
@@ -235,7 +261,10 @@ mod tests {
             parse(br#"{"method":"n","jsonrpc":"2.0"}"#).unwrap(),
             Incoming::Notification { params: Ok(_), .. }
         ));
-        assert!(matches!(parse(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#).unwrap(), Incoming::Response));
+        assert!(matches!(
+            parse(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#).unwrap(),
+            Incoming::Response { .. }
+        ));
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub mod code {
     pub const MISSING_CAPABILITY: i32 = -32021;
     /// A protocol version that is not served.
     pub const UNSUPPORTED_VERSION: i32 = -32022;
+    /// The caller may not do this; the HTTP status of the same number.
+    pub const FORBIDDEN: i32 = 403;
     /// Larger than the server takes; the HTTP status of the same number.
     pub const TOO_LARGE: i32 = 413;
     /// As many calls as the server takes at once are running; the HTTP status of the same number.

@@ -39,6 +39,13 @@ names! {
     /// Opens a stream of change notifications (2026-07-28).
     LISTEN = "subscriptions/listen";
 
+    /// Asks the person in front of the client (a request of the server's).
+    ELICITATION_CREATE = "elicitation/create";
+    /// Asks the client's model (a request of the server's).
+    SAMPLING_CREATE = "sampling/createMessage";
+    /// Asks for the client's root folders (a request of the server's).
+    ROOTS_LIST = "roots/list";
+
     /// The client has taken in the answer to `initialize`.
     INITIALIZED = "notifications/initialized";
     /// A request, or a subscription, is over before its answer.

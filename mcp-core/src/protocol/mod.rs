@@ -11,6 +11,7 @@ pub mod id;
 pub mod level;
 pub mod meta;
 pub mod method;
+pub(crate) mod notification;
 pub(crate) mod object;
 pub mod params;
 pub mod revision;

@@ -26,6 +26,8 @@ pub(crate) struct Params {
     pub(crate) uri: Option<String>,
     pub(crate) cursor: Option<String>,
     pub(crate) arguments: Option<JsonObject>,
+    pub(crate) input_responses: Option<Box<JsonObject>>,
+    pub(crate) request_state: Option<Box<str>>,
     #[serde(default, rename = "ref", deserialize_with = "object")]
     pub(crate) reference: Option<Box<Reference>>,
     #[serde(default, deserialize_with = "object")]

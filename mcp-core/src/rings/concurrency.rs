@@ -15,6 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
+    call::Call,
     protocol::error::{RpcError, code},
     request::{Outcome, Request},
 };
@@ -59,47 +60,82 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // Subscriptions have a limit of their own, and cost nothing while nothing changes.
+        // Subscriptions are counted by a limit of their own.
         if request.is_subscription() {
-            return Counted { inner: Ok(self.inner.call(request)), _permit: None };
+            return Counted { inner: Ok(self.inner.call(request)), place: None };
         }
-        let permit = Permit(Arc::clone(&self.shared.running));
-        if permit.0.fetch_add(1, Ordering::Relaxed) >= self.shared.limit {
-            return Counted { inner: Err(self.shared.limit), _permit: Some(permit) };
-        }
-        Counted { inner: Ok(self.inner.call(request)), _permit: Some(permit) }
+        let shared = &self.shared;
+        let mut place =
+            Place { call: request.call().clone(), running: Arc::clone(&shared.running), is_held: false };
+        let inner =
+            if place.take() < shared.limit { Ok(self.inner.call(request)) } else { Err(shared.limit) };
+        Counted { inner, place: Some(place) }
     }
 }
 
-/// One running request; gives its place back when dropped.
-#[derive(Debug)]
-struct Permit(Arc<AtomicUsize>);
+/// A place among the requests that run; given up while a client is asked, and for good when dropped.
+struct Place {
+    call: Call,
+    running: Arc<AtomicUsize>,
+    is_held: bool,
+}
 
-impl Drop for Permit {
+impl Place {
+    /// Takes the place, unless it is held; how many others run.
+    fn take(&mut self) -> usize {
+        if self.is_held {
+            return 0;
+        }
+        self.is_held = true;
+        self.running.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn give_up(&mut self) {
+        if self.is_held {
+            self.is_held = false;
+            self.running.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.give_up();
     }
 }
 
 pub(super) struct Counted<F> {
     /// The running request, or the limit that kept it from running.
     inner: Result<F, usize>,
-    _permit: Option<Permit>,
+    place: Option<Place>,
 }
 
 impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Counted<F> {
     type Output = Result<Outcome, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.inner {
-            Ok(inner) => Pin::new(inner).poll(cx),
+        let Self { inner, place } = &mut *self;
+        let inner = match inner {
+            Ok(inner) => inner,
             Err(limit) => {
                 let message = format!(
                     "{limit} requests are running already, as many as the server takes; try again later"
                 );
                 let data = json!({ "retryAfterMs": 1000 });
-                Poll::Ready(Ok(Outcome::error(RpcError::new(code::OVERLOADED, message).with_data(data))))
+                return Poll::Ready(Ok(Outcome::error(
+                    RpcError::new(code::OVERLOADED, message).with_data(data),
+                )));
             }
+        };
+        // A request that was answered goes on, though there may be one more than the limit for a while: to refuse it now
+        // would lose what its person has said.
+        if let Some(place) = place {
+            place.take();
         }
+        let polled = Pin::new(inner).poll(cx);
+        if let Some(place) = place.as_mut().filter(|place| polled.is_pending() && place.call.is_paused()) {
+            place.give_up();
+        }
+        polled
     }
 }

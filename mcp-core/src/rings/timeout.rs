@@ -1,4 +1,4 @@
-//! A request that runs too long is dropped and answered.
+//! A request that runs too long is dropped and answered; the time that a client takes to answer a question is its own.
 
 use std::{
     future::Future,
@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
+    call::Call,
     protocol::error::{RpcError, code},
     request::{Outcome, Request},
 };
@@ -53,18 +54,44 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let limit = (!request.is_subscription()).then_some(self.limit);
-        let call = limit.is_some().then(|| request.call().clone());
-        Timed { inner: self.inner.call(request), limit, call, sleep: None }
+        let call = (!request.is_subscription()).then(|| request.call().clone());
+        Timed { inner: self.inner.call(request), limit: self.limit, call, clock: Clock::Stopped(self.limit) }
     }
 }
 
-/// A future with an end; the timer is set only when it has to wait.
+/// A future with an end; the timer is set only when it has to wait, and stands still while a client is asked.
 pub(super) struct Timed<F> {
     inner: F,
-    limit: Option<Duration>,
-    call: Option<crate::Call>,
-    sleep: Option<Pin<Box<Sleep>>>,
+    limit: Duration,
+    /// The call, unless it may take for ever.
+    call: Option<Call>,
+    clock: Clock,
+}
+
+/// The time that a request has left.
+enum Clock {
+    /// This much, once it runs.
+    Stopped(Duration),
+    Running(Pin<Box<Sleep>>),
+}
+
+impl Clock {
+    fn stop(&mut self) {
+        if let Self::Running(sleep) = self {
+            *self = Self::Stopped(sleep.deadline().saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Starts it if it stands, and waits for its end.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Stopped(left) = *self {
+            *self = Self::Running(Box::pin(tokio::time::sleep(left)));
+        }
+        match self {
+            Self::Running(sleep) => sleep.as_mut().poll(cx),
+            Self::Stopped(_) => Poll::Pending,
+        }
+    }
 }
 
 impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Timed<F> {
@@ -74,14 +101,15 @@ impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Timed<F> {
         if let Poll::Ready(done) = Pin::new(&mut self.inner).poll(cx) {
             return Poll::Ready(done);
         }
-        let Some(limit) = self.limit else { return Poll::Pending };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        if sleep.as_mut().poll(cx).is_pending() {
+        let Self { call: Some(call), clock, limit, .. } = &mut *self else { return Poll::Pending };
+        if call.is_paused() {
+            clock.stop();
             return Poll::Pending;
         }
-        if let Some(call) = &self.call {
-            call.cancel();
+        if clock.poll_end(cx).is_pending() {
+            return Poll::Pending;
         }
+        call.cancel();
         let error =
             RpcError::new(code::TIME_LIMIT, format!("The request ran longer than the limit of {limit:?}"));
         Poll::Ready(Ok(Outcome::error(error)))

@@ -3,6 +3,7 @@
 mod arguments;
 mod compiled;
 mod explain;
+mod form;
 mod mirrored;
 mod normalize;
 mod raw;
@@ -16,7 +17,9 @@ use serde_json::Value;
 pub(crate) use self::{
     arguments::ArgumentSchema,
     explain::nearest,
+    form::FormSchema,
     mirrored::MirroredParams,
+    normalize::make_integral,
     raw::{OutputSchema, RawSchema},
     strings::StringArguments,
 };

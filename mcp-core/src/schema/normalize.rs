@@ -271,7 +271,7 @@ fn has_type(schema: &JsonObject, wanted: &str) -> bool {
 }
 
 /// Makes an integer of a float that is one.
-pub(super) fn make_integral(number: &mut Number) {
+pub(crate) fn make_integral(number: &mut Number) {
     // The ends of `i64` and `u64`, both of which a float holds exactly; the upper ends are just outside.
     const LEAST: f64 = -9_223_372_036_854_775_808.0;
     const BEYOND_SIGNED: f64 = 9_223_372_036_854_775_808.0;

@@ -5,26 +5,33 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     sync::{Notify, mpsc},
     task::AbortHandle,
 };
 
-use crate::{Connection, Endpoint, Principal, TransportKind, protocol::meta::key};
+use super::options::{Answering, Asked, Options, Reaction};
+use crate::{Connection, Endpoint, TransportKind, protocol::meta::key};
 
 /// The client's end of the wire.
 #[derive(Debug)]
 pub(super) struct Link {
-    outgoing: mpsc::UnboundedSender<String>,
     shared: Arc<Shared>,
     driver: AbortHandle,
 }
 
-#[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
     news: Notify,
+    outgoing: mpsc::UnboundedSender<String>,
+    answering: Option<Answering>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,10 +51,15 @@ pub(super) struct Mailbox {
 }
 
 impl Link {
-    pub(super) fn open(endpoint: &Endpoint) -> Arc<Self> {
+    pub(super) fn open(endpoint: &Endpoint, options: &Options) -> Arc<Self> {
         let (outgoing, mut lines) = mpsc::unbounded_channel::<String>();
-        let shared = Arc::new(Shared::default());
-        let mut connection = Connection::new(endpoint, Principal::local(), TransportKind::InMemory);
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            news: Notify::new(),
+            outgoing: outgoing.clone(),
+            answering: options.answering.clone(),
+        });
+        let mut connection = Connection::new(endpoint, options.principal.clone(), TransportKind::InMemory);
         let inbox = Arc::clone(&shared);
         let driver = tokio::spawn(async move {
             let mut out = Vec::new();
@@ -65,7 +77,7 @@ impl Link {
                 out.clear();
             }
         });
-        Arc::new(Self { outgoing, shared, driver: driver.abort_handle() })
+        Arc::new(Self { shared, driver: driver.abort_handle() })
     }
 
     /// Opens a mailbox for the request of this id.
@@ -76,11 +88,7 @@ impl Link {
     }
 
     pub(super) fn send(&self, line: String) {
-        if let Ok(message) = serde_json::from_str(&line) {
-            self.shared.lock().transcript.push((true, message));
-        }
-        // The driver lives as long as the link.
-        let _ = self.outgoing.send(line);
+        self.shared.send(line);
     }
 
     pub(super) async fn stray(&self) -> Value {
@@ -118,6 +126,10 @@ impl Shared {
         };
         let mut state = self.lock();
         state.transcript.push((false, message.clone()));
+        if message.get("id").is_some() && message.get("method").is_some() {
+            drop(state);
+            return self.asked(message);
+        }
         let params = &message["params"];
         let address = match message.get("id") {
             Some(id) => Some(id.to_string()),
@@ -141,6 +153,34 @@ impl Shared {
             }
             None => {
                 state.strays.push(message);
+                self.news.notify_waiters();
+            }
+        }
+    }
+
+    fn send(&self, line: String) {
+        if let Ok(message) = serde_json::from_str(&line) {
+            self.lock().transcript.push((true, message));
+        }
+        // The driver lives as long as the link.
+        let _ = self.outgoing.send(line);
+    }
+
+    /// Answers a request of the server's, or leaves it to the test.
+    fn asked(&self, request: Value) {
+        let reaction =
+            self.answering.as_ref().map_or(Reaction::Leave, |answer| answer(&Asked::new("", &request)));
+        let id = &request["id"];
+        match reaction {
+            Reaction::Answer(result) => {
+                self.send(json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string())
+            }
+            Reaction::Refuse(message) => {
+                let error = json!({"code": -1, "message": message});
+                self.send(json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string());
+            }
+            Reaction::Leave => {
+                self.lock().strays.push(request);
                 self.news.notify_waiters();
             }
         }

@@ -17,6 +17,7 @@
 //! Mistakes of a test, such as a server that cannot be built, panic with the reason.
 
 mod link;
+mod options;
 mod reply;
 
 use std::sync::{
@@ -27,16 +28,21 @@ use std::sync::{
 use serde_json::{Value, json};
 
 use self::link::Link;
-pub use self::reply::{CallReply, RequestReply};
+pub use self::{
+    options::{Asked, Options, Reaction},
+    reply::{CallReply, RequestReply},
+};
 use crate::{Revision, protocol::meta::key, protocol::method, server::IntoEndpoint};
+
+/// A client that answers every question would otherwise ask for ever where a server asks for ever.
+const MOST_ROUNDS: usize = 32;
 
 /// A client of a server in the same process; cheap to clone, and good for many requests at once.
 #[derive(Clone, Debug)]
 pub struct Client {
     link: Arc<Link>,
-    revision: Revision,
+    options: Arc<Options>,
     next_id: Arc<AtomicI64>,
-    capabilities: Value,
 }
 
 impl Client {
@@ -46,26 +52,35 @@ impl Client {
     ///
     /// If the server cannot be built.
     pub async fn new(server: impl IntoEndpoint) -> Self {
-        Self::with_revision(server, Revision::V2026_07_28).await
+        Self::with(server, Options::new()).await
     }
 
-    /// A client of this revision; one with a handshake opens its session at once.
+    /// A client of this revision, with every other default.
     ///
     /// # Panics
     ///
     /// If the server cannot be built, or refuses the session.
     pub async fn with_revision(server: impl IntoEndpoint, revision: Revision) -> Self {
+        Self::with(server, Options::new().revision(revision)).await
+    }
+
+    /// A client that presents itself so; one of a revision with a handshake opens its session at once.
+    ///
+    /// # Panics
+    ///
+    /// If the server cannot be built, or refuses the session.
+    pub async fn with(server: impl IntoEndpoint, options: Options) -> Self {
         let endpoint = server.into_endpoint().unwrap_or_else(|error| panic!("{error}"));
         let client = Self {
-            link: Link::open(&endpoint),
-            revision,
+            link: Link::open(&endpoint, &options),
+            options: Arc::new(options),
             next_id: Arc::new(AtomicI64::new(1)),
-            capabilities: json!({}),
         };
+        let revision = client.options.revision;
         if !revision.is_modern() {
             let params = json!({
                 "protocolVersion": revision.as_str(),
-                "capabilities": {},
+                "capabilities": client.options.capabilities,
                 "clientInfo": {"name": "testing", "version": "0"},
             });
             let reply = client.request(method::INITIALIZE, params).await;
@@ -73,13 +88,6 @@ impl Client {
             client.notify(method::INITIALIZED, json!({}));
         }
         client
-    }
-
-    /// The same client, with other capabilities in each request; for the era without a handshake.
-    #[must_use]
-    pub fn capabilities(mut self, capabilities: Value) -> Self {
-        self.capabilities = capabilities;
-        self
     }
 
     /// Calls a tool.
@@ -127,19 +135,35 @@ impl Client {
         self.complete(json!({"type": "ref/resource", "uri": template}), variable, value).await
     }
 
-    /// Sends any request and waits for its answer.
-    pub async fn request(&self, method: &str, params: Value) -> RequestReply {
-        self.start(method, params).answer().await
+    /// Sends any request and waits for its answer. Questions are answered as [`Options::answering`] says.
+    pub async fn request(&self, method: &str, mut params: Value) -> RequestReply {
+        let mut notifications = Vec::new();
+        for _ in 0..MOST_ROUNDS {
+            let mut reply = self.start(method, params.clone()).answer().await;
+            let responses = self.options.answering.as_ref().and_then(|answer| reply.answers(answer));
+            notifications.append(reply.notifications_mut());
+            match responses {
+                Some(responses) => {
+                    params["inputResponses"] = responses;
+                    params["requestState"] = json!(reply.state());
+                }
+                None => {
+                    *reply.notifications_mut() = notifications;
+                    return reply;
+                }
+            }
+        }
+        panic!("the server asks without end");
     }
 
     /// Sends any request; its answer and notifications are read from what comes back.
     pub fn start(&self, method: &str, mut params: Value) -> Pending {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         params["_meta"]["progressToken"] = json!(id);
-        if self.revision.is_modern() {
+        if self.options.revision.is_modern() {
             let meta = &mut params["_meta"];
-            meta[key::PROTOCOL_VERSION] = json!(self.revision.as_str());
-            meta[key::CLIENT_CAPABILITIES] = self.capabilities.clone();
+            meta[key::PROTOCOL_VERSION] = json!(self.options.revision.as_str());
+            meta[key::CLIENT_CAPABILITIES] = self.options.capabilities.clone();
         }
         let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         Pending {
@@ -156,7 +180,8 @@ impl Client {
         self.link.send(json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string());
     }
 
-    /// The next notification that belongs to no request: changes of lists and resources in a handshake session.
+    /// The next message that belongs to no request of this client's: changes of lists and resources in a handshake
+    /// session, and questions of the server's that were left open.
     pub async fn notification(&self) -> Value {
         self.link.stray().await
     }

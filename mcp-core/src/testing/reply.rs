@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::options::{Answering, Asked, Reaction};
+
 /// The answer to any request, with the notifications that came before it.
 #[derive(Clone, Debug)]
 pub struct RequestReply {
@@ -42,6 +44,34 @@ impl RequestReply {
     /// The notifications that came before the answer.
     pub fn notifications(&self) -> &[Value] {
         &self.notifications
+    }
+
+    pub(super) fn notifications_mut(&mut self) -> &mut Vec<Value> {
+        &mut self.notifications
+    }
+
+    /// The questions that have to be answered before the request is served; none where it was.
+    pub fn questions(&self) -> Vec<Asked> {
+        let questions = self.message["result"]["inputRequests"].as_object();
+        questions.into_iter().flatten().map(|(key, question)| Asked::new(key, question)).collect()
+    }
+
+    /// The state that goes back with the answers, where there is one.
+    pub fn state(&self) -> Option<&str> {
+        self.message["result"]["requestState"].as_str()
+    }
+
+    /// The answers to all questions, if there are any and none is left open.
+    pub(super) fn answers(&self, answer: &Answering) -> Option<Value> {
+        let questions = self.questions();
+        if questions.is_empty() {
+            return None;
+        }
+        let answered = questions.into_iter().map(|question| match answer(&question) {
+            Reaction::Answer(response) => Some((question.key, response)),
+            Reaction::Leave | Reaction::Refuse(_) => None,
+        });
+        answered.collect::<Option<serde_json::Map<_, _>>>().map(Value::Object)
     }
 }
 

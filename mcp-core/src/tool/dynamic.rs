@@ -1,18 +1,20 @@
 //! Tools that are known only at run time: a definition, and a function over raw JSON.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future};
 
 use serde_json::{Value, json};
 
-use super::{ToolEntry, ToolReply, entry};
+use super::{
+    ToolEntry, ToolReply,
+    entry::{self, CallFuture, Face},
+    function::Function,
+};
 use crate::{
+    access::Access,
     annotations::Annotations,
     build::Problem,
     call::Call,
-    protocol::{
-        JsonObject,
-        definition::{About, ToolDefinition},
-    },
+    protocol::{JsonObject, definition::About},
     tool_error::ToolError,
 };
 
@@ -21,11 +23,13 @@ use crate::{
 /// Its input schema is listed exactly as it is given, and arguments are validated against it. It must be an object
 /// schema that needs nothing from a network or a disk.
 pub struct DynTool {
-    definition: ToolDefinition,
+    face: Face,
     input_schema: Value,
     output_schema: Option<Value>,
-    work: Arc<entry::CallFn>,
+    work: Function<Box<WorkFn>, JsonObject>,
 }
+
+type WorkFn = dyn Fn(JsonObject, Call) -> CallFuture + Send + Sync;
 
 impl DynTool {
     /// A tool of this name that does `work` with its validated arguments.
@@ -34,21 +38,14 @@ impl DynTool {
         F: Fn(JsonObject, Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<ToolReply, ToolError>> + Send + 'static,
     {
-        let definition = ToolDefinition {
-            name: name.into(),
-            title: None,
-            description: None,
-            input_schema: JsonObject::new(),
-            output_schema: None,
-            annotations,
-            icons: Vec::new(),
-            meta: None,
-        };
         Self {
-            definition,
+            face: Face { name: name.into(), annotations, requires: Access::none(), about: About::default() },
             input_schema: json!({"type": "object", "additionalProperties": false}),
             output_schema: None,
-            work: Arc::new(move |arguments, call| Box::pin(work(arguments, call))),
+            work: Function {
+                access: Box::new(|_| Access::none()),
+                work: Box::new(move |arguments, call| Box::pin(work(arguments, call))),
+            },
         }
     }
 
@@ -69,36 +66,46 @@ impl DynTool {
     /// Adds a title, a description, icons or `_meta`.
     #[must_use]
     pub fn about(mut self, about: impl FnOnce(About) -> About) -> Self {
-        let about = about(About::default());
-        self.definition.title = about.title;
-        self.definition.description = about.description;
-        self.definition.icons = about.icons;
-        self.definition.meta = about.meta;
+        self.face.about = about(self.face.about);
         self
     }
-}
 
-impl DynTool {
+    /// Scopes that every caller needs; as [`Tool::SCOPES`](super::Tool::SCOPES).
+    #[must_use]
+    pub fn scopes<S>(mut self, scopes: S) -> Self
+    where
+        S: IntoIterator,
+        S::Item: Into<Cow<'static, str>>,
+    {
+        self.face.requires = Access::scopes_of(scopes);
+        self
+    }
+
+    /// What the arguments touch; as [`Tool::access`](super::Tool::access).
+    #[must_use]
+    pub fn access(mut self, access: impl Fn(&JsonObject) -> Access + Send + Sync + 'static) -> Self {
+        self.work.access = Box::new(access);
+        self
+    }
+
     /// Checks it, and makes a tool of it.
     pub(crate) fn into_tool(self) -> Result<ToolEntry, Problem> {
+        let Self { face, input_schema, output_schema, work } = self;
         let object = |schema: Value, what: &str| match schema {
             Value::Object(schema) => Ok(schema),
             _ => Err(Problem::new(
-                format!("tool `{}`", self.definition.name),
+                format!("tool `{}`", face.name),
                 format!("its {what} schema is not a JSON object"),
             )),
         };
-        let definition = ToolDefinition {
-            input_schema: object(self.input_schema, "input")?,
-            output_schema: self.output_schema.map(|schema| object(schema, "output")).transpose()?,
-            ..self.definition.clone()
-        };
-        entry::raw(definition, self.work)
+        let input_schema = object(input_schema, "input")?;
+        let output_schema = output_schema.map(|schema| object(schema, "output")).transpose()?;
+        entry::raw(face, input_schema, output_schema, work)
     }
 }
 
 impl fmt::Debug for DynTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DynTool").field("definition", &self.definition).finish_non_exhaustive()
+        f.debug_struct("DynTool").field("name", &self.face.name).finish_non_exhaustive()
     }
 }

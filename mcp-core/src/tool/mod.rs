@@ -15,7 +15,8 @@ pub use self::{
     reply::{Content, Output, Reply, Text, ToolReply},
 };
 use crate::{
-    annotations::Annotations, call::Call, input::Input, protocol::definition::About, tool_error::ToolError,
+    access::Access, annotations::Annotations, call::Call, input::Input, protocol::definition::About,
+    tool_error::ToolError,
 };
 
 /// A tool over a state `S`; the implementor is the tool's arguments.
@@ -60,7 +61,8 @@ pub trait Tool<S = ()>: Input {
     /// What kind of effect the tool has; every tool states it.
     const ANNOTATIONS: Annotations;
 
-    /// Scopes that a caller needs. They are stated here and held against the caller by the server's policy.
+    /// Scopes that every caller needs. They are stated here and held against the caller by the server's
+    /// [`Policy`](crate::Policy), before the arguments are looked at.
     const SCOPES: &'static [&'static str] = &[];
 
     /// What it answers with.
@@ -69,6 +71,27 @@ pub trait Tool<S = ()>: Input {
     /// Adds a title, icons or `_meta` to the definition.
     fn about(about: About) -> About {
         about
+    }
+
+    /// What these very arguments touch, to be held against the caller by the server's [`Policy`](crate::Policy). What
+    /// only the engine knows is held against them later, with [`Call::require`].
+    fn access(&self) -> Access {
+        Access::none()
+    }
+
+    /// Says what would happen, where a person is asked to agree to it first (see
+    /// [`ConfirmDestructive`](crate::ConfirmDestructive)): looks, and changes nothing. Without it they see the arguments.
+    ///
+    /// # Errors
+    ///
+    /// What the call itself would fail with, so that nobody is asked in vain.
+    fn preview(
+        &self,
+        state: &S,
+        call: &Call,
+    ) -> impl Future<Output = Result<Option<String>, ToolError>> + Send {
+        let _ = (state, call);
+        async { Ok(None) }
     }
 
     /// Does the work. Dropped at an await when the client cancels.

@@ -101,6 +101,16 @@ impl<T: Serialize + JsonSchema + Send + 'static> Output for Reply<T> {
     }
 }
 
+impl Output for ToolReply {
+    fn schema() -> Option<JsonObject> {
+        None
+    }
+
+    fn into_reply(self) -> Result<ToolReply, serde_json::Error> {
+        Ok(self)
+    }
+}
+
 /// The answer of a tool, ready to be written in any revision.
 #[derive(Clone, Debug, Default)]
 pub struct ToolReply {

@@ -1,0 +1,226 @@
+//! The inner ring: what stands between a request whose arguments are read and the work that it asks for.
+//!
+//! From the outside in: the policy's decision, consent to what is destructive, the audit. The outer ring, around every
+//! request, is in [`rings`](crate::rings).
+
+use std::future::Future;
+
+use serde_json::{Value, json};
+
+use crate::{
+    access::Access,
+    audit::{AuditEntry, AuditEvent, Confirmation, Ending},
+    call::Call,
+    guards::{Doing, Guarded, Guards},
+    policy::{Action, Decision, Denied},
+    protocol::JsonObject,
+    request_error::RequestError,
+    tool_error::ToolError,
+};
+
+impl Guards {
+    /// Decides by what is known before the arguments are read.
+    pub(crate) fn admit(&self, call: &Call, doing: &Doing) -> Result<(), Denied> {
+        self.decide(call, doing, &doing.guarded.requires).map(|_| ())
+    }
+
+    /// Whether the person has to agree before this is done, unless the policy says otherwise.
+    pub(crate) fn confirms(&self, doing: &Doing) -> bool {
+        self.confirm.is_some() && doing.guarded.annotations.is_some_and(|annotations| annotations.destructive)
+    }
+
+    /// Decides by what the arguments name, has the person agree where that is needed, and begins the record.
+    ///
+    /// `arguments` are those that may be shown, `preview` says what will happen; both only where consent is needed.
+    pub(crate) async fn enter<F>(
+        &self,
+        call: &Call,
+        doing: &Doing,
+        access: Access,
+        arguments: Option<JsonObject>,
+        preview: impl FnOnce() -> F,
+    ) -> Result<Record, ToolError>
+    where
+        F: Future<Output = Result<Option<String>, ToolError>>,
+    {
+        let confirms = self.confirms(doing);
+        if access.is_none() && !confirms && self.audit.is_none() {
+            return Ok(Record::none());
+        }
+        let access = doing.guarded.requires.clone().and(access);
+        let unasked = self.decide(call, doing, &access)?;
+        let confirmation = match (confirms, unasked) {
+            (false, _) => Confirmation::NotNeeded,
+            (true, true) => Confirmation::Waived,
+            (true, false) => {
+                let text = consent_text(&doing.guarded, preview().await?, arguments);
+                let mut consent = Consenting { guards: self, call, doing, access: &access, is_open: true };
+                if call.link().is_some() {
+                    consent.record();
+                }
+                let answer = call.confirm(&text).await;
+                consent.is_open = false;
+                if let Err(refusal) = answer {
+                    self.record(call, doing.action(&access), AuditEvent::NotConfirmed(refusal));
+                    return Err(refusal.into());
+                }
+                Confirmation::Given
+            }
+        };
+        self.record(call, doing.action(&access), AuditEvent::Begins(confirmation));
+        Ok(Record(self.audit.is_some().then(|| Box::new(Open { call: call.clone(), access }))))
+    }
+
+    /// The same around a resource that is read or a prompt that is filled in, which nobody has to agree to.
+    pub(crate) async fn around<T>(
+        &self,
+        call: &Call,
+        access: Access,
+        work: impl Future<Output = Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
+        let record = match call.doing() {
+            Some(doing) => self.enter(call, doing, access, None, async || Ok(None)).await?,
+            None => Record::none(),
+        };
+        let done = work.await;
+        record.end(done.as_ref().err().map(|_| "error"));
+        done
+    }
+
+    /// The policy's decision on a part of what a call needs; whether nobody need be asked.
+    fn decide(&self, call: &Call, doing: &Doing, access: &Access) -> Result<bool, Denied> {
+        let action = doing.action(access);
+        match self.policy.decide(call.principal(), &action) {
+            Decision::Allow => Ok(false),
+            Decision::AllowUnasked => Ok(true),
+            Decision::Deny(denied) => {
+                self.record(call, action, AuditEvent::Denied(&denied));
+                Err(denied)
+            }
+        }
+    }
+
+    fn record(&self, call: &Call, action: Action<'_>, event: AuditEvent<'_>) {
+        if let Some(audit) = &self.audit {
+            audit.record(&AuditEntry { request: call.id(), principal: call.principal(), action, event });
+        }
+    }
+}
+
+impl Call {
+    /// Holds what only the engine could say against the caller: whose the object is, say, that was looked up first.
+    ///
+    /// ```
+    /// # use mcp_core::{Access, Call, ToolError};
+    /// # fn owner_of(service: &str) -> String { "acme".to_owned() }
+    /// async fn restart(service: &str, call: &Call) -> Result<(), ToolError> {
+    ///     let owner = owner_of(service);
+    ///     call.require(Access::tenant(owner))?;
+    ///     // …
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Policy`] says no; with `?` the client sees the error 403.
+    pub fn require(&self, access: Access) -> Result<(), Denied> {
+        match self.doing() {
+            Some(doing) => self.guards().decide(self, doing, &access).map(|_| ()),
+            // A list or a completion, of which nobody keeps a record.
+            None => {
+                match self.guards().policy.decide(self.principal(), &Action::new("", "", None, &access)) {
+                    Decision::Allow | Decision::AllowUnasked => Ok(()),
+                    Decision::Deny(denied) => Err(denied),
+                }
+            }
+        }
+    }
+}
+
+/// What a person is asked to agree to.
+fn consent_text(guarded: &Guarded, preview: Option<String>, arguments: Option<JsonObject>) -> String {
+    let name = &guarded.name;
+    if let Some(preview) = preview {
+        return format!("{preview}\n\nAllow `{name}`?");
+    }
+    let mut arguments = arguments.unwrap_or_default();
+    for (_, value) in arguments.iter_mut().filter(|(name, _)| guarded.hidden.contains(name)) {
+        *value = json!("…");
+    }
+    let shown = match arguments.is_empty() {
+        true => "without arguments".to_owned(),
+        false => format!("with {}", shorten_to(&Value::Object(arguments).to_string(), 1000)),
+    };
+    format!("Allow `{name}` {shown}? It may delete or take back what is live.")
+}
+
+fn shorten_to(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// A request that waits for consent: on record once the question goes out.
+struct Consenting<'a> {
+    guards: &'a Guards,
+    call: &'a Call,
+    doing: &'a Doing,
+    access: &'a Access,
+    is_open: bool,
+}
+
+impl Consenting<'_> {
+    fn record(&mut self) {
+        self.is_open = false;
+        self.guards.record(self.call, self.doing.action(self.access), AuditEvent::AsksForConsent);
+    }
+}
+
+impl Drop for Consenting<'_> {
+    fn drop(&mut self) {
+        // Dropped at its await: the round has ended, or the client has gone.
+        if self.is_open {
+            self.record();
+        }
+    }
+}
+
+/// The record of work that has begun; closed by [`end`](Self::end), or as cancelled when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Record(Option<Box<Open>>);
+
+#[derive(Debug)]
+struct Open {
+    call: Call,
+    access: Access,
+}
+
+impl Record {
+    /// Of what nobody keeps a record.
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
+    /// Closes the record; an error by its code.
+    pub(crate) fn end(mut self, error: Option<&str>) {
+        let ending = error.map_or(Ending::Completed, |code| Ending::Failed { code });
+        self.close(ending);
+    }
+
+    fn close(&mut self, ending: Ending<'_>) {
+        let Some(open) = self.0.take() else { return };
+        if let Some(doing) = open.call.doing() {
+            let action = doing.action(&open.access);
+            open.call.guards().record(&open.call, action, AuditEvent::Ended(ending));
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let asks = self.0.as_ref().is_some_and(|open| open.call.has_asked());
+        self.close(if asks { Ending::Asks } else { Ending::Cancelled });
+    }
+}

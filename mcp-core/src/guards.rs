@@ -1,0 +1,85 @@
+//! What guards the calls of a server, and what is known of a tool, a resource or a prompt before it is called.
+
+use std::{fmt, sync::Arc};
+
+use serde_json::Value;
+
+use crate::{
+    access::Access,
+    annotations::Annotations,
+    audit::Audit,
+    policy::{Action, ByGrants, Policy},
+    protocol::JsonObject,
+};
+
+/// Has the person agree before a destructive tool runs, to exactly what it will do.
+///
+/// What they are asked is the tool's [`preview`](crate::Tool::preview), or its name and arguments where it has none. A
+/// client that cannot ask its user cannot call destructive tools then, unless the policy lets it through unasked
+/// ([`Decision::AllowUnasked`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfirmDestructive;
+
+impl ConfirmDestructive {
+    /// Asks before everything that [`Annotations::destructive`](crate::Annotations) marks.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+/// What guards the calls of a server.
+pub(crate) struct Guards {
+    pub(crate) policy: Box<dyn Policy>,
+    pub(crate) confirm: Option<ConfirmDestructive>,
+    pub(crate) audit: Option<Box<dyn Audit>>,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { policy: Box::new(ByGrants::new()), confirm: None, audit: None }
+    }
+}
+
+impl fmt::Debug for Guards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guards").field("confirm", &self.confirm).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a tool, a resource or a prompt before it is called.
+#[derive(Clone, Debug)]
+pub(crate) struct Guarded {
+    pub(crate) method: &'static str,
+    /// The name of a tool or prompt, the URI or template of a resource.
+    pub(crate) name: String,
+    pub(crate) annotations: Option<Annotations>,
+    /// What every caller needs, whatever the arguments.
+    pub(crate) requires: Access,
+    /// Arguments that are shown to nobody.
+    pub(crate) hidden: Vec<String>,
+}
+
+impl Guarded {
+    /// The names of arguments that a schema marks as write-only: they are secrets.
+    pub(crate) fn hidden_in(schema: &JsonObject) -> Vec<String> {
+        let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+        let is_secret = |property: &Value| property["writeOnly"] == true || property["format"] == "password";
+        properties.filter(|(_, property)| is_secret(property)).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// What one call does, as its call keeps it.
+#[derive(Debug)]
+pub(crate) struct Doing {
+    pub(crate) guarded: Arc<Guarded>,
+    /// The URI that is read, where it is one of many.
+    pub(crate) uri: Option<Box<str>>,
+}
+
+impl Doing {
+    pub(crate) fn action<'a>(&'a self, access: &'a Access) -> Action<'a> {
+        let Guarded { method, name, annotations, .. } = &*self.guarded;
+        Action::new(method, self.uri.as_deref().unwrap_or(name), *annotations, access)
+    }
+}

@@ -1,0 +1,110 @@
+//! What of a pack is taken into a server, and under which names.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    annotations::Annotations,
+    build::Problem,
+    entry::{Entry, EntryKind},
+    schema::nearest,
+};
+
+/// What of a pack is taken, and under which names; by default all of it, under its own.
+#[derive(Clone, Default)]
+pub struct PackOptions {
+    prefix: String,
+    only: Option<Vec<String>>,
+    effects: Vec<Arc<dyn Fn(Annotations) -> bool + Send + Sync>>,
+}
+
+impl PackOptions {
+    /// All of it, under its own names.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts this before the names of tools and prompts, such as `shop_`. URIs stay as they are, and so do the texts, which
+    /// may speak of tools by their own names.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Takes only these: tools and prompts by their own names, resources by their URI or template. One that the pack does
+    /// not have keeps the server from starting.
+    #[must_use]
+    pub fn only<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.only = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Takes only tools whose effect is so; given several times, all have to agree.
+    #[must_use]
+    pub fn tools_that(mut self, keep: impl Fn(Annotations) -> bool + Send + Sync + 'static) -> Self {
+        self.effects.push(Arc::new(keep));
+        self
+    }
+}
+
+impl fmt::Debug for PackOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackOptions")
+            .field("prefix", &self.prefix)
+            .field("only", &self.only)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A pack that is being registered.
+#[derive(Debug)]
+pub(crate) struct Taking {
+    options: PackOptions,
+    /// The names of all that it has, by which a misspelt one is told.
+    seen: Vec<String>,
+}
+
+impl Taking {
+    pub(crate) fn new(options: PackOptions) -> Self {
+        Self { options, seen: Vec::new() }
+    }
+
+    /// What is registered of an entry, and under which name; `None` where it is left out.
+    pub(crate) fn take(&mut self, entry: Entry) -> Result<Option<Entry>, Problem> {
+        let name = entry.name().to_owned();
+        let is_allowed = self.options.only.as_ref().is_none_or(|only| only.contains(&name));
+        self.seen.push(name);
+        let has_effect = match &entry.0 {
+            EntryKind::Tool(tool) => {
+                self.options.effects.iter().all(|keep| keep(tool.definition().annotations))
+            }
+            EntryKind::Resource(_) | EntryKind::Prompt(_) => true,
+        };
+        if !is_allowed || !has_effect {
+            return Ok(None);
+        }
+        if self.options.prefix.is_empty() {
+            Ok(Some(entry))
+        } else {
+            entry.prefixed(&self.options.prefix).map(Some)
+        }
+    }
+
+    /// What was asked for and is not there.
+    pub(crate) fn missing(self) -> impl Iterator<Item = Problem> {
+        let Self { options, seen } = self;
+        let missing: Vec<_> =
+            options.only.into_iter().flatten().filter(|name| !seen.contains(name)).collect();
+        missing.into_iter().map(move |name| {
+            let hint = nearest(&name, &seen).map(|near| format!("; did you mean `{near}`?"));
+            Problem::new(
+                format!("pack option `only`: `{name}`"),
+                format!("the pack has nothing of this name{}", hint.unwrap_or_default()),
+            )
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Who may do what: the decision on one call, and the default that goes by what was granted.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    access::Access,
+    annotations::Annotations,
+    principal::{Principal, PrincipalKind},
+    protocol::error::{RpcError, code},
+};
+
+/// What is about to be done.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Action<'a> {
+    /// The method: `tools/call`, `resources/read` or `prompts/get`.
+    pub method: &'static str,
+    /// The name of the tool or prompt; the URI of the resource, or its template before one is read.
+    pub name: &'a str,
+    /// The effect of a tool.
+    pub annotations: Option<Annotations>,
+    /// What the caller needs for it.
+    pub access: &'a Access,
+}
+
+impl<'a> Action<'a> {
+    pub(crate) fn new(
+        method: &'static str,
+        name: &'a str,
+        annotations: Option<Annotations>,
+        access: &'a Access,
+    ) -> Self {
+        Self { method, name, annotations, access }
+    }
+}
+
+/// Decides whether a caller may do something.
+///
+/// It is asked up to three times a call, each time with what has become known: before the arguments are read, with the
+/// scopes that the tool states; after they are read, with what [`access`](crate::Tool::access) names, if it names
+/// anything; and for each [`Call::require`](crate::Call::require). All have to agree.
+pub trait Policy: Send + Sync + 'static {
+    /// The decision; to be quick, since every call waits for it.
+    fn decide(&self, principal: &Principal, action: &Action<'_>) -> Decision;
+}
+
+/// Whether a call may go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It may; where the server [confirms](crate::ConfirmDestructive) destructive calls, the person is asked first.
+    Allow,
+    /// It may, and nobody need be asked.
+    AllowUnasked,
+    /// It may not.
+    Deny(Denied),
+}
+
+/// Why a call may not go on: the client sees an error of the code 403.
+///
+/// Made by [`Call::require`](crate::Call::require); `?` in a tool, a resource or a prompt hands it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Denied {
+    message: String,
+    scopes: Vec<String>,
+}
+
+impl Denied {
+    /// For another reason, in words for the client.
+    pub fn because(message: impl Into<String>) -> Self {
+        Self { message: message.into(), scopes: Vec::new() }
+    }
+
+    /// These scopes are missing.
+    pub fn missing_scopes<I>(scopes: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
+        let names = scopes.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(" and ");
+        Self { message: format!("Forbidden: this needs the scope {names}"), scopes }
+    }
+
+    /// The caller is no member of this tenant, whether it exists or not.
+    pub fn no_member_of(tenant: &str) -> Self {
+        Self::because(format!("Forbidden: you have no access to the tenant `{tenant}`"))
+    }
+
+    /// The scopes that are missing.
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// The error on the wire.
+    pub(crate) fn into_rpc(self) -> RpcError {
+        let error = RpcError::new(code::FORBIDDEN, self.message);
+        if self.scopes.is_empty() {
+            return error;
+        }
+        error.with_data(Value::Object(Map::from_iter([("requiredScopes".to_owned(), json!(self.scopes))])))
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Denied {}
+
+/// The default policy: a caller needs every scope and every tenant that a call names.
+#[derive(Clone, Debug, Default)]
+pub struct ByGrants {
+    unasked: Vec<PrincipalKind>,
+}
+
+impl ByGrants {
+    /// Everybody is asked before something destructive, where the server asks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets callers of this kind do destructive things unasked, such as the operator's own services.
+    #[must_use]
+    pub fn without_asking(mut self, kind: PrincipalKind) -> Self {
+        self.unasked.push(kind);
+        self
+    }
+}
+
+impl Policy for ByGrants {
+    fn decide(&self, principal: &Principal, action: &Action<'_>) -> Decision {
+        let missing: Vec<&str> = action.access.scopes().filter(|scope| !principal.has_scope(scope)).collect();
+        if !missing.is_empty() {
+            return Decision::Deny(Denied::missing_scopes(missing));
+        }
+        if let Some(tenant) = action.access.tenants().find(|tenant| !principal.has_tenant(tenant)) {
+            return Decision::Deny(Denied::no_member_of(tenant));
+        }
+        if self.unasked.contains(&principal.kind()) { Decision::AllowUnasked } else { Decision::Allow }
+    }
+}

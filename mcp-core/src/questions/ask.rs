@@ -1,0 +1,235 @@
+//! `call.ask` and `call.confirm`: from a question to its answer, in either era.
+
+use std::{future::pending, time::SystemTime};
+
+use serde_json::Value;
+
+use super::{
+    Ability, Answer, Misfit, NotAccepted, Prepared, Question,
+    form::Consent,
+    interview::{Found, Mark, OpenQuestion},
+    link::ClientLink,
+    once::Nonce,
+};
+use crate::{
+    call::{Call, TransportKind},
+    failure::Failure,
+    protocol::error::{RpcError, code, shorten},
+    tool_error::ToolError,
+};
+
+/// Why there is no answer yet, and perhaps never.
+enum Stop {
+    /// The question goes out at the end of this round, and the request is sent again with its answer.
+    Open(OpenQuestion),
+    /// The request cannot go on.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<RpcError> for Stop {
+    fn from(error: RpcError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<ToolError> for Stop {
+    fn from(error: ToolError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Call {
+    /// Asks the person or the model in front of the client, and waits for the answer.
+    ///
+    /// `key` names the question within this call, such as `party_size`; each is asked once, and several may be asked at
+    /// once with `tokio::join!`. In revision 2026-07-28 the work is run again from its beginning once the answer is
+    /// there, so what is done before a question has to be fit to be done twice.
+    ///
+    /// This only returns with an answer. Where there can be none (a client that cannot be asked, an answer that is
+    /// none, too many rounds), the call ends with an error that says so; ask [`can_ask`](Self::can_ask) first where
+    /// there is another way. Only tools, resources that are read and prompts that are filled in can ask.
+    pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
+        let asked = self.inquire(key, question, Purpose::Plain).await;
+        self.answer_or_end(asked).await
+    }
+
+    /// Asks the person for their consent to what this text says will happen.
+    ///
+    /// An answer counts for this very text in this very call, and once: neither a client that sends it a second time
+    /// nor one that never asked gets through.
+    ///
+    /// # Errors
+    ///
+    /// They said no, or nothing; `?` ends the call with it.
+    pub async fn confirm(&self, text: &str) -> Result<(), NotAccepted> {
+        let question = Consent(text.to_owned());
+        let key = format!("confirm-{}", Mark::name_of(text));
+        let asked = self.inquire(&key, question, Purpose::Consent).await;
+        let answer: Answer<()> = self.answer_or_end(asked).await;
+        answer.accepted()
+    }
+
+    /// Whether the client says that it can be asked this.
+    pub fn can_ask(&self, ability: Ability) -> bool {
+        ability.is_among(self.client_capabilities())
+    }
+
+    async fn answer_or_end<A>(&self, asked: Result<A, Stop>) -> A {
+        match asked {
+            Ok(answer) => return answer,
+            Err(Stop::Open(question)) => self.interview(|interview| interview.open(question)),
+            Err(Stop::Failed(failure)) => self.interview(|interview| interview.fail(failure)),
+        }
+        self.wake();
+        // Whoever runs the request sees what is open and ends the round; nothing of it goes through the author's hands.
+        pending().await
+    }
+
+    async fn inquire<Q: Question>(
+        &self,
+        key: &str,
+        question: Q,
+        purpose: Purpose,
+    ) -> Result<Q::Answer, Stop> {
+        if !self.may_ask() {
+            return Err(mistake(key, "only tools, prompts and resources that are read can ask").into());
+        }
+        if !self.interview(|interview| interview.begin(key)) {
+            return Err(mistake(key, "a question of this key was asked already in this call").into());
+        }
+        let prepared = question.prepare(&self.desk().forms, self.revision()).map_err(|why| {
+            ToolError::new("internal", format!("the question `{key}` cannot be asked: {why}"))
+        })?;
+        match self.link() {
+            Some(link) => self.ask_over(link, key, prepared).await,
+            None => self.ask_in_rounds(key, prepared, purpose).await,
+        }
+    }
+
+    /// Looks for the answer in what the request brings along, and else has the question go out.
+    async fn ask_in_rounds<A>(&self, key: &str, prepared: Prepared<A>, purpose: Purpose) -> Result<A, Stop> {
+        let mark = Mark::of(purpose.as_str(), prepared.method, &prepared.params);
+        let found = self.interview(|interview| interview.find(key, &mark));
+        if let Some(Found { response, voucher }) = found {
+            let is_good = match (purpose, voucher) {
+                (Purpose::Plain, _) => true,
+                (Purpose::Consent, None) => false,
+                // A refusal may be repeated at will.
+                (Purpose::Consent, Some(_)) if response["action"] != "accept" => true,
+                (Purpose::Consent, Some((nonce, until))) => self.use_up(&nonce, until).await,
+            };
+            if is_good {
+                match (prepared.read)(response.clone()) {
+                    Ok(answer) => {
+                        self.interview(|interview| interview.keep(key, mark, response));
+                        return Ok(answer);
+                    }
+                    Err(Misfit::Malformed(why)) => {
+                        let key = shorten(key);
+                        return Err(RpcError::invalid_params(format!(
+                            "Invalid params: params.inputResponses.{key} is no answer: {why}"
+                        ))
+                        .into());
+                    }
+                    // A person can do better when asked again.
+                    Err(Misfit::Unfit(why)) => tracing::debug!(key, why, "an answer does not fit its form"),
+                }
+            }
+        }
+        self.check_abilities(&prepared.needs)?;
+        if self.transport() == TransportKind::Tcp {
+            self.desk().warn_of_random_key();
+        }
+        let Prepared { method, params, .. } = prepared;
+        Err(Stop::Open(OpenQuestion { key: key.to_owned(), method, params, mark }))
+    }
+
+    /// Uses up a confirmation; false if it was before, or nobody can say.
+    async fn use_up(&self, nonce: &Nonce, until: SystemTime) -> bool {
+        self.desk().once.use_up(nonce, until).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "it cannot be said whether a confirmation was used already; it is asked for anew");
+            false
+        })
+    }
+
+    /// Sends the question to the client of a session, and waits for its answer.
+    async fn ask_over<A>(
+        &self,
+        link: &std::sync::Arc<ClientLink>,
+        key: &str,
+        prepared: Prepared<A>,
+    ) -> Result<A, Stop> {
+        self.check_abilities(&prepared.needs)?;
+        let desk = self.desk();
+        let _place = desk.wait().ok_or_else(|| {
+            let limit = desk.limits.waiting_questions;
+            RpcError::new(
+                code::OVERLOADED,
+                format!(
+                    "{limit} questions are waiting for their answers already, as many as the server takes"
+                ),
+            )
+        })?;
+        let answer = {
+            let _paused = self.pause();
+            let asking = link.request(self.outbox(), prepared.method, &prepared.params);
+            tokio::time::timeout(desk.limits.answer_time, asking).await
+        };
+        let answer = answer.map_err(|_| {
+            let limit = desk.limits.answer_time;
+            ToolError::new("not_answered", format!("The question `{key}` was not answered within {limit:?}"))
+                .later()
+        })?;
+        let response: Value =
+            answer.unwrap_or_else(|| Err("the session ended".to_owned())).map_err(|why| {
+                let why = shorten(&why).into_owned();
+                ToolError::new(
+                    "question_refused",
+                    format!("The client did not take the question `{key}`: {why}"),
+                )
+            })?;
+        (prepared.read)(response).map_err(|(Misfit::Malformed(why) | Misfit::Unfit(why))| {
+            ToolError::new("invalid_answer", format!("The client's answer to `{key}` does not fit: {why}"))
+                .into()
+        })
+    }
+
+    fn check_abilities(&self, needs: &[Ability]) -> Result<(), Stop> {
+        let Some(missing) = needs.iter().find(|need| !self.can_ask(**need)) else { return Ok(()) };
+        let message = format!("This needs a client that can {}", missing.in_words());
+        if self.link().is_none() {
+            let required = serde_json::json!({ "requiredCapabilities": Ability::required(needs) });
+            return Err(RpcError::new(code::MISSING_CAPABILITY, message).with_data(required).into());
+        }
+        let advice = "this client did not declare that it can when it opened the session. Do without, or do this from another client";
+        Err(ToolError::new("client_cannot_answer", format!("{message}, and {advice}")).into())
+    }
+}
+
+/// What a question is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Plain,
+    /// Its answer lets something happen, and so counts once.
+    Consent,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Consent => "consent",
+        }
+    }
+}
+
+/// A mistake of the author's, who sees it in the first test.
+fn mistake(key: &str, why: &str) -> ToolError {
+    ToolError::new("internal", format!("the question `{key}` cannot be asked: {why}"))
+}

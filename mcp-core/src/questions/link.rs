@@ -1,0 +1,87 @@
+//! Requests to the client of a handshake session, and the way of their answers back to who waits for them.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+use tokio::sync::oneshot;
+
+use crate::{
+    outbox::Outbox,
+    protocol::{id::RequestId, method, notification::notification},
+};
+
+/// What a client answered: a result, or the message of an error.
+pub(crate) type ClientAnswer = Result<Value, String>;
+
+/// The requests of a session that its client has not answered yet.
+#[derive(Debug, Default)]
+pub(crate) struct ClientLink {
+    last_id: AtomicI64,
+    waiting: Mutex<HashMap<i64, oneshot::Sender<ClientAnswer>>>,
+}
+
+impl ClientLink {
+    /// Sends a request and waits for its answer; `None` when there will never be one. Dropping this takes the request
+    /// back.
+    pub(crate) async fn request(
+        self: &Arc<Self>,
+        outbox: &Arc<Outbox>,
+        method: &'static str,
+        params: &RawValue,
+    ) -> Option<ClientAnswer> {
+        #[derive(Serialize)]
+        struct Request<'a> {
+            jsonrpc: &'static str,
+            id: i64,
+            method: &'static str,
+            params: &'a RawValue,
+        }
+
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let (sender, answer) = oneshot::channel();
+        self.lock().insert(id, sender);
+        let open = Open { link: self, outbox, id };
+        let message = serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params }).ok()?;
+        outbox.send(message).await;
+        let answer = answer.await.ok();
+        drop(open);
+        answer
+    }
+
+    /// Hands an answer to who waits for it; one to nothing that is open is ignored.
+    pub(crate) fn resolve(&self, id: &RequestId, answer: ClientAnswer) {
+        let RequestId::Number(id) = id else { return };
+        if let Some(waiting) = self.lock().remove(id) {
+            // Whoever asked may have given up meanwhile.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, oneshot::Sender<ClientAnswer>>> {
+        // Nothing in here panics with the lock held.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that is open; taken back when dropped before its answer.
+struct Open<'a> {
+    link: &'a ClientLink,
+    outbox: &'a Outbox,
+    id: i64,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if self.link.lock().remove(&self.id).is_some() {
+            let params = serde_json::json!({ "requestId": self.id });
+            self.outbox.offer(None, notification(method::CANCELLED, &params));
+        }
+    }
+}
