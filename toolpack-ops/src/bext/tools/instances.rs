@@ -4,9 +4,9 @@ use mcp_core::{About, Annotations, Call, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::READ;
 use super::progress::with_progress;
 use crate::bext::engine::{self, Cursor, Engines, InstanceStatus, PageSize};
+use crate::bext::scopes;
 
 /// Lists the instances that the other tools can act on, ordered by id, each with what a check found just now.
 ///
@@ -36,7 +36,7 @@ pub struct InstanceList {
 impl Tool<Engines> for ListInstances {
     const NAME: &'static str = "list_instances";
     const ANNOTATIONS: Annotations = Annotations::read_only();
-    const SCOPES: &'static [&'static str] = READ;
+    const SCOPES: &'static [&'static str] = &[scopes::READ];
     type Output = InstanceList;
 
     fn about(about: About) -> About {

@@ -12,9 +12,3 @@ mod sql;
 pub use instances::{InstanceList, ListInstances};
 pub use key_value::{KeyList, KvDelete, KvGet, KvList, KvSet, KvValue, KvWritten};
 pub use sql::{DbExecute, DbQuery};
-
-/// May look at instances and their data.
-const READ: &[&str] = &["bext:read"];
-
-/// May change the data of apps.
-const WRITE: &[&str] = &["bext:write"];

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::progress::with_progress;
-use super::{READ, WRITE};
 use crate::bext::engine::{AppName, AppRef, Changes, Engines, InstanceId, Param, Rows, Statement};
+use crate::bext::scopes;
 
 /// Runs one read-only SQL statement on an app's SQLite database and returns its rows.
 ///
@@ -35,7 +35,7 @@ pub struct DbQuery {
 impl Tool<Engines> for DbQuery {
     const NAME: &'static str = "db_query";
     const ANNOTATIONS: Annotations = Annotations::read_only();
-    const SCOPES: &'static [&'static str] = READ;
+    const SCOPES: &'static [&'static str] = &[scopes::READ];
     type Output = Rows;
 
     fn about(about: About) -> About {
@@ -76,7 +76,7 @@ pub struct DbExecute {
 impl Tool<Engines> for DbExecute {
     const NAME: &'static str = "db_execute";
     const ANNOTATIONS: Annotations = Annotations::destructive();
-    const SCOPES: &'static [&'static str] = WRITE;
+    const SCOPES: &'static [&'static str] = &[scopes::WRITE];
     type Output = Changes;
 
     fn about(about: About) -> About {
