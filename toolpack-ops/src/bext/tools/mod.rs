@@ -9,6 +9,6 @@ mod key_value;
 mod progress;
 mod sql;
 
-pub use instances::{InstanceList, ListInstances};
+pub use instances::{InstanceList, ListInstances, ListedInstance};
 pub use key_value::{KeyList, KvDelete, KvGet, KvList, KvSet, KvValue, KvWritten};
-pub use sql::{DbExecute, DbQuery};
+pub use sql::{DbExecute, DbQuery, Executed};

@@ -23,7 +23,7 @@ const FACES: [Face; 7] = [
         annotations: [false, true, false, false],
         scopes: &["bext:write"],
         arguments: &["app?", "instance_id", "params?", "sql"],
-        answer: &["changes", "last_insert_id?"],
+        answer: &["changes", "last_insert_id"],
     },
     Face {
         name: "db_query",
