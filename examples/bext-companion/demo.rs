@@ -29,13 +29,15 @@ impl<W: Write> Dialogue<'_, W> {
     fn play(&mut self) -> Result<(), Box<dyn Error>> {
         self.heading("Which instances are there?")?;
         let instance = json!({
-            "id": "local", "name": "local", "status": "healthy", "last_checked_at": null, "version": null,
+            "id": "local", "name": "local", "url": "", "status": "healthy", "last_checked_at": null,
+            "version": null,
         });
         self.answers("list_instances", json!({}), json!({ "instances": [instance], "count": 1 }))?;
 
         self.heading("A table for the app `shop`, and two rows with bound values")?;
         let sql = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, age INTEGER)";
-        self.answers("db_execute", on_shop(json!({ "sql": sql })), json!({ "changes": 0 }))?;
+        let want = json!({ "changes": 0, "last_insert_id": 0 });
+        self.answers("db_execute", on_shop(json!({ "sql": sql })), want)?;
         let insert = "INSERT INTO users (name, age) VALUES (?1, ?2)";
         for (row, params) in [(1, json!(["Ada", 36])), (2, json!(["Robert'); DROP TABLE users;--", 12]))] {
             let want = json!({ "changes": 1, "last_insert_id": row });

@@ -4,6 +4,7 @@
 
 mod bext {
     mod clock;
+    mod contract;
     mod processes;
     mod promises;
     mod schemas;

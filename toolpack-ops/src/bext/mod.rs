@@ -33,6 +33,8 @@
 //! Some of them alone: `server.over(engines).tool::<DbQuery>()`. Without tools, the [engines](engine) are a library.
 
 pub mod engine;
+pub mod scopes;
+pub mod table;
 pub mod tools;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use toolpack_ops::bext::engine::{
-    AppName, Cursor, InstanceId, Key, KeyPrefix, KeyValueText, PageSize, Param, Ttl,
+    AppName, Cursor, InstanceId, InstanceUrl, Key, KeyPrefix, KeyValueText, PageSize, Param, Ttl,
 };
 
 fn agree<T: DeserializeOwned + JsonSchema>() {
@@ -31,6 +31,15 @@ fn values() -> Vec<Value> {
     {
         values.push(json!(text));
     }
+    for text in
+        ["http://a", "https://[::1]:80/", "http://a/b/%20", "HTTP://a", "http:/a", "http://", "http:///"]
+    {
+        values.push(json!(text));
+    }
+    for text in ["http://u:p@a", "http://a/b?c=d", "http://a#b", "http://ä", "http://a\n", "http://a/ b"] {
+        values.push(json!(text));
+    }
+    values.extend([2041, 2042].map(|length| json!(format!("http://{}", "a".repeat(length)))));
     for length in [63, 64, 65, 511, 512, 513, 4096, 4097, 1_048_576, 1_048_577] {
         values.push(json!("a".repeat(length)));
         values.push(json!("é".repeat(length)));
@@ -58,6 +67,7 @@ fn shown(value: &Value) -> String {
 #[test]
 fn schemas_and_parsers_agree() {
     agree::<InstanceId>();
+    agree::<InstanceUrl>();
     agree::<AppName>();
     agree::<Key>();
     agree::<KeyPrefix>();

@@ -131,6 +131,18 @@ impl<'de> Deserialize<'de> for Param {
     }
 }
 
+impl Serialize for Param {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Integer(value) => serializer.serialize_i64(*value),
+            Self::Real(value) => serializer.serialize_f64(*value),
+            Self::Text(value) => serializer.serialize_str(value),
+        }
+    }
+}
+
 impl JsonSchema for Param {
     fn inline_schema() -> bool {
         true
@@ -236,14 +248,13 @@ impl JsonSchema for Cell {
 }
 
 /// What a writing statement did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changes {
     /// How many rows the statement itself inserted, updated or deleted; those of triggers and cascades are not counted.
     /// 0 for statements such as CREATE.
     pub changes: u64,
-    /// The rowid of the last row that the statement itself inserted; absent if it inserted none, or into a table
-    /// without rowids.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The rowid of the last row that the statement itself inserted; none if it inserted none, or into a table without
+    /// rowids.
     pub last_insert_id: Option<i64>,
 }
 
@@ -268,6 +279,8 @@ mod tests {
             Param::Integer(-1),
         ];
         assert_eq!(params, want);
+        let again: Vec<Param> = serde_json::from_value(serde_json::to_value(&params).unwrap()).unwrap();
+        assert_eq!(again, want);
         for bad in ["[]", "{}", "[1]"] {
             assert!(serde_json::from_str::<Param>(bad).is_err(), "{bad}");
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use super::{Cursor, InstanceId, PageSize, Timestamp};
+use super::{Cursor, InstanceId, InstanceUrl, PageSize, Timestamp};
 use crate::error::Error;
 
 /// The instances of an engine.
@@ -65,6 +65,8 @@ pub struct Instance {
     pub id: InstanceId,
     /// Its name for people.
     pub name: String,
+    /// Where its gateway answers; none if it has no gateway, or nobody said where.
+    pub url: Option<InstanceUrl>,
 }
 
 /// One page of instances.
@@ -77,18 +79,19 @@ pub struct InstancePage {
 }
 
 /// An instance and what the last check of it found.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug)]
 pub struct InstanceStatus {
-    /// The id that other tools take as `instance_id`.
+    /// Its id.
     pub id: InstanceId,
-    /// The name for people; the id, where it was given none.
+    /// Its name for people; the id, where it was given none.
     pub name: String,
-    /// `healthy`, `degraded` (answers slowly or only in part) or `unreachable`.
+    /// Where its gateway answers; none if it has no gateway, or nobody said where.
+    pub url: Option<InstanceUrl>,
+    /// How it is.
     pub status: InstanceHealth,
-    /// When that was found, RFC 3339 in UTC.
+    /// When that was found.
     pub last_checked_at: Timestamp,
-    /// The version of the software that serves the instance; absent if it is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The version of the software that serves the instance; none if it is not known.
     pub version: Option<String>,
 }
 

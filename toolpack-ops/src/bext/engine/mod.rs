@@ -39,7 +39,7 @@ pub use instances::{Instance, InstanceHealth, InstancePage, InstanceStatus, Inst
 pub use key_value::{
     Deleted, Entry, Key, KeyPage, KeyPrefix, KeyValue, KeyValueText, ListKeys, SetKey, Ttl, Written,
 };
-pub use names::{AppName, AppRef, InstanceId};
+pub use names::{AppName, AppRef, InstanceId, InstanceUrl};
 pub use paging::{Cursor, PageSize};
 pub use time::{Clock, SystemClock, Timestamp};
 

@@ -4,9 +4,11 @@ use mcp_core::{About, Annotations, Call, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::READ;
 use super::progress::with_progress;
-use crate::bext::engine::{self, Cursor, Engines, InstanceStatus, PageSize};
+use crate::bext::engine::{
+    self, Cursor, Engines, InstanceHealth, InstanceId, InstanceStatus, PageSize, Timestamp,
+};
+use crate::bext::scopes;
 
 /// Lists the instances that the other tools can act on, ordered by id, each with what a check found just now.
 ///
@@ -25,7 +27,7 @@ pub struct ListInstances {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InstanceList {
     /// The instances, ordered by id; empty if there are none.
-    pub instances: Vec<InstanceStatus>,
+    pub instances: Vec<ListedInstance>,
     /// How many instances are on this page.
     pub count: usize,
     /// Where the next page begins; absent on the last.
@@ -33,10 +35,42 @@ pub struct InstanceList {
     pub next_cursor: Option<Cursor>,
 }
 
+/// An instance and what the last check of it found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ListedInstance {
+    /// The id that other tools take as `instance_id`.
+    pub id: InstanceId,
+    /// The name for people; the id, where it was given none.
+    pub name: String,
+    /// Where the instance's gateway answers, such as `http://127.0.0.1:3000`; empty if it has no gateway, or nobody
+    /// said where.
+    pub url: String,
+    /// `healthy`, `degraded` (answers slowly or only in part) or `unreachable`.
+    pub status: InstanceHealth,
+    /// When that was found, RFC 3339 in UTC.
+    pub last_checked_at: Timestamp,
+    /// The version of the software that serves the instance; empty if it is not known.
+    pub version: String,
+}
+
+// Callers rely on every member of an instance, so what an engine does not know is empty here and not left out.
+impl From<InstanceStatus> for ListedInstance {
+    fn from(found: InstanceStatus) -> Self {
+        Self {
+            id: found.id,
+            name: found.name,
+            url: found.url.map(String::from).unwrap_or_default(),
+            status: found.status,
+            last_checked_at: found.last_checked_at,
+            version: found.version.unwrap_or_default(),
+        }
+    }
+}
+
 impl Tool<Engines> for ListInstances {
     const NAME: &'static str = "list_instances";
     const ANNOTATIONS: Annotations = Annotations::read_only();
-    const SCOPES: &'static [&'static str] = READ;
+    const SCOPES: &'static [&'static str] = &[scopes::READ];
     type Output = InstanceList;
 
     fn about(about: About) -> About {
@@ -46,7 +80,7 @@ impl Tool<Engines> for ListInstances {
     async fn call(self, engines: &Engines, call: &Call) -> Result<InstanceList, ToolError> {
         let options = engine::ListInstances::default().with_limit(self.limit).with_cursor(self.cursor);
         let page = with_progress(call, engines.instances.list(options)).await?;
-        let count = page.instances.len();
-        Ok(InstanceList { instances: page.instances, count, next_cursor: page.next_cursor })
+        let instances: Vec<ListedInstance> = page.instances.into_iter().map(ListedInstance::from).collect();
+        Ok(InstanceList { count: instances.len(), instances, next_cursor: page.next_cursor })
     }
 }

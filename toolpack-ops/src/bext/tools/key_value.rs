@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::progress::with_progress;
-use super::{READ, WRITE};
 use crate::bext::engine::{
     AppName, AppRef, Cursor, Deleted, Engines, InstanceId, Key, KeyPrefix, KeyValueText, ListKeys, PageSize,
     SetKey, Timestamp, Ttl,
 };
+use crate::bext::scopes;
 
 /// Reads the value of one key of an app.
 ///
@@ -44,7 +44,7 @@ pub struct KvValue {
 impl Tool<Engines> for KvGet {
     const NAME: &'static str = "kv_get";
     const ANNOTATIONS: Annotations = Annotations::read_only();
-    const SCOPES: &'static [&'static str] = READ;
+    const SCOPES: &'static [&'static str] = &[scopes::READ];
     type Output = KvValue;
 
     fn about(about: About) -> About {
@@ -95,7 +95,7 @@ pub struct KvWritten {
 impl Tool<Engines> for KvSet {
     const NAME: &'static str = "kv_set";
     const ANNOTATIONS: Annotations = Annotations::write().idempotent();
-    const SCOPES: &'static [&'static str] = WRITE;
+    const SCOPES: &'static [&'static str] = &[scopes::WRITE];
     type Output = KvWritten;
 
     fn about(about: About) -> About {
@@ -127,7 +127,7 @@ pub struct KvDelete {
 impl Tool<Engines> for KvDelete {
     const NAME: &'static str = "kv_delete";
     const ANNOTATIONS: Annotations = Annotations::destructive().idempotent();
-    const SCOPES: &'static [&'static str] = WRITE;
+    const SCOPES: &'static [&'static str] = &[scopes::WRITE];
     type Output = Deleted;
 
     fn about(about: About) -> About {
@@ -176,7 +176,7 @@ pub struct KeyList {
 impl Tool<Engines> for KvList {
     const NAME: &'static str = "kv_list";
     const ANNOTATIONS: Annotations = Annotations::read_only();
-    const SCOPES: &'static [&'static str] = READ;
+    const SCOPES: &'static [&'static str] = &[scopes::READ];
     type Output = KeyList;
 
     fn about(about: About) -> About {

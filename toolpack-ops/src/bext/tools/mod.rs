@@ -9,12 +9,6 @@ mod key_value;
 mod progress;
 mod sql;
 
-pub use instances::{InstanceList, ListInstances};
+pub use instances::{InstanceList, ListInstances, ListedInstance};
 pub use key_value::{KeyList, KvDelete, KvGet, KvList, KvSet, KvValue, KvWritten};
-pub use sql::{DbExecute, DbQuery};
-
-/// May look at instances and their data.
-const READ: &[&str] = &["bext:read"];
-
-/// May change the data of apps.
-const WRITE: &[&str] = &["bext:write"];
+pub use sql::{DbExecute, DbQuery, Executed};

@@ -2,11 +2,11 @@
 
 use mcp_core::{About, Annotations, Call, Tool, ToolError};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::progress::with_progress;
-use super::{READ, WRITE};
-use crate::bext::engine::{AppName, AppRef, Changes, Engines, InstanceId, Param, Rows, Statement};
+use crate::bext::engine::{AppName, AppRef, Engines, InstanceId, Param, Rows, Statement};
+use crate::bext::scopes;
 
 /// Runs one read-only SQL statement on an app's SQLite database and returns its rows.
 ///
@@ -35,7 +35,7 @@ pub struct DbQuery {
 impl Tool<Engines> for DbQuery {
     const NAME: &'static str = "db_query";
     const ANNOTATIONS: Annotations = Annotations::read_only();
-    const SCOPES: &'static [&'static str] = READ;
+    const SCOPES: &'static [&'static str] = &[scopes::READ];
     type Output = Rows;
 
     fn about(about: About) -> About {
@@ -73,19 +73,32 @@ pub struct DbExecute {
     pub params: Vec<Param>,
 }
 
+/// What a writing statement did.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Executed {
+    /// How many rows the statement itself inserted, updated or deleted; those of triggers and cascades are not counted.
+    /// 0 for statements such as CREATE.
+    pub changes: u64,
+    /// The rowid of the last row that the statement itself inserted; 0 if it inserted none, or into a table without
+    /// rowids.
+    // Callers rely on it being there; 0 is SQLite's own word for none.
+    pub last_insert_id: i64,
+}
+
 impl Tool<Engines> for DbExecute {
     const NAME: &'static str = "db_execute";
     const ANNOTATIONS: Annotations = Annotations::destructive();
-    const SCOPES: &'static [&'static str] = WRITE;
-    type Output = Changes;
+    const SCOPES: &'static [&'static str] = &[scopes::WRITE];
+    type Output = Executed;
 
     fn about(about: About) -> About {
         about.title("Change a database")
     }
 
-    async fn call(self, engines: &Engines, call: &Call) -> Result<Changes, ToolError> {
+    async fn call(self, engines: &Engines, call: &Call) -> Result<Executed, ToolError> {
         let app = AppRef::new(self.instance_id, self.app);
         let statement = Statement::new(self.sql).with_params(self.params);
-        with_progress(call, engines.database.execute(&app, statement)).await
+        let done = with_progress(call, engines.database.execute(&app, statement)).await?;
+        Ok(Executed { changes: done.changes, last_insert_id: done.last_insert_id.unwrap_or(0) })
     }
 }

@@ -15,6 +15,7 @@ async fn instances_are_listed_with_their_health() {
         let instance = json!({
             "id": "local",
             "name": "local",
+            "url": "",
             "status": "healthy",
             "last_checked_at": "2026-01-01T00:00:00Z",
             "version": env!("CARGO_PKG_VERSION"),
@@ -28,20 +29,21 @@ async fn instances_are_listed_with_their_health() {
 #[tokio::test]
 async fn instances_come_in_pages() {
     let bench = Bench::new(Revision::V2026_07_28).await;
-    let rows = ["c", "a", "b"].map(|id| format!("[[instance]]\nid = \"{id}\"\n")).concat();
+    let row = |id| format!("[[instance]]\nid = \"{id}\"\nurl = \"http://{id}.example:3000\"\n");
+    let rows = ["c", "a", "b"].map(row).concat();
     std::fs::write(bench.directory.path().join("instances.toml"), rows).unwrap();
     let mut seen = Vec::new();
     let mut arguments = json!({ "limit": 2 });
     loop {
         let page = bench.get("list_instances", arguments.clone()).await;
         assert_eq!(page["count"], page["instances"].as_array().unwrap().len());
-        seen.extend(page["instances"].as_array().unwrap().iter().map(|instance| instance["id"].clone()));
+        seen.extend(page["instances"].as_array().unwrap().iter().map(|instance| instance["url"].clone()));
         match page.get("next_cursor") {
             Some(cursor) => arguments["cursor"] = cursor.clone(),
             None => break,
         }
     }
-    assert_eq!(seen, ["a", "b", "c"]);
+    assert_eq!(seen, ["a", "b", "c"].map(|id| format!("http://{id}.example:3000")));
 }
 
 #[tokio::test]
@@ -51,7 +53,7 @@ async fn a_table_is_made_filled_and_read() {
         let app = "shop";
         let create =
             json!({ "app": app, "sql": "CREATE TABLE users (id INTEGER PRIMARY KEY, name, age, vip, note)" });
-        assert_eq!(bench.get("db_execute", create).await, json!({ "changes": 0 }));
+        assert_eq!(bench.get("db_execute", create).await, json!({ "changes": 0, "last_insert_id": 0 }));
 
         let sql = "INSERT INTO users (name, age, vip, note) VALUES (?1, ?2, ?3, ?4), (?5, 2.5, 0, x'00ff')";
         let params = json!([

@@ -1,73 +1,10 @@
-//! The public face of each tool: a committed snapshot, the facts it must state, and rules over all of them.
+//! The public face of each tool: a committed snapshot, and rules over all of them. What each must state is in
+//! `contract`.
 
-use mcp_core::{Revision, Tool};
+use mcp_core::Revision;
 use serde_json::{Value, json};
-use toolpack_ops::bext::engine::Engines;
-use toolpack_ops::bext::tools::{DbExecute, DbQuery, KvDelete, KvGet, KvList, KvSet, ListInstances};
 
 use super::Bench;
-
-/// What callers rely on, whatever the types say. A name with `?` may be left out.
-struct Face {
-    name: &'static str,
-    /// Read-only, destructive, idempotent, open-world.
-    annotations: [bool; 4],
-    scopes: &'static [&'static str],
-    arguments: &'static [&'static str],
-    answer: &'static [&'static str],
-}
-
-const FACES: [Face; 7] = [
-    Face {
-        name: "db_execute",
-        annotations: [false, true, false, false],
-        scopes: &["bext:write"],
-        arguments: &["app?", "instance_id", "params?", "sql"],
-        answer: &["changes", "last_insert_id?"],
-    },
-    Face {
-        name: "db_query",
-        annotations: [true, false, true, false],
-        scopes: &["bext:read"],
-        arguments: &["app?", "instance_id", "params?", "sql"],
-        answer: &["columns", "row_count", "rows", "truncated"],
-    },
-    Face {
-        name: "kv_delete",
-        annotations: [false, true, true, false],
-        scopes: &["bext:write"],
-        arguments: &["app?", "instance_id", "key"],
-        answer: &["deleted"],
-    },
-    Face {
-        name: "kv_get",
-        annotations: [true, false, true, false],
-        scopes: &["bext:read"],
-        arguments: &["app?", "instance_id", "key"],
-        answer: &["expires_at?", "found", "key", "value?"],
-    },
-    Face {
-        name: "kv_list",
-        annotations: [true, false, true, false],
-        scopes: &["bext:read"],
-        arguments: &["app?", "cursor?", "instance_id", "limit?", "prefix?"],
-        answer: &["count", "keys", "next_cursor?"],
-    },
-    Face {
-        name: "kv_set",
-        annotations: [false, false, true, false],
-        scopes: &["bext:write"],
-        arguments: &["app?", "instance_id", "key", "ttl?", "value"],
-        answer: &["expires_at?", "key", "set"],
-    },
-    Face {
-        name: "list_instances",
-        annotations: [true, false, true, false],
-        scopes: &["bext:read"],
-        arguments: &["cursor?", "limit?"],
-        answer: &["count", "instances", "next_cursor?"],
-    },
-];
 
 #[tokio::test]
 async fn faces_are_as_committed() {
@@ -81,44 +18,6 @@ async fn faces_are_as_committed() {
             insta::assert_json_snapshot!(name, tool);
         }
     });
-}
-
-#[tokio::test]
-async fn tools_state_what_callers_rely_on() {
-    for revision in Revision::ALL {
-        let tools = Bench::new(revision).await.client.list_tools().await;
-        assert_eq!(tools.len(), FACES.len());
-        for (tool, face) in tools.iter().zip(FACES) {
-            assert_eq!(tool["name"], face.name);
-            let [read_only, destructive, idempotent, open_world] = face.annotations;
-            let annotations = json!({
-                "readOnlyHint": read_only,
-                "destructiveHint": destructive,
-                "idempotentHint": idempotent,
-                "openWorldHint": open_world,
-            });
-            assert_eq!(tool["annotations"], annotations, "{}", face.name);
-            assert_eq!(members(&tool["inputSchema"]), face.arguments, "{}", face.name);
-            assert_eq!(members(&tool["outputSchema"]), face.answer, "{}", face.name);
-        }
-    }
-}
-
-#[test]
-fn tools_state_their_scopes() {
-    fn scopes<T: Tool<Engines>>() -> (&'static str, &'static [&'static str]) {
-        (T::NAME, T::SCOPES)
-    }
-    let stated = [
-        scopes::<DbExecute>(),
-        scopes::<DbQuery>(),
-        scopes::<KvDelete>(),
-        scopes::<KvGet>(),
-        scopes::<KvList>(),
-        scopes::<KvSet>(),
-        scopes::<ListInstances>(),
-    ];
-    assert_eq!(stated, FACES.map(|face| (face.name, face.scopes)));
 }
 
 #[tokio::test]
@@ -177,15 +76,4 @@ fn allows_null(schema: &Value) -> bool {
 fn says_what_absent_means(property: &Value) -> bool {
     let text = property["description"].as_str().unwrap_or_default();
     text.contains("default") || text.contains("when absent")
-}
-
-/// The names of an object's members, in order, those that may be left out with `?`.
-fn members(schema: &Value) -> Vec<String> {
-    let required = schema["required"].as_array().cloned().unwrap_or_default();
-    let names = schema["properties"].as_object().unwrap().keys();
-    let mut members: Vec<String> = names
-        .map(|name| if required.contains(&json!(name)) { name.clone() } else { format!("{name}?") })
-        .collect();
-    members.sort();
-    members
 }

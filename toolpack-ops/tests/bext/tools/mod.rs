@@ -19,14 +19,14 @@ mod refusals;
 mod waiting;
 
 /// A client of the pack's tools over a directory of its own.
-struct Bench {
-    client: Client,
+pub(super) struct Bench {
+    pub(super) client: Client,
     clock: Arc<Hand>,
     directory: TempDir,
 }
 
 impl Bench {
-    async fn new(revision: Revision) -> Self {
+    pub(super) async fn new(revision: Revision) -> Self {
         Self::with(revision, EmbeddedConfig::default()).await
     }
 

@@ -75,6 +75,7 @@ impl Embedded {
         InstanceStatus {
             id: instance.id,
             name: instance.name,
+            url: instance.url,
             status,
             last_checked_at: self.shared.clock.now(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),

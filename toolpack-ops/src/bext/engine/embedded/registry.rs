@@ -4,6 +4,7 @@
 //! [[instance]]
 //! id = "local"
 //! name = "local" # optional
+//! url = "http://127.0.0.1:3000" # optional: where its gateway answers, without user info
 //! ```
 
 use std::fs::File;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 
 use super::files;
-use crate::bext::engine::{Instance, InstanceId};
+use crate::bext::engine::{Instance, InstanceId, InstanceUrl};
 use crate::error::{Error, ErrorKind};
 
 const FIRST: &str = "# The instances of this directory; the data of one lies in instances/ID/.\n\n[[instance]]\nid = \"local\"\n";
@@ -40,6 +41,7 @@ struct Document {
 struct Row {
     id: InstanceId,
     name: Option<String>,
+    url: Option<InstanceUrl>,
 }
 
 impl Registry {
@@ -86,7 +88,11 @@ fn parse(text: &str) -> Result<Vec<Instance>, Error> {
     let mut instances: Vec<Instance> = document
         .instance
         .into_iter()
-        .map(|row| Instance { name: row.name.unwrap_or_else(|| row.id.to_string()), id: row.id })
+        .map(|row| Instance {
+            name: row.name.unwrap_or_else(|| row.id.to_string()),
+            id: row.id,
+            url: row.url,
+        })
         .collect();
     instances.sort_by(|a, b| a.id.cmp(&b.id));
     match instances.windows(2).find(|pair| pair[0].id == pair[1].id) {
@@ -139,7 +145,8 @@ mod tests {
             "[[instance]]",
             "[[instance]]\nid = \"../x\"",
             "x = 1",
-            "[[instance]]\nid=\"a\"\nurl=\"b\"",
+            "[[instance]]\nid=\"a\"\naddress=\"b\"",
+            "[[instance]]\nid=\"a\"\nurl=\"http://admin:secret@a\"",
             "\0",
         ] {
             assert_eq!(parse(bad).unwrap_err().code(), "registry_invalid", "{bad:?}");
