@@ -20,7 +20,7 @@ use std::{
 
 use tokio::runtime::Builder;
 use toolpack::{
-    Server,
+    PackOptions, Server,
     bext::{
         self,
         engine::{
@@ -28,7 +28,7 @@ use toolpack::{
             embedded::{Embedded, EmbeddedConfig},
         },
     },
-    http::HttpServer,
+    http::Http,
     stdio,
 };
 
@@ -86,7 +86,7 @@ fn serve_http(address: &str, args: Args) -> Result<(), Box<dyn Error>> {
     log_to_stderr(args.verbose);
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let http = HttpServer::bind(server(args.data).await?, address).await?;
+        let http = Http::new().without_auth().bind(server(args.data).await?, address).await?;
         tell(&format!("listening on {}", http.url()));
         http.run().await?;
         Ok(())
@@ -101,7 +101,7 @@ async fn server(data: PathBuf) -> Result<Server, Box<dyn Error>> {
         .title("bext companion")
         .description("Instances of bext, and the databases and keys of their apps")
         .instructions(INSTRUCTIONS);
-    Ok(bext::tools(server, Engines::of(engine)))
+    Ok(server.pack(bext::pack(Engines::of(engine)), PackOptions::new()))
 }
 
 /// Without keys whoever reaches the server may call every tool, so nobody but this machine reaches it.

@@ -7,10 +7,10 @@ use crate::protocol::JsonObject;
 /// Who makes a request; cheap to clone.
 ///
 /// What a principal was granted is held against a call by the server's [`Policy`](crate::Policy) and nowhere else.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal(Arc<Inner>);
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Inner {
     kind: PrincipalKind,
     subject: String,
@@ -81,7 +81,7 @@ impl Grants {
 }
 
 /// Claims of a token, which may say more of a person than a log should.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Claims(JsonObject);
 
 impl std::fmt::Debug for Claims {

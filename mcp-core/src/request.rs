@@ -6,7 +6,6 @@ use crate::{
     call::Call,
     catalog::List,
     completion::{Completing, Completion},
-    failure::Failure,
     prompt::Messages,
     protocol::{
         JsonObject,
@@ -14,7 +13,7 @@ use crate::{
         method,
         params::{Params, Reference, SubscriptionFilter, string_arguments},
     },
-    questions::{InputRequired, RoundEnd},
+    questions::InputRequired,
     resource::ReadReply,
     tool::ToolReply,
 };
@@ -185,18 +184,12 @@ impl Outcome {
         matches!(self.0, OutcomeKind::InputRequired(_))
     }
 
+    pub(crate) fn input_required(questions: InputRequired) -> Self {
+        Self(OutcomeKind::InputRequired(Box::new(questions)))
+    }
+
     pub(crate) fn complete(reply: Reply) -> Self {
         Self(OutcomeKind::Complete(reply))
-    }
-}
-
-impl From<RoundEnd> for Outcome {
-    fn from(end: RoundEnd) -> Self {
-        match end {
-            RoundEnd::Asks(questions) => Self(OutcomeKind::InputRequired(Box::new(questions))),
-            RoundEnd::Failed(Failure::Rpc(error)) => Self::error(error),
-            RoundEnd::Failed(Failure::Tool(error)) => Self::complete(Reply::Tool(error.into())),
-        }
     }
 }
 

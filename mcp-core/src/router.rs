@@ -17,6 +17,7 @@ use crate::{
     catalog::{Audience, Catalog, List, assemble},
     completion::Completing,
     endpoint::Core,
+    failure::Failure,
     guards::Doing,
     hub::Change,
     policy::Denied,
@@ -28,7 +29,7 @@ use crate::{
         notification::notification,
         params::{Reference, SubscriptionFilter},
     },
-    questions::Subject,
+    questions::{RoundEnd, Subject},
     request::{Operation, Outcome, Reply, Request},
     request_error::RequestError,
     tool::{CallFuture, ToolReply},
@@ -125,6 +126,7 @@ impl Future for Routed {
     type Output = Result<Outcome, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let is_tool = matches!(&*self, Self::Tool { .. });
         let (polled, call) = match &mut *self {
             // Polled again after it was done, which no executor does: pending for ever harms nobody.
             Self::Ready(outcome) => {
@@ -136,7 +138,17 @@ impl Future for Routed {
         match polled {
             Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
             // It waits, be it for an answer that only a further request can bring.
-            Poll::Pending => call.poll_round_end(cx).map(|end| Ok(Outcome::from(end))),
+            Poll::Pending => call.poll_round_end(cx).map(|end| {
+                Ok(match end {
+                    RoundEnd::Asks(questions) => Outcome::input_required(questions),
+                    RoundEnd::Failed(Failure::Rpc(error)) => Outcome::error(error),
+                    RoundEnd::Failed(Failure::Tool(error)) if is_tool => settled(Err(error)),
+                    // A resource or a prompt has no other way to fail.
+                    RoundEnd::Failed(Failure::Tool(error)) => {
+                        Outcome::error(RequestError::from(error).into_rpc(""))
+                    }
+                })
+            }),
         }
     }
 }

@@ -10,6 +10,7 @@ mod harness;
 mod hostile;
 mod layers;
 mod lists;
+mod questions;
 mod registration;
 mod resources;
 mod schema_types;

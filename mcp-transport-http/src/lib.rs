@@ -16,7 +16,8 @@
 //! `localhost` and loopback addresses only, by `Host` and, where there is one, `Origin`: so that no web page can
 //! reach a server on its reader's machine (DNS rebinding). Both are opened up by name: see [`Http`]. There is no
 //! authentication in this crate yet; a layer in front may put a [`Principal`](mcp_core::Principal) into the
-//! request's extensions.
+//! request's extensions. Whoever comes without one is granted nothing, so that tools which state scopes are refused,
+//! unless [`Http::without_auth`] says otherwise.
 //!
 //! **Answers** are JSON, in one write, unless the request has something to say before it ends (progress, log
 //! messages, a subscription): then they are an event stream. A client that goes away cancels its request.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use mcp_core::IntoEndpoint;
+use mcp_core::{IntoEndpoint, Principal};
 
 use crate::{HttpServer, HttpService, ServeError};
 
@@ -20,6 +20,7 @@ pub struct Http {
     pub(crate) hosts: BTreeSet<String>,
     pub(crate) origins: BTreeSet<String>,
     pub(crate) beyond_loopback: bool,
+    pub(crate) stranger: Principal,
 }
 
 impl Default for Http {
@@ -36,6 +37,7 @@ impl Default for Http {
             hosts: BTreeSet::new(),
             origins: BTreeSet::new(),
             beyond_loopback: false,
+            stranger: Principal::anonymous(),
         }
     }
 }
@@ -125,10 +127,19 @@ impl Http {
     }
 
     /// Lets [`HttpServer`] listen on addresses that other machines can reach. Without a layer that authenticates,
-    /// whoever reaches it may call every tool.
+    /// whoever reaches it may call every tool that states no scopes.
     #[must_use]
     pub fn listen_beyond_loopback(mut self) -> Self {
         self.beyond_loopback = true;
+        self
+    }
+
+    /// Lets whoever shows no credentials do all that the server can: every scope and every tenant is theirs. Without
+    /// it, and without a layer in front that puts a [`Principal`] into the request's extensions, a tool that states
+    /// scopes is refused to everybody.
+    #[must_use]
+    pub fn without_auth(mut self) -> Self {
+        self.stranger = Principal::anonymous().with_every_scope().with_every_tenant();
         self
     }
 

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use mcp_core::{
-    AnswerStatus, BuildError, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, Principal, RpcError, Running, Signal,
+    AnswerStatus, BuildError, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, RpcError, Running, Signal,
     Step,
 };
 use serde_json::json;
@@ -87,7 +87,7 @@ impl HttpService {
             Ok(message) => message,
             Err(response) => return *response,
         };
-        let principal = parts.extensions.get::<Principal>().cloned().unwrap_or_else(Principal::anonymous);
+        let principal = parts.extensions.get().unwrap_or(&shared.options.stranger).clone();
         let exchange =
             shared.endpoint.exchange(&message, mirror::read(&parts.headers), principal, &shared.closing);
         drop(message);

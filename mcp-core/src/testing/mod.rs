@@ -180,6 +180,11 @@ impl Client {
         self.link.send(json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string());
     }
 
+    /// Sends a message as it is, such as the answer to a question that was left open.
+    pub fn send(&self, message: Value) {
+        self.link.send(message.to_string());
+    }
+
     /// The next message that belongs to no request of this client's: changes of lists and resources in a handshake
     /// session, and questions of the server's that were left open.
     pub async fn notification(&self) -> Value {

@@ -7,10 +7,11 @@
 //! | `kv_get`, `kv_list` | a key, and the keys of a prefix | `bext:read` |
 //! | `kv_set`, `kv_delete` | writes and deletes a key | `bext:write` |
 //!
-//! [`tools`](fn@tools) puts them on a server, beside whatever else it has:
+//! [`pack`] takes them into a server, beside whatever else it has; [`PackOptions`](mcp_core::PackOptions) says which of
+//! them, and under which names:
 //!
 //! ```
-//! use mcp_core::{Server, testing::Client};
+//! use mcp_core::{PackOptions, Server, testing::Client};
 //! use serde_json::json;
 //! use toolpack_ops::bext;
 //! use toolpack_ops::bext::engine::Engines;
@@ -21,7 +22,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let directory = directory.path();
 //! let engine = Embedded::open(directory, EmbeddedConfig::default()).await?;
-//! let server = bext::tools(Server::new("shop", "1.0.0"), Engines::of(engine));
+//! let server = Server::new("shop", "1.0.0").pack(bext::pack(Engines::of(engine)), PackOptions::new());
 //!
 //! let client = Client::new(server).await;
 //! let set = json!({"instance_id": "local", "key": "greeting", "value": "hello"});
@@ -39,21 +40,32 @@ pub mod tools;
 
 use std::sync::Arc;
 
-use mcp_core::{Server, tool};
+use mcp_core::{Pack, Server};
 
 use self::engine::Engines;
 use self::tools::{DbExecute, DbQuery, KvDelete, KvGet, KvList, KvSet, ListInstances};
 
-/// Registers every tool of the pack, over these engines. What is registered after goes over the server's own state,
-/// as before.
-pub fn tools<S: Send + Sync + 'static>(server: Server<S>, engines: impl Into<Arc<Engines>>) -> Server<S> {
-    let engines = engines.into();
-    server
-        .add(tool::<ListInstances, _>(engines.clone()))
-        .add(tool::<DbQuery, _>(engines.clone()))
-        .add(tool::<DbExecute, _>(engines.clone()))
-        .add(tool::<KvGet, _>(engines.clone()))
-        .add(tool::<KvSet, _>(engines.clone()))
-        .add(tool::<KvDelete, _>(engines.clone()))
-        .add(tool::<KvList, _>(engines))
+/// The pack over these engines.
+pub fn pack(engines: impl Into<Arc<Engines>>) -> Bext {
+    Bext { engines: engines.into() }
+}
+
+/// See [`pack`].
+#[derive(Clone, Debug)]
+pub struct Bext {
+    engines: Arc<Engines>,
+}
+
+impl Pack for Bext {
+    fn add_to<S: Send + Sync + 'static>(self, server: Server<S>) -> Server<S> {
+        server.with(self.engines, |bext| {
+            bext.tool::<ListInstances>()
+                .tool::<DbQuery>()
+                .tool::<DbExecute>()
+                .tool::<KvGet>()
+                .tool::<KvSet>()
+                .tool::<KvDelete>()
+                .tool::<KvList>()
+        })
+    }
 }

@@ -68,6 +68,13 @@ impl Engines {
         Self { instances: engine.clone(), database: engine.clone(), key_value: engine }
     }
 
+    /// Another engine for the instances.
+    #[must_use]
+    pub fn with_instances(mut self, instances: Arc<dyn Instances>) -> Self {
+        self.instances = instances;
+        self
+    }
+
     /// Another engine for the databases.
     #[must_use]
     pub fn with_database(mut self, database: Arc<dyn Database>) -> Self {

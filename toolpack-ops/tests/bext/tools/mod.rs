@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mcp_core::testing::{CallReply, Client};
-use mcp_core::{Revision, Server};
+use mcp_core::{PackOptions, Revision, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use toolpack_ops::bext;
@@ -34,7 +34,7 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::<Hand>::default();
         let engine = Embedded::open_with_clock(directory.path(), config, clock.clone()).await.unwrap();
-        let server = bext::tools(Server::new("test", "1.0.0"), Engines::of(engine));
+        let server = Server::new("test", "1.0.0").pack(bext::pack(Engines::of(engine)), PackOptions::new());
         Self { client: Client::with_revision(server, revision).await, clock, directory }
     }
 

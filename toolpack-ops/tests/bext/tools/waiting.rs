@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_core::testing::Client;
-use mcp_core::{Revision, Server};
+use mcp_core::{PackOptions, Revision, Server};
 use serde_json::{Value, json};
 use toolpack_ops::Error;
 use toolpack_ops::bext;
@@ -38,7 +38,7 @@ async fn each_second_is_reported() {
     // Time stands still, and goes on by itself when there is nothing else to do.
     tokio::time::pause();
     for revision in Revision::ALL {
-        let server = bext::tools(Server::new("test", "1.0.0"), engines.clone());
+        let server = Server::new("test", "1.0.0").pack(bext::pack(engines.clone()), PackOptions::new());
         let client = Client::with_revision(server, revision).await;
         for tool in ["db_query", "db_execute"] {
             let reply = client.call(tool, json!({ "instance_id": "local", "sql": "" })).await;
