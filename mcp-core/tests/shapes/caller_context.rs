@@ -1,0 +1,1 @@
+//! Context that a caller chooses and finds again, with no session to keep it in.

@@ -1,0 +1,1 @@
+//! Documents: found by their words, read by topic, a page at a time.

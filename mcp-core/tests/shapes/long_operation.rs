@@ -1,0 +1,1 @@
+//! A long operation: it reports its steps, and is undone where it is cancelled.

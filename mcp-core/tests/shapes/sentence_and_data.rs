@@ -1,0 +1,1 @@
+//! A sentence for people before the data, in every form of result that the revisions know.
