@@ -3,7 +3,6 @@
 mod arguments;
 mod compiled;
 mod explain;
-mod form;
 mod mirrored;
 mod normalize;
 mod raw;
@@ -17,7 +16,6 @@ use serde_json::Value;
 pub(crate) use self::{
     arguments::ArgumentSchema,
     explain::nearest,
-    form::FormSchema,
     mirrored::MirroredParams,
     normalize::make_integral,
     raw::{OutputSchema, RawSchema},
