@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::{explain, tagged};
+use super::{
+    explain::{self, Mistake},
+    tagged,
+};
 use crate::{protocol::JsonObject, tool_error::ToolError};
 
 /// How deep a value may nest where a choice refers back to itself. A validator tries every part of a choice, and in such
@@ -55,7 +58,12 @@ impl Compiled {
         if self.validator.is_valid(value) {
             return Ok(());
         }
-        Err(explain::invalid_arguments(&self.validator, value, &self.known))
+        Err(explain::invalid_arguments(&self.mistakes(value)))
+    }
+
+    /// What is wrong with a value; of many mistakes the first few.
+    fn mistakes(&self, value: &Value) -> Vec<Mistake> {
+        explain::mistakes(&self.validator, value, &self.known)
     }
 
     /// Holds any value against the schema; the first mistake, without the value.
