@@ -1,5 +1,6 @@
 //! A schema made ready to hold values against: in linear time, in bounded memory, and without fetching anything.
 
+use jsonschema::ValidationOptions;
 use serde_json::Value;
 
 use super::{
@@ -23,11 +24,20 @@ pub(super) struct Compiled {
 
 impl Compiled {
     pub(super) fn new(schema: &JsonObject) -> Result<Self, String> {
+        Self::build(schema, jsonschema::options())
+    }
+
+    /// One that holds texts against their formats as well, which JSON Schema leaves to whoever wants it.
+    pub(super) fn with_formats(schema: &JsonObject) -> Result<Self, String> {
+        Self::build(schema, jsonschema::options().should_validate_formats(true))
+    }
+
+    fn build(schema: &JsonObject, options: ValidationOptions<'_>) -> Result<Self, String> {
         const PATTERN_BYTES: usize = 1 << 20;
         let patterns =
             jsonschema::PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
         let rewritten = tagged::choose_by_tag(schema);
-        let validator = jsonschema::options()
+        let validator = options
             .offline()
             .with_pattern_options(patterns)
             .build(&rewritten)
@@ -62,7 +72,7 @@ impl Compiled {
     }
 
     /// What is wrong with a value; of many mistakes the first few.
-    fn mistakes(&self, value: &Value) -> Vec<Mistake> {
+    pub(super) fn mistakes(&self, value: &Value) -> Vec<Mistake> {
         explain::mistakes(&self.validator, value, &self.known)
     }
 
