@@ -1,10 +1,14 @@
 //! Schemas: generated from types in a form that assistants can use, and held against what is sent.
 
 mod arguments;
+mod choices;
 mod compiled;
 mod explain;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by questions"))]
+mod form;
 mod mirrored;
 mod normalize;
+mod primitive;
 mod raw;
 mod strings;
 mod tagged;
@@ -13,6 +17,8 @@ mod transform;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
+#[expect(unused_imports, reason = "used by questions")]
+pub(crate) use self::form::FormSchema;
 pub(crate) use self::{
     arguments::ArgumentSchema,
     explain::nearest,
