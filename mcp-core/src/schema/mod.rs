@@ -4,7 +4,6 @@ mod arguments;
 mod choices;
 mod compiled;
 mod explain;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by questions"))]
 mod form;
 mod mirrored;
 mod normalize;
@@ -17,11 +16,10 @@ mod transform;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
-#[expect(unused_imports, reason = "used by questions")]
-pub(crate) use self::form::FormSchema;
 pub(crate) use self::{
     arguments::ArgumentSchema,
     explain::nearest,
+    form::FormSchema,
     mirrored::MirroredParams,
     normalize::make_integral,
     raw::{OutputSchema, RawSchema},
