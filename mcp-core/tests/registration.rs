@@ -138,7 +138,8 @@ resource!(ByName { name }, "notes://note/{name}");
 resource!(NoSuchField { other }, "notes://{id}");
 resource!(NoSuchVariable { id, other }, "notes://{id}");
 resource!(NoScheme { id }, "{id}");
-resource!(Level3 { id }, "notes://a{?id}");
+resource!(Level4 { id }, "notes://a{?id*}");
+resource!(Adjacent { id, path }, "notes://{+path}{?id}");
 
 #[test]
 fn two_of_one_name_are_refused_and_both_are_named() {
@@ -165,7 +166,8 @@ fn templates_that_cannot_be_served_are_refused() {
         .resource::<NoSuchField>()
         .resource::<NoSuchVariable>()
         .resource::<NoScheme>()
-        .resource::<Level3>();
+        .resource::<Level4>()
+        .resource::<Adjacent>();
     insta::assert_snapshot!(problems(server).join("\n"));
 }
 

@@ -1,74 +1,75 @@
-//! URI templates of RFC 6570, level 1: literals and simple variables, matched rather than expanded.
+//! URI templates of RFC 6570, levels 1 to 3, matched rather than expanded.
+
+mod ambiguity;
+mod language;
+mod matching;
+mod operator;
+mod parse;
+mod percent;
+#[cfg(test)]
+mod properties;
+mod relation;
+mod search;
 
 use std::fmt;
 
-/// A parsed template, such as `bext://instance/{id}`.
+use self::parse::Part;
+pub use self::parse::TemplateError;
+use self::relation::Relation;
+
+/// A parsed template, such as `notes://note/{id}` or `notes://search{?text,limit}`.
 ///
-/// A variable stands for one or more characters other than `/`, `?` and `#`; percent-encoding is undone in its
-/// value. Two variables side by side are refused, since no match could tell where one ends.
+/// A URI matches if expanding the template with some values gives it (RFC 6570, section 3.2); the match gives these
+/// values back, with percent-encoding undone.
+///
+/// | Expression | Section | Text | Absent if undefined |
+/// |---|---|---|---|
+/// | `{x}`, `{x,y}` | 3.2.2 | `1`, `1,2` | no |
+/// | `{+x}`, `{+x,y}` | 3.2.3 | `a/b`, `a/b,2` | no |
+/// | `{#x}`, `{#x,y}` | 3.2.4 | `#a/b`, `#a/b,2` | yes |
+/// | `{.x,y}` | 3.2.5 | `.1.2` | yes |
+/// | `{/x,y}` | 3.2.6 | `/1/2` | yes |
+/// | `{;x,y}` | 3.2.7 | `;x=1;y=2` | yes |
+/// | `{?x,y}` | 3.2.8 | `?x=1&y=2` | yes |
+/// | `{&x,y}` | 3.2.9 | `&x=1&y=2` | yes |
+///
+/// - **Values.** Expansion encodes all but unreserved characters, or but these and reserved ones in `+` and `#`. Clients
+///   are less strict, so a match is too: `+` and `#` take every character; `?` and `&` take all but `?`, `#` and `&`;
+///   the others take all but `/`, `?`, `#`, `,`, `;` and `&`. Escapes are taken everywhere and undone, so that `%2F`
+///   gives a `/` even to `{x}`, and `{+path}` gives `../..` to whoever asks for it: **whether a value may be used as a
+///   path is for the author to check.**
+/// - **Absent variables.** What is not in the URI is not among the values. A named variable (`;`, `?`, `&`) may be
+///   absent alone; of the others the first ones are there: `{/x,y}` matches `/1` with `x`. `{x}` and `{+x}` take at
+///   least one character all in all, though a value of a list may be empty: `1,` matches `{x,y}`.
+/// - **Names.** Named variables come in any order, each at most once, and no others. Both `x` and `x=` give an empty
+///   value.
+/// - **Choice.** From left to right, each expression takes as little as it can: `1-2-3` matches `{x}-{y}` with `1` and
+///   `2-3`. So do the variables of one expression: `1,2,3` matches `{+x,y}` with `1` and `2,3`.
+/// - **Ambiguity.** Expressions side by side are refused if any text could be divided between them in two ways, since
+///   there is nothing to choose by. So `{x}{?y}` and `{?x}{&y}` are fine, and `{x}{y}`, `{x}{.y}` and `{+x}{/y}`
+///   are not, nor is `{+x}{?y}`: `+x` may hold all of `?y=1`.
+/// - **Literals.** What is not ASCII in them may be percent-encoded in the URI (section 3.1); all else is compared as
+///   it stands.
+///
+///
+/// Refused are the modifiers of level 4 (section 2.4), and a variable that stands there twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriTemplate {
     text: String,
-    /// The literal before the first variable.
-    head: String,
-    /// Each variable with the literal after it.
-    variables: Vec<(String, String)>,
+    parts: Vec<Part>,
 }
 
 /// The values of a template's variables, by name.
 pub type Variables = Vec<(String, String)>;
-
-/// Why a template was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// A brace without its partner.
-    #[error("unbalanced braces")]
-    Unbalanced,
-    /// An expression beyond level 1.
-    #[error("`{{{0}}}` is not a plain variable name (RFC 6570, level 1)")]
-    Expression(String),
-    /// A name used twice.
-    #[error("variable `{0}` stands there twice")]
-    Repeated(String),
-    /// Two variables with nothing between them.
-    #[error("nothing tells variable `{0}` from the one before it")]
-    Adjacent(String),
-    /// No scheme in front.
-    #[error("a URI begins with a literal scheme, such as `notes:`")]
-    NoScheme,
-}
 
 impl UriTemplate {
     /// Reads a template.
     ///
     /// # Errors
     ///
-    /// What is not a URI with simple variables, or could not be matched without guessing.
+    /// What is not a URI with expressions, or could not be matched without guessing.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let mut parts = text.split('{');
-        let head = parts.next().unwrap_or_default().to_owned();
-        let mut variables: Vec<(String, String)> = Vec::new();
-        for part in parts {
-            let (name, literal) = part.split_once('}').ok_or(TemplateError::Unbalanced)?;
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-            if name.is_empty() || !name.chars().all(is_name) {
-                return Err(TemplateError::Expression(name.to_owned()));
-            }
-            if variables.iter().any(|(known, _)| known == name) {
-                return Err(TemplateError::Repeated(name.to_owned()));
-            }
-            if variables.last().is_some_and(|(_, between)| between.is_empty()) {
-                return Err(TemplateError::Adjacent(name.to_owned()));
-            }
-            variables.push((name.to_owned(), literal.to_owned()));
-        }
-        if head.contains('}') || variables.iter().any(|(_, literal)| literal.contains('}')) {
-            return Err(TemplateError::Unbalanced);
-        }
-        if !has_scheme(&head) {
-            return Err(TemplateError::NoScheme);
-        }
-        Ok(Self { text: text.to_owned(), head, variables })
+        Ok(Self { text: text.to_owned(), parts: parse::parse(text)? })
     }
 
     /// The template as it was written.
@@ -78,139 +79,34 @@ impl UriTemplate {
 
     /// Whether there is no variable, so that exactly one URI matches.
     pub fn is_fixed(&self) -> bool {
-        self.variables.is_empty()
+        self.variables().next().is_none()
     }
 
     /// The names of the variables, in order.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
-        self.variables.iter().map(|(name, _)| name.as_str())
+        parse::names(&self.parts)
     }
 
-    /// The values of the variables if `uri` is of this form, by name.
-    pub fn match_uri(&self, uri: &str) -> Option<Variables> {
-        let mut rest = uri.strip_prefix(&self.head)?;
-        let mut values = Vec::with_capacity(self.variables.len());
-        for (index, (name, literal)) in self.variables.iter().enumerate() {
-            let is_last = index + 1 == self.variables.len();
-            let end = match (is_last, literal.is_empty()) {
-                (true, true) => rest.len(),
-                (true, false) => rest.len().checked_sub(literal.len()).filter(|_| rest.ends_with(literal))?,
-                // The value holds at least one character, so the literal is looked for behind it.
-                (false, _) => {
-                    let first = rest.chars().next()?.len_utf8();
-                    first + rest[first..].find(literal)?
-                }
-            };
-            let value = &rest[..end];
-            if value.is_empty() || value.contains(['/', '?', '#']) {
-                return None;
-            }
-            values.push((name.clone(), percent_decode(value)?));
-            rest = &rest[end + literal.len()..];
-        }
-        rest.is_empty().then_some(values)
-    }
-
-    /// Whether both are the same but for the names of their variables: registration refuses such pairs.
+    /// The values of the variables if `uri` is of this form, by name; variables that are absent are left out.
     ///
-    /// Templates that have only some URIs in common may stand side by side, as `a://{x}` and `a://b-{y}` do: the one
-    /// that is literal for longer is tried first.
+    /// It takes time in proportion to the length of the URI and the size of the template, whatever the URI.
+    pub fn match_uri(&self, uri: &str) -> Option<Variables> {
+        matching::match_uri(&self.parts, uri)
+    }
+
+    /// Whether both match the same URIs: registration refuses such pairs.
     pub(crate) fn collides_with(&self, other: &Self) -> bool {
-        let shape = |template: &Self| {
-            let mut shape = vec![template.head.clone()];
-            shape.extend(template.variables.iter().map(|(_, literal)| literal.clone()));
-            shape
-        };
-        shape(self) == shape(other)
+        matches!(self.relation_to(other), Relation::Equal(_))
+    }
+
+    /// What the URIs of both have in common.
+    fn relation_to(&self, other: &Self) -> Relation {
+        relation::relation(&self.parts, &other.parts)
     }
 }
 
 impl fmt::Display for UriTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-/// Whether the text begins with a scheme and its colon (RFC 3986, section 3.1).
-fn has_scheme(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-    })
-}
-
-/// Undoes percent-encoding; `None` where what comes out is not UTF-8 or an escape is cut short.
-fn percent_decode(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let high = char::from(rest.next()?).to_digit(16)?;
-            let low = char::from(rest.next()?).to_digit(16)?;
-            bytes.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
-mod tests {
-    use super::*;
-
-    fn matched(template: &str, uri: &str) -> Option<Vec<String>> {
-        let values = UriTemplate::parse(template).unwrap().match_uri(uri)?;
-        Some(values.into_iter().map(|(_, value)| value).collect())
-    }
-
-    #[test]
-    fn variables_take_one_segment_and_are_decoded() {
-        assert_eq!(matched("a://b/{id}", "a://b/7"), Some(vec!["7".into()]));
-        assert_eq!(matched("a://b/{id}", "a://b/%C3%A9%20x"), Some(vec!["é x".into()]));
-        assert_eq!(matched("a://{x}/m/{y}.md", "a://1/m/2.3.md"), Some(vec!["1".into(), "2.3".into()]));
-        assert_eq!(matched("a://{x}-{y}", "a://1-2-3"), Some(vec!["1".into(), "2-3".into()]));
-        assert_eq!(matched("a://fixed", "a://fixed"), Some(vec![]));
-    }
-
-    #[test]
-    fn what_is_not_of_the_form_does_not_match() {
-        for uri in [
-            "a://b/",
-            "a://b/7/8",
-            "a://b/7?q",
-            "a://b/7#f",
-            "a://c/7",
-            "",
-            "a://b/%zz",
-            "a://b/%ff",
-            "a://b/%",
-        ] {
-            assert_eq!(matched("a://b/{id}", uri), None, "{uri}");
-        }
-        assert_eq!(matched("a://fixed", "a://fixed2"), None);
-        assert_eq!(matched("a://{x}.md", "a://.md"), None);
-    }
-
-    #[test]
-    fn templates_that_cannot_be_matched_are_refused() {
-        for text in [
-            "a://{",
-            "a://}",
-            "a://{}",
-            "a://{+x}",
-            "a://{x,y}",
-            "a://{x}{y}",
-            "a://{x}/{x}",
-            "{x}",
-            "x/{y}",
-            "",
-        ] {
-            assert!(UriTemplate::parse(text).is_err(), "{text}");
-        }
     }
 }
