@@ -164,7 +164,7 @@ fn list_page(
     call: Call,
 ) -> Result<Routed, RpcError> {
     let invalid = || RpcError::invalid_params("Invalid cursor; begin again without one");
-    if list == List::Resources && !catalog.templates().is_empty() {
+    if list == List::Resources && catalog.has_templates() {
         let after =
             cursor.map(|cursor| crate::catalog::decode_cursor(cursor).ok_or_else(invalid)).transpose()?;
         return Ok(Routed::later(async move { list_resources(&catalog, after, call).await }));

@@ -15,7 +15,7 @@ use std::fmt;
 
 use self::parse::Part;
 pub use self::parse::TemplateError;
-use self::relation::Relation;
+pub(crate) use self::relation::Relation;
 
 /// A parsed template, such as `notes://note/{id}` or `notes://search{?text,limit}`.
 ///
@@ -51,6 +51,9 @@ use self::relation::Relation;
 /// - **Literals.** What is not ASCII in them may be percent-encoded in the URI (section 3.1); all else is compared as
 ///   it stands.
 ///
+/// - **Several templates.** A server reads the fixed resource of a URI first, then the narrowest template that matches.
+///   Registration refuses two templates that match the same URIs, or of which each matches URIs that the other does not
+///   and some that it does; and two that it cannot compare, as may be with more than ten named variables in both.
 ///
 /// Refused are the modifiers of level 4 (section 2.4), and a variable that stands there twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,13 +97,8 @@ impl UriTemplate {
         matching::match_uri(&self.parts, uri)
     }
 
-    /// Whether both match the same URIs: registration refuses such pairs.
-    pub(crate) fn collides_with(&self, other: &Self) -> bool {
-        matches!(self.relation_to(other), Relation::Equal(_))
-    }
-
     /// What the URIs of both have in common.
-    fn relation_to(&self, other: &Self) -> Relation {
+    pub(crate) fn relation_to(&self, other: &Self) -> Relation {
         relation::relation(&self.parts, &other.parts)
     }
 }
