@@ -50,7 +50,6 @@ pub(crate) use self::relation::Relation;
 ///   are not, nor is `{+x}{?y}`: `+x` may hold all of `?y=1`.
 /// - **Literals.** What is not ASCII in them may be percent-encoded in the URI (section 3.1); all else is compared as
 ///   it stands.
-///
 /// - **Several templates.** A server reads the fixed resource of a URI first, then the narrowest template that matches.
 ///   Registration refuses two templates that match the same URIs, or of which each matches URIs that the other does not
 ///   and some that it does; and two that it cannot compare, as may be with more than ten named variables in both.
