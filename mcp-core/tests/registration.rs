@@ -138,7 +138,11 @@ resource!(ByName { name }, "notes://note/{name}");
 resource!(NoSuchField { other }, "notes://{id}");
 resource!(NoSuchVariable { id, other }, "notes://{id}");
 resource!(NoScheme { id }, "{id}");
-resource!(Level3 { id }, "notes://a{?id}");
+resource!(Level4 { id }, "notes://a{?id*}");
+resource!(Adjacent { id, path }, "notes://{+path}{?id}");
+resource!(Dashed { id }, "notes://note/a-{id}");
+resource!(Ending { id }, "notes://note/{id}-z");
+resource!(Anything { path }, "notes://{+path}");
 
 #[test]
 fn two_of_one_name_are_refused_and_both_are_named() {
@@ -165,8 +169,24 @@ fn templates_that_cannot_be_served_are_refused() {
         .resource::<NoSuchField>()
         .resource::<NoSuchVariable>()
         .resource::<NoScheme>()
-        .resource::<Level3>();
+        .resource::<Level4>()
+        .resource::<Adjacent>();
     insta::assert_snapshot!(problems(server).join("\n"));
+}
+
+#[test]
+fn templates_of_which_neither_is_narrower_are_refused() {
+    let refused = problems(server().resource::<Dashed>().resource::<Ending>());
+    assert_eq!(
+        refused,
+        [
+            "resource `notes://note/{id}-z`: `notes://note/a-z` would match `notes://note/a-{id}` as well, and neither of \
+          the two is a special case of the other"
+        ]
+    );
+    // Whatever the order, narrower ones may stand beside wider ones, and a fixed one beside any.
+    let server = server().resource::<Anything>().resource::<Dashed>().resource::<ById>().resource::<Fixed>();
+    assert!(problems(server).is_empty());
 }
 
 /// Fields that text cannot say.

@@ -1,10 +1,12 @@
 //! The catalog: everything that is registered, as an immutable snapshot that is replaced as a whole.
 
 mod pages;
+mod templates;
 
 use std::{collections::HashMap, sync::Arc};
 
 pub(crate) use self::pages::{Audience, PageSettings, Pages, assemble, decode_cursor, encode};
+use self::templates::Templates;
 use crate::{
     build::Problem,
     entry::{Entry, EntryKind},
@@ -47,7 +49,7 @@ pub(crate) struct Registry {
     tools: HashMap<String, Arc<ToolEntry>>,
     prompts: HashMap<String, Arc<PromptEntry>>,
     resources: HashMap<String, Arc<ResourceEntry>>,
-    templates: Vec<Arc<ResourceEntry>>,
+    templates: Templates,
 }
 
 impl Registry {
@@ -69,20 +71,7 @@ impl Registry {
                 let label = |resource: &ResourceEntry| Some(resource.definition().name);
                 insert(&mut self.resources, uri, Arc::from(resource), "resource", label)
             }
-            EntryKind::Resource(resource) => {
-                let known =
-                    self.templates.iter().find(|known| known.template.collides_with(&resource.template));
-                if let Some(known) = known {
-                    let subject = format!("resource `{}`", resource.template);
-                    return Err(Problem::new(
-                        subject,
-                        format!("matches the same URIs as `{}`, which is there already", known.template),
-                    ));
-                }
-                self.templates.push(Arc::from(resource));
-                self.templates.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
-                Ok(())
-            }
+            EntryKind::Resource(resource) => self.templates.add(Arc::from(resource)),
         }
     }
 
@@ -95,9 +84,7 @@ impl Registry {
     }
 
     pub(crate) fn remove_resource(&mut self, uri: &str) -> bool {
-        let before = self.templates.len();
-        self.templates.retain(|known| known.template.as_str() != uri);
-        self.resources.remove(uri).is_some() || self.templates.len() < before
+        self.resources.remove(uri).is_some() || self.templates.remove(uri)
     }
 }
 
@@ -136,6 +123,9 @@ impl Catalog {
         prompts.sort_by(|a, b| a.definition.name.cmp(&b.definition.name));
         let mut resources: Vec<_> = registry.resources.values().collect();
         resources.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
+        // A list is paged by its keys, whatever the order in which templates are tried.
+        let mut templates: Vec<_> = registry.templates.iter().collect();
+        templates.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
 
         let pages = Revision::ALL.map(|revision| {
             let page = |list, items| Pages::new(list, revision, items, settings.clone());
@@ -167,8 +157,7 @@ impl Catalog {
                 ),
                 page(
                     List::Templates,
-                    registry
-                        .templates
+                    templates
                         .iter()
                         .map(|resource| {
                             (resource.template.to_string(), pages::encode(&resource.template_definition()))
@@ -198,24 +187,26 @@ impl Catalog {
         self.registry.prompts.get(name)
     }
 
-    /// The fixed resource of this URI, or the first template that it matches, with the variables.
+    /// The fixed resource of this URI, or the narrowest template that it matches, with the variables.
     pub(crate) fn resource(&self, uri: &str) -> Option<(&Arc<ResourceEntry>, Variables)> {
         if let Some(resource) = self.registry.resources.get(uri) {
             return Some((resource, Vec::new()));
         }
-        self.registry
-            .templates
-            .iter()
-            .find_map(|resource| Some((resource, resource.template.match_uri(uri)?)))
+        self.templates().find_map(|resource| Some((resource, resource.template.match_uri(uri)?)))
     }
 
     /// The template that is written so.
     pub(crate) fn template(&self, text: &str) -> Option<&Arc<ResourceEntry>> {
-        self.registry.templates.iter().find(|resource| resource.template.as_str() == text)
+        self.templates().find(|resource| resource.template.as_str() == text)
     }
 
-    pub(crate) fn templates(&self) -> &[Arc<ResourceEntry>] {
-        &self.registry.templates
+    pub(crate) fn has_templates(&self) -> bool {
+        !self.registry.templates.is_empty()
+    }
+
+    /// The templates, narrower ones before wider ones.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Arc<ResourceEntry>> {
+        self.registry.templates.iter()
     }
 
     /// The definitions of the fixed resources.
