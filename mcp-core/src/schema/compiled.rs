@@ -1,8 +1,12 @@
 //! A schema made ready to hold values against: in linear time, in bounded memory, and without fetching anything.
 
+use jsonschema::ValidationOptions;
 use serde_json::Value;
 
-use super::{explain, tagged};
+use super::{
+    explain::{self, Mistake},
+    tagged,
+};
 use crate::{protocol::JsonObject, tool_error::ToolError};
 
 /// How deep a value may nest where a choice refers back to itself. A validator tries every part of a choice, and in such
@@ -20,11 +24,20 @@ pub(super) struct Compiled {
 
 impl Compiled {
     pub(super) fn new(schema: &JsonObject) -> Result<Self, String> {
+        Self::build(schema, jsonschema::options())
+    }
+
+    /// One that holds texts against their formats as well, which JSON Schema leaves to whoever wants it.
+    pub(super) fn with_formats(schema: &JsonObject) -> Result<Self, String> {
+        Self::build(schema, jsonschema::options().should_validate_formats(true))
+    }
+
+    fn build(schema: &JsonObject, options: ValidationOptions<'_>) -> Result<Self, String> {
         const PATTERN_BYTES: usize = 1 << 20;
         let patterns =
             jsonschema::PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
         let rewritten = tagged::choose_by_tag(schema);
-        let validator = jsonschema::options()
+        let validator = options
             .offline()
             .with_pattern_options(patterns)
             .build(&rewritten)
@@ -55,7 +68,12 @@ impl Compiled {
         if self.validator.is_valid(value) {
             return Ok(());
         }
-        Err(explain::invalid_arguments(&self.validator, value, &self.known))
+        Err(explain::invalid_arguments(&self.mistakes(value)))
+    }
+
+    /// What is wrong with a value; of many mistakes the first few.
+    pub(super) fn mistakes(&self, value: &Value) -> Vec<Mistake> {
+        explain::mistakes(&self.validator, value, &self.known)
     }
 
     /// Holds any value against the schema; the first mistake, without the value.

@@ -1,11 +1,13 @@
 //! Schemas: generated from types in a form that assistants can use, and held against what is sent.
 
 mod arguments;
+mod choices;
 mod compiled;
 mod explain;
 mod form;
 mod mirrored;
 mod normalize;
+mod primitive;
 mod raw;
 mod strings;
 mod tagged;
