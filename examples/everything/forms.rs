@@ -15,8 +15,8 @@ pub(crate) fn add_to(server: Server) -> Server {
 #[derive(Deserialize, JsonSchema)]
 struct WithDefaults {}
 
-/// A default is what the client fills in beforehand. These fields are required all the same: what the user empties is
-/// not filled in again behind their back.
+// A default is what the client fills in beforehand. The fields are required all the same: what the user empties is not
+// filled in again behind their back.
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Profile {
     /// User name
@@ -70,7 +70,7 @@ struct Choices {
     titled_multi: Vec<AlsoTitled>,
 }
 
-/// Shown to the user as they are sent.
+// Without titles, choices are shown to the user as they are sent.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Plain {
@@ -90,7 +90,7 @@ enum Titled {
     Value3,
 }
 
-/// A comment on a variant is its title too.
+// A comment on a variant is its title too.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum AlsoTitled {
@@ -102,7 +102,7 @@ enum AlsoTitled {
     Value3,
 }
 
-/// Titles as clients had them before 2025-11-25; deprecated, so only for who asks for them.
+// Titles as clients had them before 2025-11-25: deprecated, and only for who asks for them.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(extend("enumNames" = ["Option One", "Option Two", "Option Three"]))]

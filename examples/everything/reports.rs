@@ -1,5 +1,5 @@
-//! Tools that say how far they are while they run: progress, log messages, a question in the middle, and work that takes
-//! its time.
+//! Tools that say how far they are while they run: progress, log messages, a question on the way, and work that takes its
+//! time.
 
 use std::time::Duration;
 
