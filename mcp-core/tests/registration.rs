@@ -2,7 +2,7 @@
 
 use mcp_core::{
     Annotations, Call, Contents, DynTool, IntoEntry, Messages, Prompt, RequestError, Resource, Server, Text,
-    ToolReply, tool_fn,
+    ToolReply, testing::Client, tool_fn,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -322,4 +322,26 @@ fn an_answer_with_a_field_that_may_be_null_is_told_to_leave_it_out() {
 fn a_server_has_a_name_and_a_version() {
     assert!(Server::new("", "1").build().unwrap_err().to_string().contains("must not be empty"));
     assert!(Server::new("name", "").build().is_err());
+}
+
+#[tokio::test]
+async fn a_read_only_server_has_no_tool_that_changes_anything() {
+    let named =
+        |name: &str, annotations| DynTool::new(name, annotations, |_, _| async { Ok(ToolReply::default()) });
+    let endpoint = server()
+        .add(named("write_before", Annotations::write()))
+        .read_only()
+        .add(named("read", Annotations::read_only()))
+        .add(named("destroy_after", Annotations::destructive()))
+        .build()
+        .unwrap();
+    endpoint.edit(|edit| edit.add(named("write_later", Annotations::write()))).unwrap();
+    let client = Client::new(&endpoint).await;
+    let names: Vec<_> = client.list_tools().await.iter().map(|tool| tool["name"].clone()).collect();
+    assert_eq!(names, ["read"]);
+    for name in ["write_before", "destroy_after", "write_later"] {
+        let refused = client.request("tools/call", json!({ "name": name })).await;
+        assert_eq!(refused.error()["code"], -32602);
+        assert!(refused.error()["message"].as_str().unwrap().starts_with("Unknown tool"));
+    }
 }

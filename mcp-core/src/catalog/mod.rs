@@ -46,6 +46,8 @@ impl List {
 /// What is registered, without anything made from it: the part that is edited.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
+    /// Tools that change something are left out.
+    is_read_only: bool,
     tools: HashMap<String, Arc<ToolEntry>>,
     prompts: HashMap<String, Arc<PromptEntry>>,
     resources: HashMap<String, Arc<ResourceEntry>>,
@@ -56,6 +58,7 @@ impl Registry {
     /// Adds an entry, unless it collides with one that is there.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), Problem> {
         match entry.0 {
+            EntryKind::Tool(tool) if self.is_read_only && !tool.definition.annotations.read_only => Ok(()),
             EntryKind::Tool(tool) => {
                 let name = tool.definition.name.clone();
                 let label = |tool: &ToolEntry| tool.definition.description.clone();
@@ -73,6 +76,12 @@ impl Registry {
             }
             EntryKind::Resource(resource) => self.templates.add(Arc::from(resource)),
         }
+    }
+
+    /// Leaves out every tool that changes something, also of those that are added later.
+    pub(crate) fn read_only(&mut self) {
+        self.is_read_only = true;
+        self.tools.retain(|_, tool| tool.definition.annotations.read_only);
     }
 
     pub(crate) fn remove_tool(&mut self, name: &str) -> bool {
