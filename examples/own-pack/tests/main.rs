@@ -3,6 +3,7 @@
 
 mod access;
 mod consent;
+mod guide;
 mod long_work;
 mod mixing;
 mod pages;
