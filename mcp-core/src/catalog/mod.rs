@@ -62,17 +62,17 @@ impl Registry {
             EntryKind::Tool(tool) => {
                 let name = tool.definition.name.clone();
                 let label = |tool: &ToolEntry| tool.definition.description.clone();
-                insert(&mut self.tools, name, Arc::from(tool), "tool", label)
+                insert(&mut self.tools, name, Arc::from(tool), ("tool", RENAME), label)
             }
             EntryKind::Prompt(prompt) => {
                 let name = prompt.definition.name.clone();
                 let label = |prompt: &PromptEntry| prompt.definition.description.clone();
-                insert(&mut self.prompts, name, Arc::from(prompt), "prompt", label)
+                insert(&mut self.prompts, name, Arc::from(prompt), ("prompt", RENAME), label)
             }
             EntryKind::Resource(resource) if resource.template.is_fixed() => {
                 let uri = resource.template.as_str().to_owned();
                 let label = |resource: &ResourceEntry| Some(resource.definition().name);
-                insert(&mut self.resources, uri, Arc::from(resource), "resource", label)
+                insert(&mut self.resources, uri, Arc::from(resource), ("resource", LEAVE_OUT), label)
             }
             EntryKind::Resource(resource) => self.templates.add(Arc::from(resource)),
         }
@@ -97,19 +97,24 @@ impl Registry {
     }
 }
 
+/// What to do about two of one name.
+const RENAME: &str = "rename one of them, or take in the pack that it comes from with `PackOptions::prefix`";
+/// What to do about two of one URI, which has no prefix.
+const LEAVE_OUT: &str = "leave one of them out, as with `PackOptions::only`";
+
 /// Adds an entry under its name; `label` tells it from another of the same name.
 fn insert<T>(
     map: &mut HashMap<String, Arc<T>>,
     name: String,
     entry: Arc<T>,
-    what: &str,
+    (what, remedy): (&str, &str),
     label: impl Fn(&T) -> Option<String>,
 ) -> Result<(), Problem> {
     if let Some(known) = map.get(&name) {
         let label = |entry| {
             label(entry).map_or_else(|| "one without a description".to_owned(), |text| format!("{text:?}"))
         };
-        let why = format!("there are two of this name: {} and {}", label(known), label(&entry));
+        let why = format!("there are two of this name: {} and {}; {remedy}", label(known), label(&entry));
         return Err(Problem::new(format!("{what} `{name}`"), why));
     }
     map.insert(name, entry);
