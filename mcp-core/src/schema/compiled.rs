@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{explain, tagged};
+use super::{
+    actions::Actions,
+    explain::{self, Known},
+    tagged,
+};
 use crate::{protocol::JsonObject, tool_error::ToolError};
 
 /// How deep a value may nest where a choice refers back to itself. A validator tries every part of a choice, and in such
@@ -15,6 +19,8 @@ pub(super) struct Compiled {
     validator: jsonschema::Validator,
     /// The names of the properties at the top, to suggest from.
     known: Vec<String>,
+    /// What each action takes, where the schema is a choice between actions.
+    actions: Option<Actions>,
     max_depth: Option<usize>,
 }
 
@@ -29,13 +35,16 @@ impl Compiled {
             .with_pattern_options(patterns)
             .build(&rewritten)
             .map_err(|error| format!("its schema cannot be used: {error}"))?;
-        let known = match schema.get("properties") {
-            Some(Value::Object(properties)) => properties.keys().cloned().collect(),
-            _ => Vec::new(),
+        let actions = Actions::of(schema);
+        let known = match (&actions, schema.get("properties")) {
+            (Some(actions), _) => actions.property_names(),
+            (None, Some(Value::Object(properties))) => properties.keys().cloned().collect(),
+            (None, _) => Vec::new(),
         };
         Ok(Self {
             validator,
             known,
+            actions,
             max_depth: refers_from_choice(&rewritten).then_some(MAX_DEPTH_OF_CHOICES),
         })
     }
@@ -55,7 +64,8 @@ impl Compiled {
         if self.validator.is_valid(value) {
             return Ok(());
         }
-        Err(explain::invalid_arguments(&self.validator, value, &self.known))
+        let action = self.actions.as_ref().and_then(|actions| actions.meant_by(value));
+        Err(explain::invalid_arguments(&self.validator, value, Known { names: &self.known, action }))
     }
 
     /// Holds any value against the schema; the first mistake, without the value.

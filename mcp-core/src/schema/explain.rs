@@ -6,6 +6,7 @@ use jsonschema::{
 };
 use serde_json::Value;
 
+use super::actions::MeantAction;
 use crate::{
     protocol::error::{shorten, without_value},
     tool_error::ToolError,
@@ -14,11 +15,20 @@ use crate::{
 /// More than this many mistakes at once help nobody.
 const MAX_ERRORS: usize = 5;
 
+/// What is known at the top of a value.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The names of all properties.
+    pub(super) names: &'a [String],
+    /// The action that the value names, where it is to name one.
+    pub(super) action: Option<MeantAction<'a>>,
+}
+
 /// The error of a call whose arguments do not fit.
 pub(super) fn invalid_arguments(
     validator: &jsonschema::Validator,
     value: &Value,
-    known: &[String],
+    known: Known<'_>,
 ) -> ToolError {
     let mut lines = Vec::new();
     let mut first = None;
@@ -47,18 +57,22 @@ fn sentence(why: &str) -> String {
 /// Where and why.
 ///
 /// No value of the caller's is repeated: it may be a secret, and the caller knows it.
-fn explain(error: &ValidationError<'_>, known: &[String]) -> (String, String) {
+fn explain(error: &ValidationError<'_>, known: Known<'_>) -> (String, String) {
     let pointer = error.instance_path().to_string();
+    // Only the names at the top are at hand.
+    let (known, action) = if pointer.is_empty() { (known.names, known.action) } else { (&[][..], None) };
     let why = match error.kind() {
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            return (format!("{pointer}/{}", escape(name)), "is required and missing".to_owned());
+            let why = action.map_or_else(|| "is required and missing".to_owned(), |action| action.missing());
+            return (format!("{pointer}/{}", escape(name)), why);
         }
         Kind::AdditionalProperties { unexpected } => {
             let name = unexpected.first().map(String::as_str).unwrap_or_default();
-            // Only the names at the top are at hand.
-            let known = if pointer.is_empty() { known } else { &[] };
-            return (format!("{pointer}/{}", escape(&shorten(name))), unknown(name, known));
+            let foreign = action.and_then(|action| action.foreign(name));
+            let known = action.map_or(known, |action| action.properties);
+            let why = foreign.unwrap_or_else(|| unknown(name, known));
+            return (format!("{pointer}/{}", escape(&shorten(name))), why);
         }
         Kind::Type { kind } => format!("must be {}", kinds(kind)),
         Kind::Enum { options } => format!("must be one of {options}"),
