@@ -135,6 +135,6 @@ fn kinds(kind: &TypeKind) -> String {
 }
 
 /// A member's name as a step of a JSON pointer (RFC 6901, section 3).
-fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub(crate) use self::{
     arguments::ArgumentSchema,
-    explain::nearest,
+    explain::{escape, nearest},
     form::FormSchema,
     mirrored::MirroredParams,
     normalize::make_integral,
