@@ -3,6 +3,7 @@
 use std::{borrow::Cow, error::Error, fmt};
 
 use crate::{
+    build::Problem,
     policy::Denied,
     protocol::error::{RpcError, shorten},
     questions::NotAccepted,
@@ -168,6 +169,14 @@ impl From<Denied> for ToolError {
     /// The client sees an error of the protocol, of the code 403.
     fn from(denied: Denied) -> Self {
         Self { denied: Some(Box::new(denied.clone())), ..Self::new("forbidden", denied.to_string()) }
+    }
+}
+
+impl From<Problem> for ToolError {
+    /// `not_registered`, and why: for tools that register others while the server runs (see
+    /// [`Endpoint::edit`](crate::Endpoint::edit)).
+    fn from(problem: Problem) -> Self {
+        Self::new("not_registered", problem.to_string())
     }
 }
 
