@@ -115,6 +115,8 @@ impl Endpoint {
     /// The edit is taken as a whole or, when it returns an error, not at all. Clients that want to know are told
     /// which lists changed. Edits come one after the other: an edit within an edit would wait for ever.
     ///
+    /// A tool reaches this through [`Call::server`], and hands a [`Problem`] on with `?`.
+    ///
     /// # Errors
     ///
     /// Whatever the edit returns.

@@ -2,7 +2,13 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use crate::{policy::Denied, protocol::error::RpcError, questions::NotAccepted};
+use crate::{
+    build::Problem,
+    policy::Denied,
+    protocol::error::{RpcError, shorten},
+    questions::NotAccepted,
+    schema::{escape, nearest},
+};
 
 /// Failed work or bad arguments: a result with `isError`, in every revision of the protocol.
 ///
@@ -51,11 +57,62 @@ impl ToolError {
         Self::new(Self::INVALID_ARGUMENTS, message).at(pointer)
     }
 
+    /// A name that names nothing: the message says which one was most likely meant, or which there are.
+    ///
+    /// `kind` is what it would be a name of, in a word or two. All of `known` may be shown to the caller.
+    ///
+    /// ```
+    /// # use mcp_core::ToolError;
+    /// let error = ToolError::unknown("table_not_found", "table", "user", ["orders", "users"]).at("/table");
+    /// assert_eq!(error.message(), "There is no table `user`; did you mean `users`?");
+    /// let error = ToolError::unknown("table_not_found", "table", "people", ["orders", "users"]).at("/table");
+    /// assert_eq!(error.message(), "There is no table `people`; known are `orders`, `users`");
+    /// ```
+    pub fn unknown<I>(code: impl Into<Cow<'static, str>>, kind: &str, name: &str, known: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        /// More names than these are no help.
+        const MAX_NAMES: usize = 20;
+
+        let known: Vec<String> = known.into_iter().map(Into::into).collect();
+        let hint = match nearest(name, &known) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None if known.is_empty() => " or any other".to_owned(),
+            None => {
+                let names: Vec<_> = known.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
+                let rest = known.len() - names.len();
+                let rest = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+                format!("; known are {}{rest}", names.join(", "))
+            }
+        };
+        Self::new(code, format!("There is no {kind} `{}`{hint}", shorten(name)))
+    }
+
     /// Names the argument at fault by JSON pointer (RFC 6901).
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
         self
+    }
+
+    /// The same by the names and positions on the way to it, as they are: those of a caller's own choosing need no
+    /// escaping here.
+    ///
+    /// ```
+    /// # use mcp_core::ToolError;
+    /// let error = ToolError::new("invalid_filter", "This column cannot be compared").at_path(["filter", "km/h"]);
+    /// assert_eq!(error.pointer(), Some("/filter/km~1h"));
+    /// ```
+    #[must_use]
+    pub fn at_path<I>(self, steps: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let steps = steps.into_iter().map(|step| format!("/{}", escape(&shorten(step.as_ref()))));
+        self.at(steps.collect::<String>())
     }
 
     /// Says that the same call may succeed later.
@@ -115,6 +172,14 @@ impl From<Denied> for ToolError {
     }
 }
 
+impl From<Problem> for ToolError {
+    /// `not_registered`, and why: for tools that register others while the server runs (see
+    /// [`Endpoint::edit`](crate::Endpoint::edit)).
+    fn from(problem: Problem) -> Self {
+        Self::new("not_registered", problem.to_string())
+    }
+}
+
 impl From<NotAccepted> for ToolError {
     /// `declined` or `cancelled`, and that nothing was done.
     fn from(refusal: NotAccepted) -> Self {
@@ -150,5 +215,24 @@ impl fmt::Display for Causes<'_> {
             source = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_answered_with_what_helps_and_no_more() {
+        let message = |name: &str, known: &[&str]| {
+            ToolError::unknown("x", "fish", name, known.iter().copied()).message().to_owned()
+        };
+        assert_eq!(message("Kod", &["cod", "eel"]), "There is no fish `Kod`; did you mean `cod`?");
+        assert_eq!(message("whale", &["eel"]), "There is no fish `whale`; known are `eel`");
+        assert_eq!(message("whale", &[]), "There is no fish `whale` or any other");
+        let many: Vec<_> = (0..23).map(|number| format!("fish{number:02}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(message("whale", &many).ends_with("`fish18`, `fish19` and 3 more"));
+        assert!(message(&"x".repeat(5000), &many).len() < 500);
     }
 }

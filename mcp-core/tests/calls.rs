@@ -508,7 +508,7 @@ async fn a_dropped_exchange_whose_drop_panics_harms_nobody() {
 async fn what_a_panicking_call_started_hears_that_it_is_over() {
     let (heard, hearing) = tokio::sync::oneshot::channel();
     let heard = Mutex::new(Some(heard));
-    let tool = DynTool::new("t", Annotations::write(), move |_, call| {
+    let tool = DynTool::new::<ToolReply, _, _>("t", Annotations::write(), move |_, call| {
         let heard = heard.lock().unwrap().take().unwrap();
         tokio::spawn(async move {
             call.cancelled().await;

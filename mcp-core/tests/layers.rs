@@ -22,7 +22,8 @@ fn tools() -> Server {
     let fail = DynTool::new("fail", Annotations::read_only(), |_, _| async {
         Err::<ToolReply, _>(ToolError::new("no", "No"))
     });
-    let wait = DynTool::new("wait", Annotations::read_only(), |_, _| std::future::pending());
+    let wait =
+        DynTool::new::<ToolReply, _, _>("wait", Annotations::read_only(), |_, _| std::future::pending());
     server().add(quick).add(fail).add(wait)
 }
 

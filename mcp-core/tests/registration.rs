@@ -21,9 +21,17 @@ enum Choice {
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct FlattenedChoice {
+enum Untagged {
+    A {
+        #[allow(dead_code)]
+        x: i32,
+    },
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct FlattenedUntagged {
     #[serde(flatten)]
-    _choice: Choice,
+    _choice: Untagged,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -72,12 +80,17 @@ fn answers_that_are_no_objects_are_refused_with_what_to_write_instead() {
 #[test]
 fn arguments_that_are_no_struct_are_refused() {
     let text = |entry: String| assert!(entry.contains("arguments are a struct with named fields"), "{entry}");
-    text(problem(tool_fn("t", Annotations::write(), async |_: Choice, _| Ok(Text::new("")))));
-    text(problem(tool_fn("t", Annotations::write(), async |_: FlattenedChoice, _| Ok(Text::new("")))));
+    text(problem(tool_fn("t", Annotations::write(), async |_: Untagged, _| Ok(Text::new("")))));
+    text(problem(tool_fn("t", Annotations::write(), async |_: FlattenedUntagged, _| Ok(Text::new("")))));
     text(problem(tool_fn("t", Annotations::write(), async |_: Tuple, _| Ok(Text::new("")))));
     text(problem(tool_fn("t", Annotations::write(), async |_: Vec<i32>, _| Ok(Text::new("")))));
     text(problem(tool_fn("t", Annotations::write(), async |(): (), _| Ok(Text::new("")))));
     text(problem(tool_fn("t", Annotations::write(), async |_: Value, _| Ok(Text::new("")))));
+    // A choice that a tag tells apart is one of actions.
+    assert!(
+        problems(server().add(tool_fn("t", Annotations::write(), async |_: Choice, _| Ok(Text::new("")))))
+            .is_empty()
+    );
 }
 
 #[test]

@@ -137,6 +137,29 @@ impl JsonSchema for LowerName {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Newtype(u16);
 
+/// Runs a machine.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Command {
+    /// Sets it going.
+    Start {
+        /// Which machine.
+        name: String,
+        /// How it is labelled.
+        labels: Vec<Plain>,
+        /// Whether it rings first.
+        signal: Option<bool>,
+    },
+    /// Has it stand still.
+    Stop {
+        /// Which machine.
+        name: String,
+        /// What is called out.
+        signal: Option<String>,
+    },
+    Reset {},
+}
+
 /// Calls a macro with the name and type of every field that is tried.
 macro_rules! for_each_type {
     ($each:ident) => {

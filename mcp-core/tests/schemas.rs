@@ -74,6 +74,43 @@ mod recursive_at_the_top {
     }
 }
 
+mod actions_at_the_top {
+    use super::*;
+
+    #[test]
+    fn have_a_schema_that_assistants_can_use() {
+        let schema = Value::Object(input_schema::<Command>());
+        insta::assert_json_snapshot!("actions_at_the_top", schema);
+        each_schema(&schema, &mut |schema| keeps_the_rules("actions", schema, true));
+    }
+
+    /// The listed schema takes more than the type, which knows what belongs to which action; a call takes what both do.
+    #[test]
+    fn are_accepted_just_when_serde_accepts_them() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let tool = tool_fn("try", Annotations::read_only(), async |_: Command, _| Ok(Text::new("fits")));
+        let client = runtime.block_on(Client::new(Server::new("t", "1").add(tool)));
+        let listed = runtime.block_on(client.list_tools())[0]["inputSchema"].clone();
+        let validator = jsonschema::validator_for(&listed).unwrap();
+        let accepted = Cell::new(0);
+        let mut runner = TestRunner::new_with_rng(
+            Config { cases: 512, failure_persistence: None, ..Config::default() },
+            proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+        );
+        runner
+            .run(&values_of(&listed, &listed, 4), |value| {
+                let is_serde_happy = serde_json::from_value::<Command>(value.clone()).is_ok();
+                let reply = runtime.block_on(client.call("try", value.clone()));
+                prop_assert!(validator.is_valid(&value), "{value}");
+                prop_assert_eq!(!reply.is_error(), is_serde_happy, "{} for {}", reply.text(), value);
+                accepted.set(accepted.get() + usize::from(is_serde_happy));
+                Ok(())
+            })
+            .unwrap();
+        assert!((50..450).contains(&accepted.get()), "{accepted:?} values prove little");
+    }
+}
+
 #[test]
 fn every_schema_keeps_the_rules_for_all_of_them() {
     for (name, input, output) in all() {

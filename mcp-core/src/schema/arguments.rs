@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{check_top, compiled::Compiled, explain, input_schema, normalize::Normalizer};
+use super::{actions, check_top, compiled::Compiled, exact_input_schema, explain, normalize::Normalizer};
 use crate::{input::Input, protocol::JsonObject, tool_error::ToolError};
 
 /// Everything about a type of arguments, made once at registration.
@@ -17,15 +17,20 @@ pub(crate) struct ArgumentSchema {
 impl ArgumentSchema {
     /// The schema of a type, if it is one that a tool may have.
     pub(crate) fn of<I: Input>() -> Result<Self, String> {
-        let mut listed = input_schema::<I>();
-        let description = match listed.remove("description") {
+        let mut exact = exact_input_schema::<I>();
+        let description = match exact.remove("description") {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,
         };
+        let listed = actions::flatten(&exact).unwrap_or_else(|| exact.clone());
         check_top(&listed).map_err(|why| {
-            format!("{why}; arguments are a struct with named fields (an empty one is `struct Name {{}}`)")
+            format!(
+                "{why}; arguments are a struct with named fields (an empty one is `struct Name {{}}`), or an enum \
+                 of such with `#[serde(tag = \"action\")]`"
+            )
         })?;
-        let compiled = Compiled::new(&listed)?;
+        // Whatever this accepts, the listed schema accepts too; of several actions it knows which one takes what.
+        let compiled = Compiled::new(&exact)?;
         let normalizer = Normalizer::of(&listed);
         Ok(Self { listed, description, compiled, normalizer })
     }

@@ -4,7 +4,8 @@ use jsonschema::ValidationOptions;
 use serde_json::Value;
 
 use super::{
-    explain::{self, Mistake},
+    actions::Actions,
+    explain::{self, Known, Mistake},
     tagged,
 };
 use crate::{protocol::JsonObject, tool_error::ToolError};
@@ -19,6 +20,8 @@ pub(super) struct Compiled {
     validator: jsonschema::Validator,
     /// The names of the properties at the top, to suggest from.
     known: Vec<String>,
+    /// What each action takes, where the schema is a choice between actions.
+    actions: Option<Actions>,
     max_depth: Option<usize>,
 }
 
@@ -42,13 +45,16 @@ impl Compiled {
             .with_pattern_options(patterns)
             .build(&rewritten)
             .map_err(|error| format!("its schema cannot be used: {error}"))?;
-        let known = match schema.get("properties") {
-            Some(Value::Object(properties)) => properties.keys().cloned().collect(),
-            _ => Vec::new(),
+        let actions = Actions::of(schema);
+        let known = match (&actions, schema.get("properties")) {
+            (Some(actions), _) => actions.property_names(),
+            (None, Some(Value::Object(properties))) => properties.keys().cloned().collect(),
+            (None, _) => Vec::new(),
         };
         Ok(Self {
             validator,
             known,
+            actions,
             max_depth: refers_from_choice(&rewritten).then_some(MAX_DEPTH_OF_CHOICES),
         })
     }
@@ -73,7 +79,8 @@ impl Compiled {
 
     /// What is wrong with a value; of many mistakes the first few.
     pub(super) fn mistakes(&self, value: &Value) -> Vec<Mistake> {
-        explain::mistakes(&self.validator, value, &self.known)
+        let action = self.actions.as_ref().and_then(|actions| actions.meant_by(value));
+        explain::mistakes(&self.validator, value, Known { names: &self.known, action })
     }
 
     /// Holds any value against the schema; the first mistake, without the value.

@@ -6,6 +6,7 @@ use jsonschema::{
 };
 use serde_json::Value;
 
+use super::actions::MeantAction;
 use crate::{
     protocol::error::{shorten, without_value},
     tool_error::ToolError,
@@ -14,32 +15,67 @@ use crate::{
 /// More than this many mistakes at once help nobody.
 const MAX_ERRORS: usize = 5;
 
+/// What is known at the top of a value.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The names of all properties.
+    pub(super) names: &'a [String],
+    /// The action that the value names, where it is to name one.
+    pub(super) action: Option<MeantAction<'a>>,
+}
+
 /// A mistake in a value.
 pub(super) struct Mistake {
     /// Where, as a JSON pointer.
     pub(super) pointer: String,
     /// Why: what follows a name for the place.
     pub(super) why: String,
+    kind: MistakeKind,
+}
+
+#[derive(PartialEq, Eq)]
+enum MistakeKind {
+    /// A name that is not known, and the place of the one that is probably meant.
+    Misspelt(Option<String>),
+    /// Something that is not there.
+    Missing,
+    Other,
 }
 
 /// What is wrong with a value, as far as anyone wants to know at once.
-pub(super) fn mistakes(validator: &jsonschema::Validator, value: &Value, known: &[String]) -> Vec<Mistake> {
-    let mistake = |error| {
-        let (pointer, why) = explain(&error, known);
-        Mistake { pointer, why }
-    };
-    validator.iter_errors(value).take(MAX_ERRORS).map(mistake).collect()
+pub(super) fn mistakes(validator: &jsonschema::Validator, value: &Value, known: Known<'_>) -> Vec<Mistake> {
+    let mut mistakes: Vec<_> =
+        validator.iter_errors(value).take(MAX_ERRORS).map(|error| explain(&error, known)).collect();
+    // What is missing because it is misspelt is one mistake.
+    let meant: Vec<_> = mistakes
+        .iter()
+        .filter_map(|mistake| match &mistake.kind {
+            MistakeKind::Misspelt(meant) => meant.clone(),
+            _ => None,
+        })
+        .collect();
+    mistakes.retain(|mistake| mistake.kind != MistakeKind::Missing || !meant.contains(&mistake.pointer));
+    mistakes
 }
 
 /// The error of a call whose arguments do not fit.
 pub(super) fn invalid_arguments(mistakes: &[Mistake]) -> ToolError {
-    let lines = mistakes.iter().map(|Mistake { pointer, why }| match pointer.as_str() {
-        "" => format!("the arguments object {why}"),
-        pointer => format!("{pointer}: {why}"),
-    });
-    let lines: Vec<_> = lines.collect();
+    let mut why = String::new();
+    for mistake in mistakes {
+        let separator = if why.is_empty() {
+            ""
+        } else if why.ends_with('?') {
+            " "
+        } else {
+            "; "
+        };
+        why += separator;
+        let place = if mistake.pointer.is_empty() { "the arguments object" } else { &mistake.pointer };
+        let colon = if mistake.pointer.is_empty() { "" } else { ":" };
+        why += &format!("{place}{colon} {}", mistake.why);
+    }
     let first = mistakes.first().map(|mistake| mistake.pointer.clone());
-    ToolError::invalid_argument(first.unwrap_or_default(), sentence(&lines.join("; ")))
+    ToolError::invalid_argument(first.unwrap_or_default(), sentence(&why))
 }
 
 /// The error of arguments that fit the schema and that serde refuses all the same, as by a rule of their type.
@@ -56,18 +92,26 @@ fn sentence(why: &str) -> String {
 /// Where and why.
 ///
 /// No value of the caller's is repeated: it may be a secret, and the caller knows it.
-fn explain(error: &ValidationError<'_>, known: &[String]) -> (String, String) {
+fn explain(error: &ValidationError<'_>, known: Known<'_>) -> Mistake {
     let pointer = error.instance_path().to_string();
+    // Only the names at the top are at hand.
+    let (known, action) = if pointer.is_empty() { (known.names, known.action) } else { (&[][..], None) };
     let why = match error.kind() {
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            return (format!("{pointer}/{}", escape(name)), "is required and missing".to_owned());
+            let why = action.map_or_else(|| "is required and missing".to_owned(), |action| action.missing());
+            let pointer = format!("{pointer}/{}", escape(name));
+            return Mistake { pointer, why, kind: MistakeKind::Missing };
         }
         Kind::AdditionalProperties { unexpected } => {
             let name = unexpected.first().map(String::as_str).unwrap_or_default();
-            // Only the names at the top are at hand.
-            let known = if pointer.is_empty() { known } else { &[] };
-            return (format!("{pointer}/{}", escape(&shorten(name))), unknown(name, known));
+            let foreign = action.and_then(|action| action.foreign(name));
+            let known = action.map_or(known, |action| action.properties);
+            let near = nearest(name, known).filter(|_| foreign.is_none());
+            let meant = near.map(|near| format!("{pointer}/{}", escape(near)));
+            let why = foreign.unwrap_or_else(|| unknown(near, known));
+            let pointer = format!("{pointer}/{}", escape(&shorten(name)));
+            return Mistake { pointer, why, kind: MistakeKind::Misspelt(meant) };
         }
         Kind::Type { kind } => format!("must be {}", kinds(kind)),
         Kind::Enum { options } => format!("must be one of {options}"),
@@ -90,11 +134,11 @@ fn explain(error: &ValidationError<'_>, known: &[String]) -> (String, String) {
         Kind::OneOfMultipleValid { .. } => "has more than one of the allowed forms".to_owned(),
         _ => error.masked().to_string(),
     };
-    (pointer, why)
+    Mistake { pointer, why, kind: MistakeKind::Other }
 }
 
-fn unknown(name: &str, known: &[String]) -> String {
-    if let Some(near) = nearest(name, known) {
+fn unknown(near: Option<&str>, known: &[String]) -> String {
+    if let Some(near) = near {
         return format!("is not known; did you mean `{near}`?");
     }
     match known {
@@ -130,6 +174,6 @@ fn kinds(kind: &TypeKind) -> String {
 }
 
 /// A member's name as a step of a JSON pointer (RFC 6901, section 3).
-fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

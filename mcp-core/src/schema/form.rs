@@ -113,7 +113,7 @@ impl FormSchema {
     }
 
     /// A mistake under the name that the person sees: the field's title, if it has one.
-    fn in_words(&self, Mistake { pointer, why }: &Mistake) -> String {
+    fn in_words(&self, Mistake { pointer, why, .. }: &Mistake) -> String {
         let Some(step) = pointer.split('/').nth(1) else { return format!("the form {why}") };
         let name = step.replace("~1", "/").replace("~0", "~");
         let title = self.listed["properties"][&name].get("title").and_then(Value::as_str);

@@ -1,5 +1,6 @@
 //! Schemas: generated from types in a form that assistants can use, and held against what is sent.
 
+mod actions;
 mod arguments;
 mod choices;
 mod compiled;
@@ -18,7 +19,7 @@ use serde_json::Value;
 
 pub(crate) use self::{
     arguments::ArgumentSchema,
-    explain::nearest,
+    explain::{escape, nearest},
     form::FormSchema,
     mirrored::MirroredParams,
     normalize::make_integral,
@@ -27,10 +28,17 @@ pub(crate) use self::{
 };
 use crate::protocol::JsonObject;
 
-/// The schema of what a type is read from: closed, without `null` alternatives, references or foreign formats.
+/// The schema of what a type is read from, as a tool lists it: closed, without `null` alternatives, references or
+/// foreign formats, and flat where the type is a choice between actions (see [`Tool`](crate::Tool)).
 ///
 /// The doc comment of the type stands in `description`.
 pub fn input_schema<T: JsonSchema>() -> JsonObject {
+    let exact = exact_input_schema::<T>();
+    actions::flatten(&exact).unwrap_or(exact)
+}
+
+/// The same, with a choice between actions as it is.
+fn exact_input_schema<T: JsonSchema>() -> JsonObject {
     let mut schema = generate::<T>(SchemaSettings::draft2020_12().for_deserialize());
     transform::tidy(&mut schema, transform::Direction::Input);
     schema

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{check_top, compiled::Compiled, explain, input_schema, normalize::make_integral};
+use super::{check_top, compiled::Compiled, exact_input_schema, explain, normalize::make_integral};
 use crate::{
     input::Input,
     protocol::{JsonObject, definition::PromptArgument},
@@ -31,7 +31,7 @@ pub(crate) struct StringArguments {
 
 impl StringArguments {
     pub(crate) fn of<I: Input>() -> Result<Self, String> {
-        let mut schema = input_schema::<I>();
+        let mut schema = exact_input_schema::<I>();
         let description = match schema.remove("description") {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,

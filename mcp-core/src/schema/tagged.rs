@@ -11,25 +11,30 @@ use crate::protocol::JsonObject;
 
 /// Rewrites all such choices of a schema.
 pub(super) fn choose_by_tag(schema: &JsonObject) -> Value {
+    let is_referred_to = refers_into_choices(schema);
     let mut schema = Value::Object(schema.clone());
-    if !refers_into_choices(&schema) {
+    if !is_referred_to {
         rewrite(&mut schema);
     }
     schema
 }
 
 /// Whether a reference leads to where there will be no choice any more.
-fn refers_into_choices(schema: &Value) -> bool {
-    match schema {
-        Value::Object(members) => members.iter().any(|(key, value)| match (key.as_str(), value) {
-            ("$ref" | "$dynamicRef", Value::String(target)) => {
-                target.contains("/oneOf/") || target.contains("/anyOf/")
-            }
-            (_, value) => refers_into_choices(value),
-        }),
-        Value::Array(items) => items.iter().any(refers_into_choices),
-        _ => false,
+pub(super) fn refers_into_choices(schema: &JsonObject) -> bool {
+    fn refers(value: &Value) -> bool {
+        match value {
+            Value::Object(members) => refers_into_choices(members),
+            Value::Array(items) => items.iter().any(refers),
+            _ => false,
+        }
     }
+
+    schema.iter().any(|(key, value)| match (key.as_str(), value) {
+        ("$ref" | "$dynamicRef", Value::String(target)) => {
+            target.contains("/oneOf/") || target.contains("/anyOf/")
+        }
+        (_, value) => refers(value),
+    })
 }
 
 fn rewrite(schema: &mut Value) {
@@ -56,7 +61,7 @@ fn rewrite(schema: &mut Value) {
 /// A choice as a list of cases, if each of its parts is an object with its own constant for one and the same member.
 fn cases(choices: &Value) -> Option<Vec<Value>> {
     let choices = choices.as_array()?;
-    let name = choices.first()?.get("properties")?.as_object()?.keys().find(|name| is_tag(name, choices))?;
+    let name = tag(choices)?;
     let constants: Vec<_> = choices.iter().filter_map(|choice| constant(choice, name)).collect();
     let mut cases =
         vec![json!({"type": "object", "required": [name], "properties": {name: {"enum": constants}}})];
@@ -68,13 +73,18 @@ fn cases(choices: &Value) -> Option<Vec<Value>> {
     Some(cases)
 }
 
+/// The member that tells the parts of a choice apart, if one does.
+pub(super) fn tag(choices: &[Value]) -> Option<&str> {
+    let names = choices.first()?.get("properties")?.as_object()?.keys();
+    names.map(String::as_str).find(|name| is_tag(name, choices))
+}
+
 fn is_tag(name: &str, choices: &[Value]) -> bool {
     let is_required = |choice: &Value| {
         let required = choice.get("required").and_then(Value::as_array);
         required.is_some_and(|required| required.iter().any(|required| required == name))
     };
-    choices.len() > 1
-        && choices.iter().all(|choice| choice["type"] == "object" && is_required(choice))
+    choices.iter().all(|choice| choice["type"] == "object" && is_required(choice))
         && choices.iter().enumerate().all(|(index, choice)| {
             let own = constant(choice, name);
             own.is_some_and(Value::is_string)

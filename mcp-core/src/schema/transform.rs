@@ -38,7 +38,10 @@ pub(super) fn tidy(schema: &mut JsonObject, direction: Direction) {
     schema.remove("title");
     tidy_object(schema, direction, Extent::Whole);
     let is_object = schema.get("type").is_some_and(|kind| kind == "object");
-    if is_object && direction == Direction::Input && !schema.contains_key("additionalProperties") {
+    // Parts of a choice are closed each on its own.
+    let is_closable =
+        !["additionalProperties", "oneOf", "anyOf"].iter().any(|keyword| schema.contains_key(*keyword));
+    if is_object && direction == Direction::Input && is_closable {
         // Also what has no properties at all: a tool without arguments.
         schema.entry("properties").or_insert_with(|| json!({}));
         schema.insert("additionalProperties".to_owned(), Value::Bool(false));
@@ -174,7 +177,7 @@ pub(super) fn join_lines(text: &str) -> String {
 /// Makes one `enum` of choices between constants, with the constants' descriptions in the text.
 ///
 /// schemars writes an enum as `oneOf` as soon as one variant has a doc comment.
-fn merge_plain_choices(schema: &mut JsonObject) {
+pub(super) fn merge_plain_choices(schema: &mut JsonObject) {
     let Some(Value::Array(choices)) = schema.get("oneOf") else { return };
     let mut values = Vec::new();
     let mut kinds = Vec::new();

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, future::Future};
 use serde_json::{Value, json};
 
 use super::{
-    ToolEntry, ToolReply,
+    Output, ToolEntry,
     entry::{self, CallFuture, Face},
     function::Function,
 };
@@ -22,6 +22,21 @@ use crate::{
 ///
 /// Its input schema is listed exactly as it is given, and arguments are validated against it. It must be an object
 /// schema that needs nothing from a network or a disk.
+///
+/// ```
+/// # use mcp_core::{Annotations, DynTool};
+/// # use serde_json::{Value, json};
+/// let double = DynTool::new("double", Annotations::read_only(), |arguments, _| async move {
+///     let number = arguments.get("number").and_then(Value::as_f64).unwrap_or_default();
+///     Ok(json!({ "doubled": 2.0 * number }))
+/// })
+/// .about(|about| about.description("Doubles a number."))
+/// .input_schema(json!({
+///     "type": "object",
+///     "properties": {"number": {"type": "number"}},
+///     "required": ["number"],
+/// }));
+/// ```
 pub struct DynTool {
     face: Face,
     input_schema: Value,
@@ -33,10 +48,14 @@ type WorkFn = dyn Fn(JsonObject, Call) -> CallFuture + Send + Sync;
 
 impl DynTool {
     /// A tool of this name that does `work` with its validated arguments.
-    pub fn new<F, Fut>(name: impl Into<String>, annotations: Annotations, work: F) -> Self
+    ///
+    /// It answers as any tool does: with JSON, [`Text`](super::Text), [`Content`](super::Content) and their like. Of
+    /// what structured content looks like, the [`output_schema`](Self::output_schema) alone is listed.
+    pub fn new<O, F, Fut>(name: impl Into<String>, annotations: Annotations, work: F) -> Self
     where
+        O: Output,
         F: Fn(JsonObject, Call) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<ToolReply, ToolError>> + Send + 'static,
+        Fut: Future<Output = Result<O, ToolError>> + Send + 'static,
     {
         Self {
             face: Face { name: name.into(), annotations, requires: Access::none(), about: About::default() },
@@ -44,7 +63,10 @@ impl DynTool {
             output_schema: None,
             work: Function {
                 access: Box::new(|_| Access::none()),
-                work: Box::new(move |arguments, call| Box::pin(work(arguments, call))),
+                work: Box::new(move |arguments, call| {
+                    let answer = work(arguments, call);
+                    Box::pin(async move { entry::encoded(answer.await?) })
+                }),
             },
         }
     }

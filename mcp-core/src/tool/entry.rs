@@ -272,12 +272,17 @@ where
     }
 
     fn encode(&self, output: W::Output) -> Result<ToolReply, ToolError> {
-        let reply = output.into_reply().map_err(|error| {
-            ToolError::new("internal", "the tool's answer could not be encoded").caused_by(error)
-        })?;
+        let reply = encoded(output)?;
         check_output(self.output.as_ref(), &reply)?;
         Ok(reply)
     }
+}
+
+/// An answer on its way to the wire.
+pub(super) fn encoded(output: impl Output) -> Result<ToolReply, ToolError> {
+    output.into_reply().map_err(|error| {
+        ToolError::new("internal", "the tool's answer could not be encoded").caused_by(error)
+    })
 }
 
 /// Holds an answer against the schema that was listed for it: in debug builds, where a test will see it.

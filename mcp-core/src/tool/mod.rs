@@ -54,6 +54,59 @@ use crate::{
 ///     }
 /// }
 /// ```
+///
+/// # One tool, several actions
+///
+/// An enum of structs whose variants a tag tells apart is a tool of several actions. Assistants take no choice at the
+/// top of a schema, so it is listed as one flat object: the tag with what each action does, and the properties of all
+/// actions, each saying for which of them it is. Arguments are held against what is listed and against the action that
+/// they name: one that it needs, or one that belongs to another action, is refused in just these words. The tool states
+/// the effect of its strongest action.
+///
+/// ```
+/// # use mcp_core::{Annotations, Call, Server, Text, Tool, ToolError, testing::Client};
+/// # use schemars::JsonSchema;
+/// # use serde::Deserialize;
+/// # use serde_json::json;
+/// /// Changes a list of guests.
+/// #[derive(Deserialize, JsonSchema)]
+/// #[serde(tag = "action", rename_all = "snake_case")]
+/// enum ManageGuests {
+///     /// Puts a guest on the list.
+///     Invite {
+///         /// The guest's name.
+///         name: String,
+///         /// How many they bring along.
+///         company: u8,
+///     },
+///     /// Takes a guest off the list.
+///     Strike {
+///         /// The guest's name.
+///         name: String,
+///     },
+/// }
+///
+/// impl Tool for ManageGuests {
+///     const NAME: &'static str = "manage_guests";
+///     const ANNOTATIONS: Annotations = Annotations::destructive();
+///     type Output = Text;
+///
+///     async fn call(self, _: &(), _: &Call) -> Result<Text, ToolError> {
+///         Ok(Text::new(match self {
+///             Self::Invite { name, company } => format!("{name} comes with {company}."),
+///             Self::Strike { name } => format!("{name} stays at home."),
+///         }))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let client = Client::new(Server::new("party", "1.0.0").tool::<ManageGuests>()).await;
+/// let company = &client.list_tools().await[0]["inputSchema"]["properties"]["company"]["description"];
+/// assert_eq!(company, "How many they bring along. Only for `invite`, and required there.");
+/// let reply = client.call("manage_guests", json!({"action": "invite", "name": "Ada"})).await;
+/// assert!(reply.text().contains("/company: is required when `action` is `invite`"));
+/// # }
+/// ```
 pub trait Tool<S = ()>: Input {
     /// The tool's name: 1 to 64 of `A-Z a-z 0-9 _ - .`, unique in a server.
     const NAME: &'static str;
