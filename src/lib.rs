@@ -90,12 +90,13 @@
 //!
 //! # A pack of your own
 //!
-//! Write the engine as a small trait, hold it as `Arc<dyn …>` in a state, and add tools, resources and prompts with that
-//! state to whatever server there is: each keeps its own, so that packs mix freely.
+//! Write the engine as a small trait, hold it as `Arc<dyn …>` in a state, and say in an `impl` of [`Pack`] what is over that
+//! state. Any server takes it in with [`Server::pack`]; each pack keeps its own state, so that they mix freely, and
+//! [`PackOptions`] says what of it and under which names.
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use toolpack::{Annotations, Call, Server, Text, Tool, ToolError, tool};
+//! # use toolpack::{Annotations, Call, Pack, PackOptions, Server, Text, Tool, ToolError};
 //! # #[derive(serde::Deserialize, schemars::JsonSchema)] struct WhatTime {}
 //! trait Clock: Send + Sync {
 //!     fn now(&self) -> String;
@@ -115,11 +116,19 @@
 //!     }
 //! }
 //!
-//! fn add_to<S: Send + Sync + 'static>(server: Server<S>, clocks: Clocks) -> Server<S> {
-//!     let clocks = Arc::new(clocks);
-//!     server.add(tool::<WhatTime, _>(clocks))
+//! impl Pack for Clocks {
+//!     fn add_to<S: Send + Sync + 'static>(self, server: Server<S>) -> Server<S> {
+//!         server.with(self, |clocks| clocks.tool::<WhatTime>())
+//!     }
+//! }
+//!
+//! fn office(clocks: Clocks) -> Server {
+//!     Server::new("office", "1.0.0").pack(clocks, PackOptions::new().prefix("wall_"))
 //! }
 //! ```
+//!
+//! The guide `docs/packs.md` in the repository goes all the way, from `cargo new` to a server that is tested over pipes and
+//! HTTP; the pack that it writes is `examples/own-pack`.
 //!
 //! # Features
 //!
@@ -130,6 +139,7 @@
 //! | `stdio` | yes | [`stdio`]: a client that starts the server as its child |
 //! | `http` | yes | [`http`]: clients over the network, as a tower service or a server of its own |
 //! | `bext` | yes | [`bext`]: instances, SQL databases and key-value data, over an embedded engine |
+//! | `bext-suite` | no | the promises that every engine of bext keeps, as code to run against your own |
 //!
 //! With `default-features = false` it is the core alone: everything but a way for bytes to reach it.
 //!

@@ -15,7 +15,18 @@ fn run(command: &mut Command) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let (said, complained) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{said}\n{complained}");
-    for check in ["list", "call", "read", "prompt", "progress", "cancel"] {
+    let protocol = ["list", "call", "read", "prompt", "progress", "cancel"];
+    let questions = [
+        "elicitation",
+        "elicitation_enums",
+        "elicitation_url",
+        "sampling",
+        "roots",
+        "confirm",
+        "several_questions",
+        "prompt_and_resource_questions",
+    ];
+    for check in protocol.into_iter().chain(questions) {
         assert!(
             said.contains(&format!(r#""check":"{check}""#))
                 || said.contains(&format!(r#""check": "{check}""#)),

@@ -1,13 +1,15 @@
 //! A server with one of everything that the protocol has: the fixtures that the official conformance suite asks for.
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program talks to its terminal")]
 
-mod capabilities;
 mod changes;
 mod content;
+mod forms;
 mod printing;
 mod prompts;
+mod questions;
 mod reports;
 mod resources;
+mod rounds;
 mod schemas;
 #[path = "../support/serving.rs"]
 mod serving;
@@ -18,8 +20,8 @@ use serving::Transport;
 use toolpack::Server;
 
 const HELP: &str = "\
-A server with one of everything that MCP has: every kind of content, progress, logging, cancellation, lists that
-change, resources to watch, schemas of every sort. It offers the fixtures of the official conformance suite, and is
+A server with one of everything that MCP has: every kind of content, progress, logging, cancellation, questions to
+the user and the model, lists that change, resources to watch, schemas of every sort. It offers the fixtures of the official conformance suite, and is
 good to try a client on.
 
 usage: everything --stdio
@@ -44,13 +46,16 @@ fn server() -> Server<changes::Watched> {
         .title("Everything")
         .description("One of everything that the protocol has.")
         .instructions(
-            "A server for tests. Call any tool: none of them touches anything outside this process.",
+            "A server for tests. Call any tool: none of them touches anything outside this process. Some ask the user, \
+             the model or the client first, with made-up questions.",
         );
     let server = content::add_to(server);
     let server = printing::add_to(server);
     let server = reports::add_to(server);
     let server = schemas::add_to(server);
-    let server = capabilities::add_to(server);
+    let server = questions::add_to(server);
+    let server = forms::add_to(server);
+    let server = rounds::add_to(server);
     let server = prompts::add_to(server);
     let server = resources::add_to(server);
     changes::add_to(server)

@@ -1,11 +1,12 @@
-//! Tools that say how far they are while they run: progress, log messages, and work that takes its time.
+//! Tools that say how far they are while they run: progress, log messages, a question on the way, and work that takes its
+//! time.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
-use toolpack::{Annotations, Call, LogLevel, Server, Text, Tool, ToolError};
+use toolpack::{Annotations, Call, Form, LogLevel, Server, Text, Tool, ToolError};
 
 /// How long the tools pause between two reports.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -70,12 +71,13 @@ impl Tool for Logging {
     }
 }
 
-/// Streams a few reports before its answer. It asks the user nothing, whatever its name suggests.
+/// Streams a few reports, and then asks the user whether they have seen them.
 #[derive(Deserialize, JsonSchema)]
 struct Streaming {}
 
 impl Tool for Streaming {
-    // The suite looks for this name, to see that nothing but notifications and the answer come on the stream.
+    // The suite looks for this name, to see that nothing but notifications and the answer come on the stream: the
+    // question is in the answer. In revision 2026-07-28 the reports are then made a second time, on the way to the end.
     const NAME: &'static str = "test_streaming_elicitation";
     const ANNOTATIONS: Annotations = Annotations::read_only();
     type Output = Text;
@@ -86,8 +88,17 @@ impl Tool for Streaming {
             call.progress(step.into(), Some(3.0), &format!("step {step} of 3"));
             sleep(PAUSE / 5).await;
         }
-        Ok(Text::new("Three steps were reported on the way to this answer."))
+        let question = Form::<Seen>::new("Three steps were reported. How many have you seen?");
+        let Seen { steps } = call.ask("seen", question).await.accepted()?;
+        Ok(Text::new(format!("The user has seen {steps} of 3 steps.")))
     }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Seen {
+    /// How many steps you have seen
+    #[schemars(range(max = 3))]
+    steps: u8,
 }
 
 /// Takes as long as it is told, reports progress on the way, and ends at once when it is cancelled.

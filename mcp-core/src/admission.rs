@@ -123,7 +123,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// The server's [`Policy`] says no; with `?` the client sees the error 403.
+    /// The server's [`Policy`](crate::Policy) says no; with `?` the client sees the error 403.
     pub fn require(&self, access: Access) -> Result<(), Denied> {
         match self.doing() {
             Some(doing) => self.guards().decide(self, doing, &access).map(|_| ()),

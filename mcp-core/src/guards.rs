@@ -16,7 +16,7 @@ use crate::{
 ///
 /// What they are asked is the tool's [`preview`](crate::Tool::preview), or its name and arguments where it has none. A
 /// client that cannot ask its user cannot call destructive tools then, unless the policy lets it through unasked
-/// ([`Decision::AllowUnasked`]).
+/// ([`Decision::AllowUnasked`](crate::Decision::AllowUnasked)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfirmDestructive;

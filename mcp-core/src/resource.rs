@@ -27,7 +27,9 @@ use crate::{
 /// The doc comment of the struct is the description, and every field is a variable of the template. A resource of
 /// one fixed URI is a struct without fields (`struct Motd {}`).
 pub trait Resource<S = ()>: Input {
-    /// The URI, or its template of RFC 6570, level 1, such as `notes://note/{id}`.
+    /// The URI, or its template of RFC 6570, levels 1 to 3, such as `notes://note/{id}` or `notes://search{?text}`.
+    ///
+    /// What may be absent from a URI is a field that is an `Option`; [`UriTemplate`] says what may.
     const URI: &'static str;
 
     /// The resource's name in lists.

@@ -208,7 +208,7 @@ fn list_page(
     call: Call,
 ) -> Result<Routed, RpcError> {
     let invalid = || RpcError::invalid_params("Invalid cursor; begin again without one");
-    if list == List::Resources && !catalog.templates().is_empty() {
+    if list == List::Resources && catalog.has_templates() {
         let after =
             cursor.map(|cursor| crate::catalog::decode_cursor(cursor).ok_or_else(invalid)).transpose()?;
         let listing = call.clone();

@@ -219,6 +219,14 @@ impl<S: Send + Sync + 'static> Server<S> {
         self
     }
 
+    /// Serves only tools that change nothing, by their [`Annotations`](crate::Annotations): the others are not there, be
+    /// they registered before, after, or while the server runs.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.parts.registry.read_only();
+        self
+    }
+
     /// Decides who may do what; [`ByGrants`](crate::ByGrants) when not given.
     #[must_use]
     pub fn policy(mut self, policy: impl Policy) -> Self {

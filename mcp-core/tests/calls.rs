@@ -11,7 +11,9 @@ use std::{
 
 use mcp_core::{
     Annotations, AnswerStatus, Call, DynTool, Endpoint, Exchange, LogLevel, Principal, Revision, Server,
-    Signal, Step, Text, ToolReply, testing::Client, tool_fn,
+    Signal, Step, Text, Tool, ToolError, ToolReply,
+    testing::{Client, Options},
+    tool_fn,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -517,4 +519,27 @@ async fn what_a_panicking_call_started_hears_that_it_is_over() {
     let client = Client::new(server().add(tool)).await;
     client.call("t", json!({})).await.reply().error();
     hearing.await.unwrap();
+}
+
+/// Asks whether it may.
+#[derive(Deserialize, JsonSchema)]
+struct MayI {}
+
+impl Tool for MayI {
+    const NAME: &'static str = "may_i";
+    const ANNOTATIONS: Annotations = Annotations::write();
+    type Output = Text;
+
+    async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
+        call.confirm("May I?").await?;
+        Ok(Text::new("I did"))
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "the connection ended before the answer")]
+async fn a_test_whose_own_answer_panics_does_not_wait_for_ever() {
+    let wrong =
+        Options::new().revision(Revision::V2025_11_25).answering(|asked| panic!("{}", asked.message()));
+    Client::with(server().tool::<MayI>(), wrong).await.call("may_i", json!({})).await;
 }

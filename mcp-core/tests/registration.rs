@@ -2,7 +2,7 @@
 
 use mcp_core::{
     Annotations, Call, Contents, DynTool, IntoEntry, Messages, Prompt, RequestError, Resource, Server, Text,
-    ToolReply, tool_fn,
+    ToolReply, testing::Client, tool_fn,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -151,7 +151,11 @@ resource!(ByName { name }, "notes://note/{name}");
 resource!(NoSuchField { other }, "notes://{id}");
 resource!(NoSuchVariable { id, other }, "notes://{id}");
 resource!(NoScheme { id }, "{id}");
-resource!(Level3 { id }, "notes://a{?id}");
+resource!(Level4 { id }, "notes://a{?id*}");
+resource!(Adjacent { id, path }, "notes://{+path}{?id}");
+resource!(Dashed { id }, "notes://note/a-{id}");
+resource!(Ending { id }, "notes://note/{id}-z");
+resource!(Anything { path }, "notes://{+path}");
 
 #[test]
 fn two_of_one_name_are_refused_and_both_are_named() {
@@ -178,8 +182,24 @@ fn templates_that_cannot_be_served_are_refused() {
         .resource::<NoSuchField>()
         .resource::<NoSuchVariable>()
         .resource::<NoScheme>()
-        .resource::<Level3>();
+        .resource::<Level4>()
+        .resource::<Adjacent>();
     insta::assert_snapshot!(problems(server).join("\n"));
+}
+
+#[test]
+fn templates_of_which_neither_is_narrower_are_refused() {
+    let refused = problems(server().resource::<Dashed>().resource::<Ending>());
+    assert_eq!(
+        refused,
+        [
+            "resource `notes://note/{id}-z`: `notes://note/a-z` would match `notes://note/a-{id}` as well, and neither of \
+          the two is a special case of the other"
+        ]
+    );
+    // Whatever the order, narrower ones may stand beside wider ones, and a fixed one beside any.
+    let server = server().resource::<Anything>().resource::<Dashed>().resource::<ById>().resource::<Fixed>();
+    assert!(problems(server).is_empty());
 }
 
 /// Fields that text cannot say.
@@ -315,4 +335,26 @@ fn an_answer_with_a_field_that_may_be_null_is_told_to_leave_it_out() {
 fn a_server_has_a_name_and_a_version() {
     assert!(Server::new("", "1").build().unwrap_err().to_string().contains("must not be empty"));
     assert!(Server::new("name", "").build().is_err());
+}
+
+#[tokio::test]
+async fn a_read_only_server_has_no_tool_that_changes_anything() {
+    let named =
+        |name: &str, annotations| DynTool::new(name, annotations, |_, _| async { Ok(ToolReply::default()) });
+    let endpoint = server()
+        .add(named("write_before", Annotations::write()))
+        .read_only()
+        .add(named("read", Annotations::read_only()))
+        .add(named("destroy_after", Annotations::destructive()))
+        .build()
+        .unwrap();
+    endpoint.edit(|edit| edit.add(named("write_later", Annotations::write()))).unwrap();
+    let client = Client::new(&endpoint).await;
+    let names: Vec<_> = client.list_tools().await.iter().map(|tool| tool["name"].clone()).collect();
+    assert_eq!(names, ["read"]);
+    for name in ["write_before", "destroy_after", "write_later"] {
+        let refused = client.request("tools/call", json!({ "name": name })).await;
+        assert_eq!(refused.error()["code"], -32602);
+        assert!(refused.error()["message"].as_str().unwrap().starts_with("Unknown tool"));
+    }
 }

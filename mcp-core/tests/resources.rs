@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use mcp_core::{
-    About, Block, Call, Completing, Completion, Contents, Icon, Messages, Prompt, RequestError, Resource,
-    ResourceContents, ResourceDefinition, Revision, Role, Server, testing::Client,
+    About, Block, Call, Completing, Completion, Contents, Empty, Icon, IntoEntry, Messages, Prompt,
+    RequestError, Resource, ResourceContents, ResourceDefinition, Revision, Role, Server, resource_fn,
+    testing::Client,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -177,6 +178,91 @@ async fn a_variable_that_is_no_value_of_its_type_is_refused() {
     let reply = client.read("notes://note/x").await;
     assert_eq!(reply.error()["code"], -32602);
     assert_eq!(reply.error()["message"], "Invalid arguments. /id: must be of type integer.");
+}
+
+/// Rows that hold a text.
+#[derive(Deserialize, JsonSchema)]
+struct Rows {
+    table: String,
+    text: String,
+    limit: Option<u32>,
+}
+
+impl Resource for Rows {
+    const URI: &'static str = "rows://{table}{?text,limit}";
+    const NAME: &'static str = "rows";
+
+    async fn read(self, (): &(), _: &Call) -> Result<Contents, RequestError> {
+        Ok(Contents::text(format!("{} {} {:?}", self.table, self.text, self.limit)))
+    }
+}
+
+#[tokio::test]
+async fn what_a_uri_leaves_out_is_no_value() {
+    for revision in Revision::ALL {
+        let client = Client::with_revision(server().resource::<Rows>(), revision).await;
+        for (uri, text) in [
+            ("rows://t?text=a%26b&limit=5", "t a&b Some(5)"),
+            ("rows://t?limit=5&text=a/b", "t a/b Some(5)"),
+            ("rows://t?text=", "t  None"),
+        ] {
+            let reply = client.read(uri).await;
+            assert_eq!(reply.result()["contents"][0]["text"], text, "{uri}");
+            assert_eq!(reply.result()["contents"][0]["uri"], uri);
+        }
+        for (uri, why) in [
+            ("rows://t", "Invalid arguments. /text: is required and missing."),
+            ("rows://t?limit=5", "Invalid arguments. /text: is required and missing."),
+            ("rows://t?text=a&limit=many", "Invalid arguments. /limit: must be of type integer."),
+        ] {
+            assert_eq!(client.read(uri).await.error()["message"], why, "{uri}");
+        }
+        for uri in ["rows://t?text=a&text=b", "rows://t?text=a&other=b", "rows://t?", "rows://?text=a"] {
+            assert_eq!(client.read(uri).await.error()["data"], json!({ "uri": uri }));
+        }
+    }
+}
+
+/// A resource that says which variable of which template it was read by.
+fn echo(uri: &'static str) -> impl IntoEntry {
+    resource_fn(
+        uri,
+        uri,
+        move |Path { path }: Path, _| async move { Ok(Contents::text(format!("{uri} {path}"))) },
+    )
+}
+
+/// What stands behind the scheme, or a part of it.
+#[derive(Deserialize, JsonSchema)]
+struct Path {
+    path: String,
+}
+
+#[tokio::test]
+async fn the_narrowest_template_is_read_whatever_the_order_of_registration() {
+    let uris = ["files:///{+path}", "files:///logs/{path}", "files:///{path}", "files:///logs/{path}.gz"];
+    let mut servers = vec![uris.iter().fold(server(), |server, uri| server.add(echo(uri)))];
+    servers.push(uris.iter().rev().fold(server(), |server, uri| server.add(echo(uri))));
+    for server in servers {
+        let fixed =
+            resource_fn("files:///logs/fixed.gz", "fixed", async |_: Empty, _| Ok(Contents::text("fixed")));
+        let client = Client::new(server.add(fixed)).await;
+        for (uri, text) in [
+            ("files:///logs/fixed.gz", "fixed"),
+            ("files:///logs/a.gz", "files:///logs/{path}.gz a"),
+            ("files:///logs/a.txt", "files:///logs/{path} a.txt"),
+            ("files:///logs", "files:///{path} logs"),
+            ("files:///logs/b/c.gz", "files:///{+path} logs/b/c.gz"),
+            ("files:///../c", "files:///{+path} ../c"),
+        ] {
+            assert_eq!(client.read(uri).await.result()["contents"][0]["text"], text, "{uri}");
+        }
+        // A list is in the order of its text all the same.
+        let listed = client.list_templates().await;
+        let listed: Vec<_> =
+            listed.iter().map(|template| template["uriTemplate"].as_str().unwrap()).collect();
+        assert!(listed.is_sorted(), "{listed:?}");
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,15 @@ import httpx2
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
-from mcp_types import PromptReference
+from mcp_types import (
+    CreateMessageResult,
+    ElicitResult,
+    InputRequiredResult,
+    ListRootsResult,
+    PromptReference,
+    Root,
+    TextContent,
+)
 
 REVISION = "2026-07-28"
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
@@ -39,6 +47,8 @@ class Checks:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.logged: list[Any] = []
+        self.asked: list[Any] = []
+        self.answers: dict[str, Callable[[Any], Any]] = {}
 
     async def connect(self) -> dict[str, Any]:
         """The client found a modern server by server/discover, not by the handshake."""
@@ -186,6 +196,151 @@ class Checks:
         await self.client.call_tool("test_tool_with_logging")
         equal(len(self.logged), 3, "messages came that nobody asked for")
 
+    async def elicitation(self) -> None:
+        """A form with defaults: accepted, declined and cancelled, and asked again where it does not fit."""
+        tool = "test_elicitation_sep1034_defaults"
+        filled_in = {"name": "Ada", "age": 36, "score": 99.5, "status": "inactive", "verified": False}
+        text = await self._ask(tool, elicitation=lambda form: accept(filled_in))
+        equal(text, f"Elicitation completed: action=accept, content={compact(filled_in)}")
+        (form,) = self.asked
+        equal((form.mode, form.message), ("form", "Please review and update the form fields with defaults"))
+        fields = form.requested_schema["properties"]
+        equal(
+            {name: (field["type"], field["default"]) for name, field in fields.items()},
+            {
+                "name": ("string", "John Doe"),
+                "age": ("integer", 30),
+                "score": ("number", 95.5),
+                "status": ("string", "active"),
+                "verified": ("boolean", True),
+            },
+        )
+        equal(fields["status"]["enum"], ["active", "inactive", "pending"])
+
+        for action in ("decline", "cancel"):
+            text = await self._ask(tool, elicitation=lambda form: ElicitResult(action=action))
+            equal(text, f"Elicitation completed: action={action}, content={{}}")
+
+        def second_try(form: Any) -> ElicitResult:
+            return accept(filled_in if len(self.asked) > 1 else {**filled_in, "status": "asleep"})
+
+        text = await self._ask(tool, elicitation=second_try)
+        equal(text, f"Elicitation completed: action=accept, content={compact(filled_in)}")
+        equal(len(self.asked), 2, "a form that does not fit is not asked for again")
+
+    async def elicitation_enums(self) -> None:
+        """Choices of one and of several, with and without titles."""
+        chosen = {
+            "untitledSingle": "option1",
+            "titledSingle": "value2",
+            "legacyEnum": "opt3",
+            "untitledMulti": ["option1", "option3"],
+            "titledMulti": [],
+        }
+        text = await self._ask("test_elicitation_sep1330_enums", elicitation=lambda form: accept(chosen))
+        equal(text, f"Elicitation completed: action=accept, content={compact(chosen)}")
+        fields = self.asked[0].requested_schema["properties"]
+        equal(fields["untitledSingle"], {"type": "string", "enum": ["option1", "option2", "option3"]})
+        equal(fields["titledSingle"]["oneOf"][0], {"const": "value1", "title": "First Option"})
+        equal(fields["legacyEnum"]["enumNames"], ["Option One", "Option Two", "Option Three"])
+        equal(fields["untitledMulti"]["items"], {"type": "string", "enum": ["option1", "option2", "option3"]})
+        equal(fields["titledMulti"]["items"]["anyOf"][2], {"const": "value3", "title": "Third Choice"})
+
+    async def elicitation_url(self) -> None:
+        """A URL to open, which this revision no longer names by an id."""
+        for action in ("accept", "decline", "cancel"):
+            text = await self._ask("test_elicitation_url", elicitation=lambda visit: ElicitResult(action=action))
+            equal(text, f"URL elicitation completed: action={action}")
+            (visit,) = self.asked
+            equal((visit.mode, visit.url, visit.elicitation_id), ("url", "https://example.com/login", None))
+
+    async def sampling(self) -> None:
+        """The client's model is asked."""
+        prompt = "What is the capital of France?"
+        text = await self._ask("test_sampling", {"prompt": prompt}, sampling=lambda params: say("Paris"))
+        equal(text, "LLM response: Paris")
+        (params,) = self.asked
+        equal([(message.role, message.content.text) for message in params.messages], [("user", prompt)])
+        equal(params.max_tokens, 100)
+
+    async def roots(self) -> None:
+        """The client's folders are asked for."""
+        uris = ["file:///home/ada", "file:///srv"]
+        text = await self._ask("test_roots", roots=lambda _: folders(*uris))
+        equal(text, "Roots: file:///home/ada, file:///srv")
+        equal(await self._ask("test_roots", roots=lambda _: folders()), "Roots: ")
+
+    async def confirm(self) -> None:
+        """Consent: given, withheld, and good for once only."""
+        what = {"what": "the archive"}
+        agreed = "They agreed that the archive may be deleted."
+        equal(await self._ask("test_confirm", what, elicitation=lambda form: accept({})), agreed)
+        equal([form.message for form in self.asked], ["Delete the archive for good?"])
+        for action in ("decline", "cancel"):
+            self.answers = {"elicitation": lambda form: ElicitResult(action=action)}
+            check((await self.client.call_tool("test_confirm", what)).is_error is True, f"{action} was taken for a yes")
+
+        call = self.client.session.call_tool
+        asked = await call("test_confirm", what, allow_input_required=True)
+        check(isinstance(asked, InputRequiredResult), f"no question: {asked}")
+        consent = {
+            "input_responses": {key: accept({}) for key in asked.input_requests},
+            "request_state": asked.request_state,
+        }
+        equal(only_text(await call("test_confirm", what, **consent)), agreed)
+        again = await call("test_confirm", what, **consent, allow_input_required=True)
+        check(isinstance(again, InputRequiredResult), "consent was taken twice")
+
+    async def several_questions(self) -> dict[str, Any]:
+        """Several questions in one round, and one after another in several."""
+
+        def fill_in(form: Any) -> ElicitResult:
+            return accept({"color": "blue"} if "color" in form.message else {"name": "Ada"})
+
+        answers = {
+            "elicitation": fill_in,
+            "sampling": lambda params: say("Good day,"),
+            "roots": lambda _: folders("file:///srv"),
+        }
+        text = await self._ask("test_input_required_result_multiple_inputs", **answers)
+        equal(text, "Good day, Ada works in file:///srv")
+        equal(len(self.asked), 3)
+        equal(await self._ask("test_input_required_result_multi_round", **answers), "Ada likes blue.")
+        steps = ["Step 1: What is your name?", "Step 2: What is your favorite color?"]
+        equal([form.message for form in self.asked], steps)
+        return {"rounds": len(steps)}
+
+    async def prompt_and_resource_questions(self) -> None:
+        """prompts/get and resources/read ask as well."""
+        self.answers = {"elicitation": lambda form: accept({"context": "a test", "name": "Ada"})}
+        prompt = await self.client.get_prompt("test_input_required_result_prompt")
+        equal([message.content.text for message in prompt.messages], ["Use this context: a test"])
+        (content,) = (await self.client.read_resource("test://your-greeting")).contents
+        equal(content.text, "Hello, Ada!")
+
+    async def streamed_question(self) -> None:
+        """A question at the end of a stream of progress."""
+        steps = []
+
+        async def step(progress: float, total: float | None, message: str | None) -> None:
+            steps.append(progress)
+
+        self.answers = {"elicitation": lambda form: accept({"steps": 3})}
+        result = await self.client.call_tool("test_streaming_elicitation", progress_callback=step)
+        equal(only_text(result), "The user has seen 3 of 3 steps.")
+        equal(steps, [1, 2, 3] * 2, "the work runs a second time for its answer")
+
+    async def tampered_state(self) -> None:
+        """A state that was changed on its way is a protocol error."""
+        call = self.client.session.call_tool
+        tool = "test_input_required_result_tampered_state"
+        asked = await call(tool, allow_input_required=True)
+        answers = {key: accept({"ok": True}) for key in asked.input_requests}
+        changed = call(tool, input_responses=answers, request_state=asked.request_state + "A")
+        await refused(changed, -32602)
+        result = await call(tool, input_responses=answers, request_state=asked.request_state)
+        equal(only_text(result), 'action=accept, content={"ok":true}')
+
     async def listen(self) -> None:
         """subscriptions/listen: acknowledged, told of a change, ended by the client; calls go on beside it."""
         watched = "test://watched-resource"
@@ -200,6 +355,17 @@ class Checks:
             else:
                 raise AssertionError("the server ended the subscription before it told of the change")
         await self._simple_call()
+
+    async def _ask(self, tool: str, arguments: dict[str, Any] | None = None, **answers: Callable[[Any], Any]) -> str:
+        """Calls a tool and answers what it asks, by kind; what it asked is then in `self.asked`."""
+        self.asked, self.answers = [], answers
+        result = await self.client.call_tool(tool, arguments)
+        check(not result.is_error, f"a tool error: {result}")
+        return only_text(result)
+
+    def answer(self, kind: str, params: Any) -> Any:
+        self.asked.append(params)
+        return self.answers[kind](params)
 
     async def _simple_call(self) -> None:
         result = await self.client.call_tool("test_simple_text")
@@ -227,6 +393,16 @@ ORDER = [
     Checks.cancel,
     Checks.concurrent,
     Checks.logging,
+    Checks.elicitation,
+    Checks.elicitation_enums,
+    Checks.elicitation_url,
+    Checks.sampling,
+    Checks.roots,
+    Checks.confirm,
+    Checks.several_questions,
+    Checks.prompt_and_resource_questions,
+    Checks.streamed_question,
+    Checks.tampered_state,
     Checks.listen,
 ]
 
@@ -250,6 +426,24 @@ def only_text(result: Any) -> str:
     (block,) = result.content
     equal(block.type, "text")
     return block.text
+
+
+def accept(content: dict[str, Any]) -> ElicitResult:
+    return ElicitResult(action="accept", content=content)
+
+
+def say(text: str) -> CreateMessageResult:
+    content = TextContent(type="text", text=text)
+    return CreateMessageResult(role="assistant", model="test", stop_reason="endTurn", content=content)
+
+
+def folders(*uris: str) -> ListRootsResult:
+    return ListRootsResult(roots=[Root(uri=uri) for uri in uris])
+
+
+def compact(value: Any) -> str:
+    """JSON as the server writes it."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 async def refused(request: Awaitable[Any], code: int) -> MCPError:
@@ -351,6 +545,9 @@ async def run(url: str, transport: httpx2.AsyncBaseTransport | None) -> int:
                 mode="auto",
                 read_timeout_seconds=TIMEOUT_SECONDS,
                 logging_callback=lambda message: log(checks, message),
+                elicitation_callback=lambda context, params: answer(checks, "elicitation", params),
+                sampling_callback=lambda context, params: answer(checks, "sampling", params),
+                list_roots_callback=lambda context: answer(checks, "roots", None),
             )
             checks = Checks(client)
             async with client:
@@ -370,6 +567,10 @@ async def run(url: str, transport: httpx2.AsyncBaseTransport | None) -> int:
 
 async def log(checks: Checks, message: Any) -> None:
     checks.logged.append(message)
+
+
+async def answer(checks: Checks, kind: str, params: Any) -> Any:
+    return checks.answer(kind, params)
 
 
 def report(name: str, ok: bool, details: dict[str, Any]) -> None:

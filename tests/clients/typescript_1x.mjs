@@ -23,7 +23,9 @@ const TIMEOUT_MS = 30_000;
 
 const transport = new StdioClientTransport({ command, args });
 if (recordFile) record(transport, recordFile);
-const client = new Client({ name: "toolpack-typescript-1x", version: "1.0.0" });
+// applyDefaults: what the user leaves out of a form is filled in with its default, by the SDK.
+const capabilities = { elicitation: { form: { applyDefaults: true }, url: {} }, sampling: {}, roots: {} };
+const client = new Client({ name: "toolpack-typescript-1x", version: "1.0.0" }, { capabilities });
 
 // Whatever the SDK finds odd about the wire (an answer to nothing, a line that does not parse) fails the run at its end.
 // Progress that crosses the cancellation on its way is nobody's fault.
@@ -31,6 +33,12 @@ const complaints = [];
 client.onerror = ({ message }) => {
   if (!message.startsWith("Received a progress notification for an unknown token")) complaints.push(message);
 };
+
+// What the server asks goes to the check that runs; see `answering`.
+let onQuestion = () => assert.fail("the server asks though nothing was called that does");
+for (const schema of ["ElicitRequestSchema", "CreateMessageRequestSchema", "ListRootsRequestSchema"]) {
+  client.setRequestHandler(schemas[schema], ({ method, params }) => onQuestion({ method, ...params }));
+}
 
 let child;
 let revision;
@@ -183,6 +191,122 @@ await check("logging", async () => {
   assert.equal(logged.length, 3, "messages below the level asked for were sent");
 });
 
+await check("elicitation", async () => {
+  const call = (answer) => answering(answer, "test_elicitation_sep1034_defaults");
+  // The user leaves all as it is: the SDK fills in the defaults.
+  const { text, asked } = await call(() => ({ action: "accept", content: {} }));
+  assert.equal(
+    text,
+    'Elicitation completed: action=accept, ' +
+      'content={"name":"John Doe","age":30,"score":95.5,"status":"active","verified":true}',
+  );
+  assert.deepEqual(asked.map(({ method, mode, message }) => [method, mode, message]), [
+    ["elicitation/create", "form", "Please review and update the form fields with defaults"],
+  ]);
+  const { type, properties } = asked[0].requestedSchema;
+  assert.equal(type, "object");
+  assert.deepEqual(
+    Object.entries(properties).map(([name, field]) => [name, field.type, field.default]).sort(),
+    [
+      ["age", "integer", 30],
+      ["name", "string", "John Doe"],
+      ["score", "number", 95.5],
+      ["status", "string", "active"],
+      ["verified", "boolean", true],
+    ],
+  );
+  assert.deepEqual(properties.status.enum, ["active", "inactive", "pending"]);
+
+  for (const action of ["decline", "cancel"]) {
+    assert.equal((await call(() => ({ action }))).text, `Elicitation completed: action=${action}, content={}`);
+  }
+  // What does not fit the form, and what is no answer at all, are the call's failures.
+  const old = await call(() => ({ action: "accept", content: { age: "old" } }));
+  assert.ok(old.isError && old.text.includes("age"), old.text);
+  const refused = await call(() => assert.fail("the user's screen is off"));
+  assert.ok(refused.isError && refused.text.includes("the user's screen is off"), refused.text);
+});
+
+await check("elicitation_enums", async () => {
+  const chosen = {
+    untitledSingle: "option1",
+    titledSingle: "value2",
+    legacyEnum: "opt3",
+    untitledMulti: ["option1", "option3"],
+    titledMulti: [],
+  };
+  const answer = () => ({ action: "accept", content: chosen });
+  const { text, asked } = await answering(answer, "test_elicitation_sep1330_enums");
+  assert.equal(text, `Elicitation completed: action=accept, content=${JSON.stringify(chosen)}`);
+  const { untitledSingle, titledSingle, legacyEnum, untitledMulti, titledMulti } = asked[0].requestedSchema.properties;
+  assert.deepEqual(untitledSingle, { type: "string", enum: ["option1", "option2", "option3"] });
+  assert.deepEqual(titledSingle.oneOf[0], { const: "value1", title: "First Option" });
+  assert.deepEqual(legacyEnum.enumNames, ["Option One", "Option Two", "Option Three"]);
+  assert.deepEqual(untitledMulti.items, { type: "string", enum: ["option1", "option2", "option3"] });
+  assert.deepEqual(titledMulti.items.anyOf[2], { const: "value3", title: "Third Choice" });
+});
+
+await check("elicitation_url", async () => {
+  for (const action of ["accept", "decline", "cancel"]) {
+    const { text, asked } = await answering(() => ({ action }), "test_elicitation_url");
+    assert.equal(text, `URL elicitation completed: action=${action}`);
+    assert.deepEqual([asked[0].mode, asked[0].url], ["url", "https://example.com/login"]);
+    assert.ok(asked[0].elicitationId.length > 0, "required in this revision");
+  }
+});
+
+await check("sampling", async () => {
+  const prompt = "What is the capital of France?";
+  const { text, asked } = await answering(() => say("Paris"), "test_sampling", { prompt });
+  assert.equal(text, "LLM response: Paris");
+  const { method, messages, maxTokens } = asked[0];
+  assert.deepEqual({ method, messages, maxTokens }, {
+    method: "sampling/createMessage",
+    messages: [{ role: "user", content: { type: "text", text: prompt } }],
+    maxTokens: 100,
+  });
+});
+
+await check("roots", async () => {
+  const roots = [{ uri: "file:///home/ada", name: "Ada's" }, { uri: "file:///srv" }];
+  const { text } = await answering(() => ({ roots }), "test_roots");
+  assert.equal(text, "Roots: file:///home/ada, file:///srv");
+  assert.equal((await answering(() => ({ roots: [] }), "test_roots")).text, "Roots: ");
+});
+
+await check("confirm", async () => {
+  const call = (action) => answering(() => ({ action }), "test_confirm", { what: "the archive" });
+  const agreed = await call("accept");
+  assert.equal(agreed.text, "They agreed that the archive may be deleted.");
+  assert.deepEqual(agreed.asked.map(({ message }) => message), ["Delete the archive for good?"]);
+  for (const action of ["decline", "cancel"]) assert.equal((await call(action)).isError, true);
+});
+
+await check("several_questions", async () => {
+  const answer = ({ method, message }) => {
+    if (method === "sampling/createMessage") return say("Good day,");
+    if (method === "roots/list") return { roots: [{ uri: "file:///srv" }] };
+    const content = message.includes("color") ? { color: "blue" } : { name: "Ada" };
+    return { action: "accept", content };
+  };
+  const atOnce = await answering(answer, "test_input_required_result_multiple_inputs");
+  assert.equal(atOnce.text, "Good day, Ada works in file:///srv");
+  assert.equal(atOnce.asked.length, 3);
+  const inTurn = await answering(answer, "test_input_required_result_multi_round");
+  assert.equal(inTurn.text, "Ada likes blue.");
+  assert.equal(inTurn.asked.length, 2);
+});
+
+await check("prompt_and_resource_questions", async () => {
+  onQuestion = () => ({ action: "accept", content: { context: "a test", name: "Ada" } });
+  const { messages } = await client.getPrompt({ name: "test_input_required_result_prompt" }, options());
+  assert.equal(messages[0].content.text, "Use this context: a test");
+  const { contents } = await client.readResource({ uri: "test://your-greeting" }, options());
+  assert.equal(contents[0].text, "Hello, Ada!");
+  onQuestion = () => ({ action: "decline" });
+  await refused(client.readResource({ uri: "test://your-greeting" }, options()), -32602);
+});
+
 await check("subscribe", async () => {
   const uri = "test://watched-resource";
   assert.deepEqual(await client.subscribeResource({ uri }, options()), {});
@@ -221,6 +345,22 @@ async function check(name, body) {
 
 function call(name, toolArguments = {}, more = {}) {
   return client.callTool({ name, arguments: toolArguments }, undefined, options(more));
+}
+
+/** Calls a tool and answers whatever it asks; gives what it said and all that it asked. */
+async function answering(answer, name, toolArguments = {}) {
+  const asked = [];
+  onQuestion = (question) => {
+    asked.push(question);
+    return answer(question);
+  };
+  const result = await call(name, toolArguments);
+  return { text: onlyText(result), isError: result.isError ?? false, asked };
+}
+
+/** What a model says. */
+function say(text) {
+  return { role: "assistant", model: "test", stopReason: "endTurn", content: { type: "text", text } };
 }
 
 function options(more = {}) {

@@ -9,8 +9,9 @@ use super::{Problem, Revision};
 ///
 /// Other free-form places (arguments, structured content, `experimental`, `extensions`, the `data` of errors and of log
 /// messages) are open in the schemas themselves; a list of names here would also open places that are not: the
-/// `arguments` of a prompt's definition are a list with a form of its own.
-const OPAQUE: [&str; 4] = ["_meta", "inputSchema", "outputSchema", "requestedSchema"];
+/// `arguments` of a prompt's definition are a list with a form of its own. Nor is a `requestedSchema` free: clients have
+/// controls for what the definitions of its fields name, and for nothing else.
+const OPAQUE: [&str; 3] = ["_meta", "inputSchema", "outputSchema"];
 
 impl Revision {
     /// Reports each key below `value` that none of the schemas at `pointers`, which all apply to it, names.

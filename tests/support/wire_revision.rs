@@ -26,8 +26,10 @@ pub(crate) struct Revision {
 
 impl Revision {
     pub(super) fn new(name: &str, text: &str) -> Result<Revision, Box<dyn std::error::Error>> {
-        let document: Value = serde_json::from_str(text)?;
+        let mut document: Value = serde_json::from_str(text)?;
         let definitions = if document.get("$defs").is_some() { "$defs" } else { "definitions" };
+        let filled_in = format!("/{definitions}/ElicitResult/properties/content/additionalProperties");
+        document.pointer_mut(&filled_in).into_iter().for_each(allow_fractions);
         // `format` asserts nothing in 2020-12 unless asked to; a relative URI on the wire is a mistake all the same.
         let options = jsonschema::options().should_validate_formats(true).with_format("byte", is_base64);
         let validators = options.build_map(&document)?;
@@ -303,4 +305,15 @@ fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     text.len().is_multiple_of(4) && text.len() - body.len() <= 2 && body.bytes().all(in_alphabet)
+}
+
+/// Lets the answer to a form hold any number. The published schemas take whole ones only, where the specification has
+/// form fields of type `number` ("Requested Schema").
+fn allow_fractions(schema: &mut Value) {
+    match schema {
+        Value::Array(parts) => parts.iter_mut().for_each(allow_fractions),
+        Value::Object(members) => members.values_mut().for_each(allow_fractions),
+        Value::String(name) if name == "integer" => *name = "number".into(),
+        _ => {}
+    }
 }

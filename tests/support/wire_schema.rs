@@ -209,11 +209,19 @@ fn wrong_results_are_named_at_their_place() {
         [""; 0]
     );
 
-    let form = json!({"message": "m", "requestedSchema": {"type": "object", "properties": {}}, "task": {}});
+    let field = json!({"type": "string", "pattern": "^a"});
+    let form = json!({"message": "m", "requestedSchema": {"type": "object", "properties": {"f": field}}, "task": {}});
     let questions = json!({"a": {"method": "elicitation/create", "params": form}});
     let asks = json!({"resultType": "input_required", "requestState": "s", "inputRequests": questions});
-    assert_eq!(check("2026-07-28", "tools/call", asks.clone()), ["/result/inputRequests/a/params/task"]);
+    let wrong = ["requestedSchema/properties/f/pattern", "task"];
+    let wrong = wrong.map(|place| format!("/result/inputRequests/a/params/{place}"));
+    assert_eq!(check("2026-07-28", "tools/call", asks.clone()), wrong);
     assert_eq!(check("2026-07-28", "tools/list", asks), ["/result/resultType"]);
+    let filled_in = |value: Value| json!({"action": "accept", "content": {"field": value}});
+    for revision in ["2025-06-18", "2025-11-25"] {
+        assert_eq!(check(revision, "elicitation/create", filled_in(json!(95.5))), [""; 0]);
+        assert_eq!(check(revision, "elicitation/create", filled_in(json!({}))), ["/result/content/field"]);
+    }
 
     let task =
         json!({"taskId": "1", "status": "working", "ttl": null, "createdAt": "t", "lastUpdatedAt": "t"});

@@ -12,6 +12,8 @@ const MAY_NEED: &[(&str, &[&str])] = &[
     ("mcp-core", &[]),
     ("mcp-transport-http", &["mcp-core"]),
     ("mcp-transport-stdio", &["mcp-core"]),
+    // An author from outside has the facade and nothing else.
+    ("own-pack", &["toolpack"]),
     (
         "toolpack",
         &[

@@ -1,10 +1,12 @@
 //! The catalog: everything that is registered, as an immutable snapshot that is replaced as a whole.
 
 mod pages;
+mod templates;
 
 use std::{collections::HashMap, sync::Arc};
 
 pub(crate) use self::pages::{Audience, PageSettings, Pages, assemble, decode_cursor, encode};
+use self::templates::Templates;
 use crate::{
     build::Problem,
     entry::{Entry, EntryKind},
@@ -44,46 +46,42 @@ impl List {
 /// What is registered, without anything made from it: the part that is edited.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
+    /// Tools that change something are left out.
+    is_read_only: bool,
     tools: HashMap<String, Arc<ToolEntry>>,
     prompts: HashMap<String, Arc<PromptEntry>>,
     resources: HashMap<String, Arc<ResourceEntry>>,
-    templates: Vec<Arc<ResourceEntry>>,
+    templates: Templates,
 }
 
 impl Registry {
     /// Adds an entry, unless it collides with one that is there.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), Problem> {
         match entry.0 {
+            EntryKind::Tool(tool) if self.is_read_only && !tool.definition.annotations.read_only => Ok(()),
             EntryKind::Tool(tool) => {
                 let name = tool.definition.name.clone();
                 let label = |tool: &ToolEntry| tool.definition.description.clone();
-                insert(&mut self.tools, name, Arc::from(tool), "tool", label)
+                insert(&mut self.tools, name, Arc::from(tool), ("tool", RENAME), label)
             }
             EntryKind::Prompt(prompt) => {
                 let name = prompt.definition.name.clone();
                 let label = |prompt: &PromptEntry| prompt.definition.description.clone();
-                insert(&mut self.prompts, name, Arc::from(prompt), "prompt", label)
+                insert(&mut self.prompts, name, Arc::from(prompt), ("prompt", RENAME), label)
             }
             EntryKind::Resource(resource) if resource.template.is_fixed() => {
                 let uri = resource.template.as_str().to_owned();
                 let label = |resource: &ResourceEntry| Some(resource.definition().name);
-                insert(&mut self.resources, uri, Arc::from(resource), "resource", label)
+                insert(&mut self.resources, uri, Arc::from(resource), ("resource", LEAVE_OUT), label)
             }
-            EntryKind::Resource(resource) => {
-                let known =
-                    self.templates.iter().find(|known| known.template.collides_with(&resource.template));
-                if let Some(known) = known {
-                    let subject = format!("resource `{}`", resource.template);
-                    return Err(Problem::new(
-                        subject,
-                        format!("matches the same URIs as `{}`, which is there already", known.template),
-                    ));
-                }
-                self.templates.push(Arc::from(resource));
-                self.templates.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
-                Ok(())
-            }
+            EntryKind::Resource(resource) => self.templates.add(Arc::from(resource)),
         }
+    }
+
+    /// Leaves out every tool that changes something, also of those that are added later.
+    pub(crate) fn read_only(&mut self) {
+        self.is_read_only = true;
+        self.tools.retain(|_, tool| tool.definition.annotations.read_only);
     }
 
     pub(crate) fn remove_tool(&mut self, name: &str) -> bool {
@@ -95,25 +93,28 @@ impl Registry {
     }
 
     pub(crate) fn remove_resource(&mut self, uri: &str) -> bool {
-        let before = self.templates.len();
-        self.templates.retain(|known| known.template.as_str() != uri);
-        self.resources.remove(uri).is_some() || self.templates.len() < before
+        self.resources.remove(uri).is_some() || self.templates.remove(uri)
     }
 }
+
+/// What to do about two of one name.
+const RENAME: &str = "rename one of them, or take in the pack that it comes from with `PackOptions::prefix`";
+/// What to do about two of one URI, which has no prefix.
+const LEAVE_OUT: &str = "leave one of them out, as with `PackOptions::only`";
 
 /// Adds an entry under its name; `label` tells it from another of the same name.
 fn insert<T>(
     map: &mut HashMap<String, Arc<T>>,
     name: String,
     entry: Arc<T>,
-    what: &str,
+    (what, remedy): (&str, &str),
     label: impl Fn(&T) -> Option<String>,
 ) -> Result<(), Problem> {
     if let Some(known) = map.get(&name) {
         let label = |entry| {
             label(entry).map_or_else(|| "one without a description".to_owned(), |text| format!("{text:?}"))
         };
-        let why = format!("there are two of this name: {} and {}", label(known), label(&entry));
+        let why = format!("there are two of this name: {} and {}; {remedy}", label(known), label(&entry));
         return Err(Problem::new(format!("{what} `{name}`"), why));
     }
     map.insert(name, entry);
@@ -136,6 +137,9 @@ impl Catalog {
         prompts.sort_by(|a, b| a.definition.name.cmp(&b.definition.name));
         let mut resources: Vec<_> = registry.resources.values().collect();
         resources.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
+        // A list is paged by its keys, whatever the order in which templates are tried.
+        let mut templates: Vec<_> = registry.templates.iter().collect();
+        templates.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
 
         let pages = Revision::ALL.map(|revision| {
             let page = |list, items| Pages::new(list, revision, items, settings.clone());
@@ -167,8 +171,7 @@ impl Catalog {
                 ),
                 page(
                     List::Templates,
-                    registry
-                        .templates
+                    templates
                         .iter()
                         .map(|resource| {
                             (resource.template.to_string(), pages::encode(&resource.template_definition()))
@@ -198,24 +201,26 @@ impl Catalog {
         self.registry.prompts.get(name)
     }
 
-    /// The fixed resource of this URI, or the first template that it matches, with the variables.
+    /// The fixed resource of this URI, or the narrowest template that it matches, with the variables.
     pub(crate) fn resource(&self, uri: &str) -> Option<(&Arc<ResourceEntry>, Variables)> {
         if let Some(resource) = self.registry.resources.get(uri) {
             return Some((resource, Vec::new()));
         }
-        self.registry
-            .templates
-            .iter()
-            .find_map(|resource| Some((resource, resource.template.match_uri(uri)?)))
+        self.templates().find_map(|resource| Some((resource, resource.template.match_uri(uri)?)))
     }
 
     /// The template that is written so.
     pub(crate) fn template(&self, text: &str) -> Option<&Arc<ResourceEntry>> {
-        self.registry.templates.iter().find(|resource| resource.template.as_str() == text)
+        self.templates().find(|resource| resource.template.as_str() == text)
     }
 
-    pub(crate) fn templates(&self) -> &[Arc<ResourceEntry>] {
-        &self.registry.templates
+    pub(crate) fn has_templates(&self) -> bool {
+        !self.registry.templates.is_empty()
+    }
+
+    /// The templates, narrower ones before wider ones.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Arc<ResourceEntry>> {
+        self.registry.templates.iter()
     }
 
     /// The definitions of the fixed resources.

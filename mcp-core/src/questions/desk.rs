@@ -95,3 +95,86 @@ impl fmt::Debug for Forms {
         f.write_str("Forms")
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+mod tests {
+    use std::future::poll_fn;
+
+    use serde_json::json;
+    use tracing::{Event, Subscriber, subscriber::set_default};
+    use tracing_subscriber::{Layer, layer::Context, prelude::*, registry};
+
+    use super::*;
+    use crate::{
+        Annotations, Endpoint, Exchange, ListRoots, MirroredHeaders, Principal, Server, Signal, Step, Text,
+        testing::{Client, Options},
+        tool_fn,
+    };
+
+    /// Counts what is warned of. Nothing else in this binary asks over HTTP, so that no other thread can have decided
+    /// that nobody wants to hear of it.
+    #[derive(Clone, Default)]
+    struct Warnings(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Warnings {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            if *event.metadata().level() == tracing::Level::WARN {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn server() -> Server {
+        Server::new("test", "1").add(tool_fn(
+            "roots",
+            Annotations::read_only(),
+            async |_: crate::Empty, call| {
+                Ok(Text::new(format!("{}", call.ask("roots", ListRoots).await.len())))
+            },
+        ))
+    }
+
+    /// Has a question asked as over HTTP.
+    async fn ask(endpoint: &Endpoint) {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {"roots": {}},
+        });
+        let params = json!({"name": "roots", "_meta": meta});
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        let headers = MirroredHeaders {
+            protocol_version: Some(b"2026-07-28".as_slice().into()),
+            method: Some(b"tools/call".as_slice().into()),
+            name: Some(b"roots".as_slice().into()),
+            params: Vec::new(),
+        };
+        let message = message.to_string();
+        let exchange = endpoint.exchange(message.as_bytes(), headers, Principal::anonymous(), &Signal::new());
+        let Exchange::Running(mut running) = exchange else { panic!("{exchange:?}") };
+        let Step::Answer(answer) = poll_fn(|cx| running.poll_step(cx)).await else {
+            panic!("a notification")
+        };
+        let answer: serde_json::Value = serde_json::from_slice(&answer.bytes).unwrap();
+        assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_random_key_is_warned_of_once_where_another_process_might_get_the_answer() {
+        let warnings = Warnings::default();
+        let _guard = set_default(registry().with(warnings.clone()));
+        let count = || warnings.0.load(Ordering::Relaxed);
+
+        ask(&server().seal_key(SealKey::new([1; 32])).build().unwrap()).await;
+        let local = Client::with(server(), Options::new().capabilities(json!({"roots": {}}))).await;
+        assert!(local.call("roots", json!({})).await.reply().state().is_some());
+        assert_eq!(count(), 0);
+
+        let endpoint = server().build().unwrap();
+        assert_eq!(count(), 0);
+        for _ in 0..3 {
+            ask(&endpoint).await;
+            assert_eq!(count(), 1);
+        }
+    }
+}

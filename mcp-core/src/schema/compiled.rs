@@ -1,10 +1,11 @@
 //! A schema made ready to hold values against: in linear time, in bounded memory, and without fetching anything.
 
+use jsonschema::ValidationOptions;
 use serde_json::Value;
 
 use super::{
     actions::Actions,
-    explain::{self, Known},
+    explain::{self, Known, Mistake},
     tagged,
 };
 use crate::{protocol::JsonObject, tool_error::ToolError};
@@ -26,11 +27,20 @@ pub(super) struct Compiled {
 
 impl Compiled {
     pub(super) fn new(schema: &JsonObject) -> Result<Self, String> {
+        Self::build(schema, jsonschema::options())
+    }
+
+    /// One that holds texts against their formats as well, which JSON Schema leaves to whoever wants it.
+    pub(super) fn with_formats(schema: &JsonObject) -> Result<Self, String> {
+        Self::build(schema, jsonschema::options().should_validate_formats(true))
+    }
+
+    fn build(schema: &JsonObject, options: ValidationOptions<'_>) -> Result<Self, String> {
         const PATTERN_BYTES: usize = 1 << 20;
         let patterns =
             jsonschema::PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
         let rewritten = tagged::choose_by_tag(schema);
-        let validator = jsonschema::options()
+        let validator = options
             .offline()
             .with_pattern_options(patterns)
             .build(&rewritten)
@@ -64,8 +74,13 @@ impl Compiled {
         if self.validator.is_valid(value) {
             return Ok(());
         }
+        Err(explain::invalid_arguments(&self.mistakes(value)))
+    }
+
+    /// What is wrong with a value; of many mistakes the first few.
+    pub(super) fn mistakes(&self, value: &Value) -> Vec<Mistake> {
         let action = self.actions.as_ref().and_then(|actions| actions.meant_by(value));
-        Err(explain::invalid_arguments(&self.validator, value, Known { names: &self.known, action }))
+        explain::mistakes(&self.validator, value, Known { names: &self.known, action })
     }
 
     /// Holds any value against the schema; the first mistake, without the value.

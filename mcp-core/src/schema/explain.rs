@@ -24,22 +24,31 @@ pub(super) struct Known<'a> {
     pub(super) action: Option<MeantAction<'a>>,
 }
 
-/// The error of a call whose arguments do not fit.
-pub(super) fn invalid_arguments(
-    validator: &jsonschema::Validator,
-    value: &Value,
-    known: Known<'_>,
-) -> ToolError {
-    let mut lines = Vec::new();
-    let mut first = None;
-    for error in validator.iter_errors(value).take(MAX_ERRORS) {
+/// A mistake in a value.
+pub(super) struct Mistake {
+    /// Where, as a JSON pointer.
+    pub(super) pointer: String,
+    /// Why: what follows a name for the place.
+    pub(super) why: String,
+}
+
+/// What is wrong with a value, as far as anyone wants to know at once.
+pub(super) fn mistakes(validator: &jsonschema::Validator, value: &Value, known: Known<'_>) -> Vec<Mistake> {
+    let mistake = |error| {
         let (pointer, why) = explain(&error, known);
-        lines.push(match pointer.as_str() {
-            "" => format!("the arguments object {why}"),
-            pointer => format!("{pointer}: {why}"),
-        });
-        first.get_or_insert(pointer);
-    }
+        Mistake { pointer, why }
+    };
+    validator.iter_errors(value).take(MAX_ERRORS).map(mistake).collect()
+}
+
+/// The error of a call whose arguments do not fit.
+pub(super) fn invalid_arguments(mistakes: &[Mistake]) -> ToolError {
+    let lines = mistakes.iter().map(|Mistake { pointer, why }| match pointer.as_str() {
+        "" => format!("the arguments object {why}"),
+        pointer => format!("{pointer}: {why}"),
+    });
+    let lines: Vec<_> = lines.collect();
+    let first = mistakes.first().map(|mistake| mistake.pointer.clone());
     ToolError::invalid_argument(first.unwrap_or_default(), sentence(&lines.join("; ")))
 }
 

@@ -2,11 +2,13 @@
 
 mod actions;
 mod arguments;
+mod choices;
 mod compiled;
 mod explain;
 mod form;
 mod mirrored;
 mod normalize;
+mod primitive;
 mod raw;
 mod strings;
 mod tagged;

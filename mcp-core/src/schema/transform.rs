@@ -152,7 +152,7 @@ fn spread_over_choices(schema: &mut JsonObject) {
 
 /// Makes one line of each paragraph: where a doc comment is wrapped is a matter of its source alone. Lists, tables and
 /// code keep their lines.
-fn join_lines(text: &str) -> String {
+pub(super) fn join_lines(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let (mut in_code, mut in_paragraph) = (false, false);
     for line in text.lines() {
@@ -215,7 +215,7 @@ pub(super) fn merge_plain_choices(schema: &mut JsonObject) {
 
 /// Takes out formats that only Rust knows, and says with bounds what they said of input. Of output nobody needs to
 /// know, and the largest integers are no longer exact once JavaScript has read them.
-fn replace_format(schema: &mut JsonObject, direction: Direction) {
+pub(super) fn replace_format(schema: &mut JsonObject, direction: Direction) {
     let Some(format) = schema.get("format").and_then(Value::as_str) else { return };
     let bounds = match format {
         "int8" => Some((json!(i8::MIN), json!(i8::MAX))),
@@ -255,7 +255,8 @@ fn drop_null_of_optional(schema: &mut JsonObject) {
     }
 }
 
-fn drop_null(schema: &mut JsonObject) {
+/// Takes the `null` alternative out.
+pub(super) fn drop_null(schema: &mut JsonObject) {
     if let Some(Value::Array(kinds)) = schema.get_mut("type") {
         kinds.retain(|kind| kind != "null");
         if let [kind] = kinds.as_slice() {

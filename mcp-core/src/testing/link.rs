@@ -40,6 +40,8 @@ struct State {
     mailboxes: HashMap<String, mpsc::UnboundedSender<Value>>,
     /// Notifications that belong to no request.
     strays: Vec<Value>,
+    /// Nothing comes any more.
+    is_over: bool,
     transcript: Vec<(bool, Value)>,
 }
 
@@ -60,7 +62,8 @@ impl Link {
             answering: options.answering.clone(),
         });
         let mut connection = Connection::new(endpoint, options.principal.clone(), TransportKind::InMemory);
-        let inbox = Arc::clone(&shared);
+        // A test's own answers to questions may panic: whoever waits hears of it.
+        let inbox = End(Arc::clone(&shared));
         let driver = tokio::spawn(async move {
             let mut out = Vec::new();
             loop {
@@ -72,7 +75,7 @@ impl Link {
                     () = std::future::poll_fn(|cx| connection.poll_output(cx, &mut out)) => {}
                 }
                 for line in out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                    inbox.deliver(line);
+                    inbox.0.deliver(line);
                 }
                 out.clear();
             }
@@ -83,7 +86,11 @@ impl Link {
     /// Opens a mailbox for the request of this id.
     pub(super) fn expect(&self, id: &Value) -> Mailbox {
         let (sender, incoming) = mpsc::unbounded_channel();
-        self.shared.lock().mailboxes.insert(id.to_string(), sender);
+        let mut state = self.shared.lock();
+        if !state.is_over {
+            state.mailboxes.insert(id.to_string(), sender);
+        }
+        drop(state);
         Mailbox { incoming, answer: None }
     }
 
@@ -99,6 +106,7 @@ impl Link {
                 if !state.strays.is_empty() {
                     return state.strays.remove(0);
                 }
+                assert!(!state.is_over, "the connection ended before a notification");
             }
             news.await;
         }
@@ -112,6 +120,19 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// Ends all waiting when it is dropped.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_over = true;
+        state.mailboxes.clear();
+        drop(state);
+        self.0.news.notify_waiters();
     }
 }
 

@@ -1,0 +1,75 @@
+//! The axum application over real sockets: its own route, and MCP beside it.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+};
+
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use crate::support::{Program, request};
+
+struct App {
+    _program: Program,
+    address: String,
+    _folder: TempDir,
+}
+
+impl App {
+    fn start() -> Self {
+        let folder = tempdir().unwrap();
+        let arguments = [folder.path().to_owned(), "127.0.0.1:0".into()];
+        let mut program = Program::start(env!("CARGO_BIN_EXE_reading-web"), &arguments);
+        let mut line = String::new();
+        BufReader::new(program.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let address =
+            line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();
+        Self { _program: program, address, _folder: folder }
+    }
+
+    /// One request; the status and the body of its answer.
+    fn send(&self, head: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let (host, length) = (&self.address, body.len());
+        write!(stream, "{head}Host: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Calls a tool over MCP.
+    fn call(&self, token: Option<&str>, tool: &str, arguments: Value) -> (u16, Value) {
+        let message = request("tools/call", json!({"name": tool, "arguments": arguments}));
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+             MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n{token}"
+        );
+        let (status, body) = self.send(&head, &message.to_string());
+        (status, serde_json::from_str(&body).unwrap_or_default())
+    }
+}
+
+#[test]
+fn mcp_stands_beside_the_routes_of_the_application() {
+    let app = App::start();
+    assert_eq!(app.send("GET /count HTTP/1.1\r\n", ""), (200, "0".to_owned()));
+    let emma = json!({"title": "Emma", "topic": "novels", "words": 160_000});
+    let (status, added) = app.call(Some("secret"), "add_item", emma);
+    assert_eq!((status, &added["result"]["structuredContent"]["added_by"]), (200, &json!("ada")));
+    assert_eq!(app.send("GET /count HTTP/1.1\r\n", ""), (200, "1".to_owned()));
+}
+
+#[test]
+fn a_stranger_may_look_and_no_more() {
+    let app = App::start();
+    let (status, listed) = app.call(None, "list_items", json!({}));
+    assert_eq!((status, &listed["result"]["structuredContent"]["items"]), (200, &json!([])));
+    let (status, refused) = app.call(None, "add_item", json!({"title": "Emma", "topic": "novels"}));
+    assert_eq!((status, &refused["error"]["data"]["requiredScopes"]), (403, &json!(["reading:write"])));
+    let (status, _) = app.call(Some("wrong"), "list_items", json!({}));
+    assert_eq!(status, 401);
+}
