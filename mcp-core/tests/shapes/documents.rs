@@ -2,8 +2,8 @@
 //!
 //! bkend serves its own documentation: `search_docs` finds documents by their words, and each is a resource in
 //! Markdown. A model reads what it is given as a whole, so long documents come in pages, cut where a section begins; a
-//! page ends with a link to the next. The first page has the URI of the document, so that a link never needs to know
-//! how long a document is.
+//! page ends with a link to the next. Which page is a query variable that may be left out: the URI of a document is
+//! that of its first page, so that nobody who links to it needs to know how long it is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,15 +81,18 @@ impl Tool<Docs> for SearchDocs {
     }
 }
 
-/// A document, or its first page where it is long.
+/// A document, or a page of it where it is long.
 #[derive(Deserialize, JsonSchema)]
 struct Document {
     /// The document's name, as search results have it.
     topic: String,
+    /// Which page; the first when absent.
+    #[schemars(range(min = 1))]
+    page: Option<usize>,
 }
 
 impl Resource<Docs> for Document {
-    const URI: &'static str = "bkend://docs/{topic}";
+    const URI: &'static str = "bkend://docs/{topic}{?page}";
     const NAME: &'static str = "document";
 
     fn about(about: About) -> About {
@@ -97,7 +100,7 @@ impl Resource<Docs> for Document {
     }
 
     async fn read(self, docs: &Docs, _: &Call) -> Result<Contents, RequestError> {
-        docs.page(&self.topic, 1)
+        docs.page(&self.topic, self.page.unwrap_or(1))
     }
 
     async fn list(docs: &Docs, _: &Call) -> Result<Vec<ResourceDefinition>, RequestError> {
@@ -114,45 +117,12 @@ impl Resource<Docs> for Document {
         completing: Completing,
         _: &Call,
     ) -> Result<Option<Completion>, RequestError> {
-        Ok(Some(Completion::matching(&completing, docs.0.keys())))
-    }
-}
-
-/// A further page of a long document.
-#[derive(Deserialize, JsonSchema)]
-struct DocumentPage {
-    /// The document's name, as search results have it.
-    topic: String,
-    /// Which page; the first is the document itself.
-    #[schemars(range(min = 2))]
-    page: usize,
-}
-
-impl Resource<Docs> for DocumentPage {
-    const URI: &'static str = "bkend://docs/{topic}/{page}";
-    const NAME: &'static str = "document_page";
-
-    fn about(about: About) -> About {
-        about.mime_type(MARKDOWN)
-    }
-
-    async fn read(self, docs: &Docs, _: &Call) -> Result<Contents, RequestError> {
-        docs.page(&self.topic, self.page)
-    }
-
-    async fn complete(
-        docs: &Docs,
-        completing: Completing,
-        _: &Call,
-    ) -> Result<Option<Completion>, RequestError> {
+        if completing.argument == "topic" {
+            return Ok(Some(Completion::matching(&completing, docs.0.keys())));
+        }
         let text = completing.others.get("topic").and_then(|topic| docs.0.get(topic));
-        Ok(Some(match (completing.argument.as_str(), text) {
-            ("topic", _) => Completion::matching(&completing, docs.0.keys()),
-            (_, Some(text)) => {
-                Completion::matching(&completing, (2..=pages(text).len()).map(|page| page.to_string()))
-            }
-            (_, None) => Completion::default(),
-        }))
+        let count = text.map_or(0, |text| pages(text).len());
+        Ok(Some(Completion::matching(&completing, (1..=count).map(|page| page.to_string()))))
     }
 }
 
@@ -200,7 +170,7 @@ impl Docs {
         let mut text = pages.get(number - 1).ok_or_else(RequestError::not_found)?.clone();
         if number < pages.len() {
             let (next, all) = (number + 1, pages.len());
-            text.push_str(&format!("\n[Page {next} of {all}]({}/{next})\n", uri(topic)));
+            text.push_str(&format!("\n[Page {next} of {all}]({}?page={next})\n", uri(topic)));
         }
         Ok(Contents::text(text).fresh_for(Duration::from_secs(3600)).public())
     }
@@ -253,11 +223,7 @@ fn server() -> Server<Docs> {
         ("storage", "# Files\n\nFiles lie in buckets, which are public or not.\n".to_owned()),
     ];
     let docs = Docs(documents.into_iter().map(|(topic, text)| (topic.to_owned(), text)).collect());
-    Server::new("bkend", "1.0.0")
-        .over(docs)
-        .tool::<SearchDocs>()
-        .resource::<Document>()
-        .resource::<DocumentPage>()
+    Server::new("bkend", "1.0.0").over(docs).tool::<SearchDocs>().resource::<Document>()
 }
 
 #[tokio::test]
@@ -307,7 +273,7 @@ async fn a_long_document_is_read_page_by_page_along_its_links() {
             read.push(text);
         }
         assert_eq!(read.len(), 2);
-        assert!(read[0].ends_with("\n[Page 2 of 2](bkend://docs/auth/2)\n"), "{}", read[0]);
+        assert!(read[0].ends_with("\n[Page 2 of 2](bkend://docs/auth?page=2)\n"), "{}", read[0]);
         assert!(read[1].starts_with("## Logout\n"), "{}", read[1]);
     }
 }
@@ -321,17 +287,17 @@ async fn topics_and_pages_are_listed_completed_and_missed() {
             "uri": "bkend://docs/keys", "name": "keys", "title": "API keys", "mimeType": "text/markdown",
         });
         assert_eq!((listed.len(), &listed[2]), (4, &keys));
-        assert_eq!(client.list_templates().await.len(), 2);
+        assert_eq!(client.list_templates().await[0]["uriTemplate"], Document::URI);
         assert_eq!(client.complete_resource(Document::URI, "topic", "s").await, ["storage"]);
         let of_auth = json!({
-            "ref": {"type": "ref/resource", "uri": DocumentPage::URI},
+            "ref": {"type": "ref/resource", "uri": Document::URI},
             "argument": {"name": "page", "value": ""},
             "context": {"arguments": {"topic": "auth"}},
         });
         let pages = client.request("completion/complete", of_auth).await;
-        assert_eq!(pages.result()["completion"]["values"], json!(["2"]));
+        assert_eq!(pages.result()["completion"]["values"], json!(["1", "2"]));
         let not_found = if revision.is_modern() { -32602 } else { -32002 };
-        for uri in ["bkend://docs/none", "bkend://docs/auth/3"] {
+        for uri in ["bkend://docs/none", "bkend://docs/auth?page=3"] {
             assert_eq!(client.read(uri).await.error()["code"], not_found);
         }
     }
