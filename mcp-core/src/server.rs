@@ -277,7 +277,7 @@ impl<S: Send + Sync + 'static> Server<S> {
         if info.name.is_empty() || info.version.is_empty() {
             problems.push(Problem::new("server", "its name and its version must not be empty"));
         }
-        let desk = Desk::new(seal_keys, once, settings.limits.clone());
+        let desk = Desk::new(info.name.clone(), seal_keys, once, settings.limits.clone());
         match desk {
             Ok(desk) if problems.is_empty() => {
                 let ring = compose(Router, &settings.limits, layers);

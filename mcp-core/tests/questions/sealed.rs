@@ -131,6 +131,10 @@ async fn a_state_from_another_process_opens_only_with_a_common_key() {
     let client = client_of(&after, ada()).await;
     let reply = bring(&client, json!({}), &state, accepted()).await;
     assert_eq!(reply.result()["content"][0]["text"], "Hello, Ada!");
+    // Not with one of another name, which may mean something else by the same tool.
+    let another =
+        Server::new("another", "1").tool::<Greet>().seal_key(SealKey::new([1; 32])).build().unwrap();
+    assert_refused(&bring(&client_of(&another, ada()).await, json!({}), &state, accepted()).await);
     // The new key seals now, and the old process does not know it.
     let state = state_of(&client, json!({})).await;
     assert_refused(&bring(&client_of(&before, ada()).await, json!({}), &state, accepted()).await);
