@@ -120,8 +120,8 @@ impl Call {
             let is_good = match (purpose, voucher) {
                 (Purpose::Plain, _) => true,
                 (Purpose::Consent, None) => false,
-                // A refusal may be repeated at will.
-                (Purpose::Consent, Some(_)) if response["action"] != "accept" => true,
+                // A refusal may be repeated at will; whatever is not one for certain is used up.
+                (Purpose::Consent, Some(_)) if is_refusal(&response) => true,
                 (Purpose::Consent, Some((nonce, until))) => self.use_up(&nonce, until).await,
             };
             if is_good {
@@ -227,6 +227,11 @@ impl Purpose {
             Self::Consent => "consent",
         }
     }
+}
+
+/// Whether a person said no, or turned away.
+fn is_refusal(response: &Value) -> bool {
+    matches!(response["action"].as_str(), Some("decline" | "cancel"))
 }
 
 /// A mistake of the author's, who sees it in the first test.

@@ -1,0 +1,70 @@
+//! Attempts to have something done twice on one consent, or on the consent to something else.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use mcp_core::{
+    Annotations, Call, DynTool, Endpoint, Server, ToolReply,
+    testing::{Client, Options, RequestReply},
+};
+use serde_json::{Value, json};
+
+/// How often something was done.
+#[derive(Clone, Debug, Default)]
+struct Done(Arc<AtomicUsize>);
+
+impl Done {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A tool that does it once the person agreed.
+    fn tool(&self) -> DynTool {
+        let done = self.clone();
+        DynTool::new("drop", Annotations::destructive(), move |_, call: Call| {
+            let done = done.clone();
+            async move {
+                call.confirm("Drop it?").await?;
+                done.0.fetch_add(1, Ordering::Relaxed);
+                Ok(ToolReply::default())
+            }
+        })
+    }
+}
+
+fn server() -> Server {
+    Server::new("test", "1")
+}
+
+async fn client(endpoint: &Endpoint) -> Client {
+    Client::with(endpoint, Options::new().capabilities(json!({"elicitation": {}}))).await
+}
+
+async fn call(client: &Client) -> RequestReply {
+    client.request("tools/call", json!({"name": "drop"})).await
+}
+
+/// The call again, with the same answer to every question whose key begins so.
+async fn answer(client: &Client, asked: &RequestReply, key: &str, response: Value) -> RequestReply {
+    let mut params = json!({"name": "drop", "requestState": asked.state()});
+    for question in asked.questions().into_iter().filter(|question| question.key.starts_with(key)) {
+        params["inputResponses"][question.key] = response.clone();
+    }
+    client.request("tools/call", params).await
+}
+
+#[tokio::test]
+async fn only_what_is_a_refusal_for_certain_may_be_repeated() {
+    let done = Done::default();
+    let client = client(&server().add(done.tool()).build().unwrap()).await;
+    let asked = call(&client).await;
+    for action in
+        [json!({"accept": null}), json!(["accept"]), json!({"decline": null}), json!("Accept"), json!(0)]
+    {
+        let refused = answer(&client, &asked, "", json!({ "action": action })).await;
+        assert!(refused.message().get("error").is_some() || !refused.questions().is_empty());
+    }
+    assert_eq!(done.count(), 0);
+}
