@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Ability, Answer, Misfit, NotAccepted, Prepared, Question,
     form::Consent,
-    interview::{Found, Mark, OpenQuestion},
+    interview::{Found, Mark, OpenQuestion, Purpose},
     link::ClientLink,
     once::Nonce,
 };
@@ -114,7 +114,7 @@ impl Call {
 
     /// Looks for the answer in what the request brings along, and else has the question go out.
     async fn ask_in_rounds<A>(&self, key: &str, prepared: Prepared<A>, purpose: Purpose) -> Result<A, Stop> {
-        let mark = Mark::of(purpose.as_str(), prepared.method, &prepared.params);
+        let mark = Mark::of(purpose, prepared.method, &prepared.params);
         let found = self.interview(|interview| interview.find(key, &mark));
         if let Some(Found { response, voucher }) = found {
             let is_good = match (purpose, voucher) {
@@ -209,23 +209,6 @@ impl Call {
         }
         let advice = "this client did not declare that it can when it opened the session. Do without, or do this from another client";
         Err(ToolError::new("client_cannot_answer", format!("{message}, and {advice}")).into())
-    }
-}
-
-/// What a question is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Plain,
-    /// Its answer lets something happen, and so counts once.
-    Consent,
-}
-
-impl Purpose {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Consent => "consent",
-        }
     }
 }
 

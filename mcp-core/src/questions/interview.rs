@@ -76,9 +76,30 @@ pub(crate) struct InputRequired {
     pub(crate) state: String,
 }
 
+/// What a question is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Purpose {
+    Plain,
+    /// Its answer lets something happen, and so counts once.
+    Consent,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Consent => "consent",
+        }
+    }
+}
+
 /// What tells a question from another under the same key: a digest of all that the client was shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark(String);
+pub(crate) struct Mark {
+    purpose: Purpose,
+    digest: String,
+}
 
 impl Mark {
     /// A short name for a text, the same whenever it is made.
@@ -87,14 +108,22 @@ impl Mark {
     }
 
     /// The purpose keeps an answer to a plain question from ever counting as consent.
-    pub(crate) fn of(purpose: &str, method: &str, params: &RawValue) -> Self {
+    pub(crate) fn of(purpose: Purpose, method: &str, params: &RawValue) -> Self {
         let mut hash = Hash::new("toolpack question");
-        hash.part(purpose.as_bytes());
+        hash.part(purpose.as_str().as_bytes());
         hash.part(method.as_bytes());
         hash.part(params.get().as_bytes());
         // Half of it is plenty: whoever could find another question of the same digest would still have to have the
         // tool ask it.
-        Self(base64_of(&hash.finish()[..16]))
+        Self { purpose, digest: base64_of(&hash.finish()[..16]) }
+    }
+
+    /// Whether an answer may be carried on that nobody has looked at yet.
+    ///
+    /// Consent may not: the state that it came with can be sent again, and every time would bring forth another one that
+    /// holds it.
+    fn keeps_unused(&self) -> bool {
+        self.purpose == Purpose::Plain
     }
 }
 
@@ -238,9 +267,10 @@ impl Interview {
         }
         let open: BTreeMap<String, Mark> =
             questions.iter().map(|question| (question.key.clone(), question.mark.clone())).collect();
-        // What was answered is carried on, but for what is asked again.
+        // What was answered is carried on, but for what is asked again, and consent that was not used in this round.
         let mut answers = known;
-        for (key, mark) in was_open {
+        answers.retain(|_, given| given.mark.keeps_unused());
+        for (key, mark) in was_open.into_iter().filter(|(_, mark)| mark.keeps_unused()) {
             if let Some(response) = self.responses.remove(&key) {
                 answers.insert(key, Given { mark, response });
             }

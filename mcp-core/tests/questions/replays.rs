@@ -1,15 +1,21 @@
 //! Attempts to have something done twice on one consent, or on the consent to something else.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::SystemTime,
 };
 
+use async_trait::async_trait;
 use mcp_core::{
-    Annotations, Call, DynTool, Endpoint, Server, ToolReply,
+    Annotations, Call, DynTool, Endpoint, Form, MemoryOnce, Nonce, Once, Server, ToolReply,
     testing::{Client, Options, RequestReply},
 };
 use serde_json::{Value, json};
+
+use super::Person;
 
 /// How often something was done.
 #[derive(Clone, Debug, Default)]
@@ -67,4 +73,57 @@ async fn only_what_is_a_refusal_for_certain_may_be_repeated() {
         assert!(refused.message().get("error").is_some() || !refused.questions().is_empty());
     }
     assert_eq!(done.count(), 0);
+}
+
+/// A store that takes its time.
+#[derive(Debug, Default)]
+struct Slow(MemoryOnce);
+
+#[async_trait]
+impl Once for Slow {
+    async fn use_up(
+        &self,
+        nonce: &Nonce,
+        until: SystemTime,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        tokio::task::yield_now().await;
+        self.0.use_up(nonce, until).await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn consent_is_not_carried_on_before_it_is_used_up() {
+    let done = Done::default();
+    let doing = done.clone();
+    let tool = DynTool::new("drop", Annotations::destructive(), move |_, call: Call| {
+        let done = doing.clone();
+        async move {
+            let who = Form::<Person>::new("Who says so?");
+            let (agreed, who) = tokio::join!(call.confirm("Drop it?"), call.ask("who", who));
+            agreed?;
+            who.accepted()?;
+            done.0.fetch_add(1, Ordering::Relaxed);
+            Ok(ToolReply::default())
+        }
+    });
+    let client = client(&server().once(Slow::default()).add(tool).build().unwrap()).await;
+    let asked = call(&client).await;
+    let rounds = async || {
+        // The other question is asked again while the store is still looking.
+        let again = answer(&client, &asked, "confirm", json!({"action": "accept"})).await;
+        let person = json!({"action": "accept", "content": {"name": "Ada"}});
+        answer(&client, &again, "who", person).await
+    };
+    for _ in 0..3 {
+        assert_eq!(rounds().await.questions()[0].message(), "Drop it?");
+    }
+    assert_eq!(done.count(), 0);
+
+    let both = json!({"action": "accept", "content": {"name": "Ada"}});
+    answer(&client, &call(&client).await, "", both).await.result();
+    assert_eq!(done.count(), 1);
 }
