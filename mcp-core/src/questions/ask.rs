@@ -1,13 +1,16 @@
 //! `call.ask` and `call.confirm`: from a question to its answer, in either era.
 
-use std::{future::pending, time::SystemTime};
+use std::{
+    future::pending,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde_json::Value;
 
 use super::{
     Ability, Answer, Misfit, NotAccepted, Prepared, Question,
     form::Consent,
-    interview::{Found, Mark, OpenQuestion, Purpose},
+    interview::{Found, Mark, OpenQuestion, Purpose, millis},
     link::ClientLink,
     once::Nonce,
 };
@@ -17,6 +20,9 @@ use crate::{
     protocol::error::{RpcError, code, shorten},
     tool_error::ToolError,
 };
+
+/// The end of the year 9999, in milliseconds since 1970: as late a time as every store can write down.
+const FAR_OFF: u64 = 253_402_300_799_000;
 
 /// Why there is no answer yet, and perhaps never.
 enum Stop {
@@ -151,8 +157,14 @@ impl Call {
     }
 
     /// Uses up a confirmation; false if it was before, or nobody can say.
-    async fn use_up(&self, nonce: &Nonce, until: SystemTime) -> bool {
-        self.desk().once.use_up(nonce, until).await.unwrap_or_else(|error| {
+    ///
+    /// It is remembered for longer than its state is good for: a request that came in time may run for a while before it
+    /// gets here.
+    async fn use_up(&self, nonce: &Nonce, until: u64) -> bool {
+        let desk = self.desk();
+        let until = until.saturating_add(millis(desk.limits.call_time)).min(FAR_OFF);
+        let until = UNIX_EPOCH + Duration::from_millis(until);
+        desk.once.use_up(nonce, until).await.unwrap_or_else(|error| {
             tracing::error!(%error, "it cannot be said whether a confirmation was used already; it is asked for anew");
             false
         })

@@ -130,7 +130,7 @@ impl Mark {
 /// The state between two rounds, as it is sealed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Sealed {
-    /// Seconds since 1970 at which it is worth nothing any more.
+    /// Milliseconds since 1970 at which it is worth nothing any more.
     until: u64,
     /// How many rounds there were.
     round: usize,
@@ -160,8 +160,8 @@ struct Earlier {
 /// An answer that was found, and what its confirmation would use up.
 pub(crate) struct Found {
     pub(crate) response: Value,
-    /// Where a state vouches for it.
-    pub(crate) voucher: Option<(Nonce, SystemTime)>,
+    /// Where a state vouches for it, with the time at which the state is worth nothing any more.
+    pub(crate) voucher: Option<(Nonce, u64)>,
 }
 
 impl Interview {
@@ -213,8 +213,7 @@ impl Interview {
             self.responses.get(key).filter(|_| is_open)
         })?;
         let voucher = is_of_ours.then(|| {
-            let until = UNIX_EPOCH + Duration::from_secs(sealed.until);
-            (Nonce::new(format!("{}.{}", sealed.nonce, base64_of(&Hash::of(key)[..16]))), until)
+            (Nonce::new(format!("{}.{}", sealed.nonce, base64_of(&Hash::of(key)[..16]))), sealed.until)
         });
         Some(Found { response: response.clone(), voucher })
     }
@@ -277,7 +276,7 @@ impl Interview {
         }
         answers.extend(std::mem::take(&mut self.used));
         answers.retain(|key, _| !open.contains_key(key));
-        let until = now().saturating_add(desk.limits.answer_time.as_secs());
+        let until = now().saturating_add(millis(desk.limits.answer_time));
         let sealed = Sealed {
             until,
             round: rounds + 1,
@@ -323,8 +322,14 @@ fn too_large(desk: &Desk) -> RpcError {
     ))
 }
 
+/// Milliseconds since 1970.
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+/// A time in milliseconds, as far as they can be counted.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a state is good for: one caller, one method, one name, the very same arguments.

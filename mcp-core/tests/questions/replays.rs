@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
@@ -126,4 +126,48 @@ async fn consent_is_not_carried_on_before_it_is_used_up() {
     let both = json!({"action": "accept", "content": {"name": "Ada"}});
     answer(&client, &call(&client).await, "", both).await.result();
     assert_eq!(done.count(), 1);
+}
+
+/// A store that notes for how long it has to remember.
+#[derive(Clone, Debug, Default)]
+struct Noting(Arc<Mutex<Vec<SystemTime>>>);
+
+#[async_trait]
+impl Once for Noting {
+    async fn use_up(
+        &self,
+        _: &Nonce,
+        until: SystemTime,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        self.0.lock().unwrap().push(until);
+        Ok(true)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_is_remembered_for_as_long_as_a_request_could_bring_it_along() {
+    const YEAR_2100: Duration = Duration::from_secs(4_102_444_800);
+    let (minute, second, ever) = (Duration::from_secs(60), Duration::from_secs(1), Duration::MAX);
+    for (answer_time, call_time, at_least) in [
+        // One that came at the last moment may run on for the time of a call.
+        (second, minute, SystemTime::now() + minute),
+        (Duration::from_millis(900), minute, SystemTime::now() + minute),
+        (second, ever, UNIX_EPOCH + YEAR_2100),
+        (ever, minute, UNIX_EPOCH + YEAR_2100),
+        (ever, ever, UNIX_EPOCH + YEAR_2100),
+    ] {
+        let (done, noting) = (Done::default(), Noting::default());
+        let server = server().once(noting.clone()).add(done.tool()).limits(|limits| {
+            limits.answer_time = answer_time;
+            limits.call_time = call_time;
+        });
+        let client = client(&server.build().unwrap()).await;
+        let reply = answer(&client, &call(&client).await, "", json!({"action": "accept"})).await;
+        assert_eq!(done.count(), 1, "{answer_time:?}: {}", reply.message());
+        assert!(noting.0.lock().unwrap()[0] >= at_least, "{answer_time:?}, {call_time:?}");
+    }
 }
