@@ -318,7 +318,7 @@ where
     if let Some(name) = variables.iter().find(|name| !arguments.names().contains(name)) {
         return Err(refuse(format!("variable `{name}` is no field of the struct")));
     }
-    let (read_arguments, read, access) = (Arc::clone(&arguments), work.read, work.access);
+    let (read_arguments, read, access) = (Arc::clone(&arguments), Arc::new(work.read), work.access);
     let guarded = Guarded {
         method: method::RESOURCES_READ,
         name: uri.to_owned(),
@@ -334,9 +334,12 @@ where
         arguments,
         read: Box::new(move |variables, call| match read_arguments.read::<I>(variables) {
             Ok(variables) => {
-                let access = access(&variables);
-                let reading = read(variables, call.clone());
-                Box::pin(async move { call.guards().around(&call, access, reading).await })
+                let (access, read) = (access(&variables), Arc::clone(&read));
+                Box::pin(async move {
+                    // A function may do something before its future is ever polled.
+                    let reading = async { read(variables, call.clone()).await };
+                    call.guards().around(&call, access, reading).await
+                })
             }
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }),
