@@ -24,6 +24,15 @@ impl Guards {
         self.decide(call, doing, &doing.guarded.requires).map(|_| ())
     }
 
+    /// Whether the caller may know what can be done here: what there is to read, or to fill in. Of that nobody keeps a
+    /// record.
+    pub(crate) fn shows(&self, call: &Call, doing: &Doing) -> Result<(), Denied> {
+        match self.policy.decide(call.principal(), &doing.action(&doing.guarded.requires)) {
+            Decision::Allow | Decision::AllowUnasked => Ok(()),
+            Decision::Deny(denied) => Err(denied),
+        }
+    }
+
     /// Whether the person has to agree before this is done, unless the policy says otherwise.
     pub(crate) fn confirms(&self, doing: &Doing) -> bool {
         self.confirm.is_some() && doing.guarded.annotations.is_some_and(|annotations| annotations.destructive)

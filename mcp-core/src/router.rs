@@ -32,6 +32,7 @@ use crate::{
     questions::{RoundEnd, Subject},
     request::{Operation, Outcome, Reply, Request},
     request_error::RequestError,
+    resource::ResourceEntry,
     tool::{CallFuture, ToolReply},
     tool_error::ToolError,
 };
@@ -223,7 +224,11 @@ async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) ->
     let pages = catalog.pages(List::Resources, call.revision());
     let settings = pages.settings();
     let mut found: Vec<_> = catalog.fixed_resources().collect();
-    for template in catalog.templates() {
+    // What a caller may not read is not named either.
+    let shown = |template: &&Arc<ResourceEntry>| {
+        call.guards().shows(&call, &template.doing(template.template.as_str())).is_ok()
+    };
+    for template in catalog.templates().filter(shown) {
         let listed = template.list(call.clone()).await;
         found.extend(listed.map_err(|error| error.into_rpc(template.template.as_str()))?);
     }
@@ -252,10 +257,12 @@ fn complete(
     let (subject, work): (_, Pin<Box<dyn Future<Output = Completed> + Send>>) = match reference {
         Reference::Prompt { name } => {
             let prompt = Arc::clone(catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?);
+            call.guards().shows(&call, &prompt.doing()).map_err(Denied::into_rpc)?;
             (name, Box::pin(prompt.complete(completing, call.clone())))
         }
         Reference::Resource { uri } => {
             let template = catalog.template(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
+            call.guards().shows(&call, &template.doing(&uri)).map_err(Denied::into_rpc)?;
             (uri, Box::pin(Arc::clone(template).complete(completing, call.clone())))
         }
     };

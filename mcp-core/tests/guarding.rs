@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use mcp_core::{
-    Access, Audit, AuditEntry, Contents, Messages, Principal, PrincipalKind, Server, prompt_fn, resource_fn,
+    Access, Audit, AuditEntry, Call, Completing, Completion, Contents, Messages, Principal, PrincipalKind,
+    Prompt, RequestError, Resource, ResourceDefinition, Server, prompt_fn, resource_fn,
     testing::{Client, Options},
 };
 use schemars::JsonSchema;
@@ -67,4 +68,74 @@ async fn a_function_is_not_called_before_the_decision() {
     let trail = trail.take();
     assert_eq!(trail.len(), 2, "{trail:?}");
     assert!(trail.iter().all(|line| line.contains("Denied(")), "{trail:?}");
+}
+
+/// A key, by its name.
+#[derive(Deserialize, JsonSchema)]
+struct Key {
+    #[allow(dead_code)]
+    name: String,
+}
+
+impl Resource for Key {
+    const URI: &'static str = "keys://{name}";
+    const NAME: &'static str = "key";
+    const SCOPES: &'static [&'static str] = &["keys:read"];
+
+    async fn read(self, (): &(), _: &Call) -> Result<Contents, RequestError> {
+        Ok(Contents::text("…"))
+    }
+
+    async fn list((): &(), _: &Call) -> Result<Vec<ResourceDefinition>, RequestError> {
+        Ok(vec![ResourceDefinition::new("keys://safe", "safe")])
+    }
+
+    async fn complete((): &(), _: Completing, _: &Call) -> Result<Option<Completion>, RequestError> {
+        Ok(Some(Completion::new(["safe"])))
+    }
+}
+
+/// Has a key changed.
+#[derive(Deserialize, JsonSchema)]
+struct ChangeKey {
+    #[allow(dead_code)]
+    name: String,
+}
+
+impl Prompt for ChangeKey {
+    const NAME: &'static str = "change_key";
+    const SCOPES: &'static [&'static str] = &["keys:read"];
+
+    async fn get(self, (): &(), _: &Call) -> Result<Messages, RequestError> {
+        Ok(Messages::user("…"))
+    }
+
+    async fn complete((): &(), _: Completing, _: &Call) -> Result<Option<Completion>, RequestError> {
+        Ok(Some(Completion::new(["safe"])))
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_is_neither_listed_nor_suggested() {
+    let trail = Trail::default();
+    let endpoint = server().audit(trail.clone()).resource::<Key>().prompt::<ChangeKey>().build().unwrap();
+    let client = Client::with(&endpoint, nobody()).await;
+    assert_eq!(client.list_resources().await, Vec::<serde_json::Value>::new());
+    for reference in [
+        json!({"type": "ref/resource", "uri": "keys://{name}"}),
+        json!({"type": "ref/prompt", "name": "change_key"}),
+    ] {
+        let params = json!({"ref": reference, "argument": {"name": "name", "value": ""}});
+        let refused = client.request("completion/complete", params).await;
+        assert_eq!(refused.error()["code"], 403);
+        assert_eq!(refused.error()["data"], json!({"requiredScopes": ["keys:read"]}));
+    }
+    // The template itself is no secret, as a tool is none that only a scope keeps from being called.
+    assert_eq!(client.list_templates().await.len(), 1);
+    assert_eq!(trail.take(), Vec::<String>::new());
+
+    let client = Client::new(&endpoint).await;
+    assert_eq!(client.list_resources().await[0]["uri"], "keys://safe");
+    assert_eq!(client.complete_resource("keys://{name}", "name", "").await, ["safe"]);
+    assert_eq!(client.complete_prompt("change_key", "name", "").await, ["safe"]);
 }
