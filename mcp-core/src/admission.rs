@@ -14,6 +14,7 @@ use crate::{
     guards::{Doing, Guarded, Guards},
     policy::{Action, Decision, Denied},
     protocol::JsonObject,
+    questions::Ability,
     request_error::RequestError,
     tool_error::ToolError,
 };
@@ -64,7 +65,7 @@ impl Guards {
             (true, false) => {
                 let text = consent_text(&doing.guarded, preview().await?, arguments);
                 let mut consent = Consenting { guards: self, call, doing, access: &access, is_open: true };
-                if call.link().is_some() {
+                if call.link().is_some() && call.can_ask(Ability::Form) {
                     consent.record();
                 }
                 let answer = call.confirm(&text).await;
@@ -189,8 +190,8 @@ impl Consenting<'_> {
 
 impl Drop for Consenting<'_> {
     fn drop(&mut self) {
-        // Dropped at its await: the round has ended, or the client has gone.
-        if self.is_open {
+        // Dropped at its await: the round has ended with the question, unless it could not be asked.
+        if self.is_open && self.call.has_asked() {
             self.record();
         }
     }

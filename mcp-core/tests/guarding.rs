@@ -6,8 +6,9 @@ use std::sync::{
 };
 
 use mcp_core::{
-    Access, Audit, AuditEntry, Call, Completing, Completion, Contents, Messages, Principal, PrincipalKind,
-    Prompt, RequestError, Resource, ResourceDefinition, Server, prompt_fn, resource_fn,
+    Access, Annotations, Audit, AuditEntry, Call, Completing, Completion, ConfirmDestructive, Contents,
+    Messages, Principal, PrincipalKind, Prompt, RequestError, Resource, ResourceDefinition, Revision, Server,
+    Text, Tool, ToolError, prompt_fn, resource_fn,
     testing::{Client, Options},
 };
 use schemars::JsonSchema;
@@ -29,6 +30,8 @@ impl Trail {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
+
+const ERAS: [Revision; 2] = [Revision::V2025_11_25, Revision::V2026_07_28];
 
 fn server() -> Server {
     Server::new("test", "1")
@@ -138,4 +141,35 @@ async fn what_may_not_be_read_is_neither_listed_nor_suggested() {
     assert_eq!(client.list_resources().await[0]["uri"], "keys://safe");
     assert_eq!(client.complete_resource("keys://{name}", "name", "").await, ["safe"]);
     assert_eq!(client.complete_prompt("change_key", "name", "").await, ["safe"]);
+}
+
+/// Wipes everything.
+#[derive(Deserialize, JsonSchema)]
+struct Wipe {}
+
+impl Tool for Wipe {
+    const NAME: &'static str = "wipe";
+    const ANNOTATIONS: Annotations = Annotations::destructive();
+    type Output = Text;
+
+    async fn call(self, (): &(), _: &Call) -> Result<Text, ToolError> {
+        Ok(Text::new("wiped"))
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_on_record_as_asked_who_could_not_be() {
+    let trail = Trail::default();
+    let server = server().confirm(ConfirmDestructive::new()).audit(trail.clone()).tool::<Wipe>();
+    let endpoint = server.build().unwrap();
+    for revision in ERAS {
+        let mute = Client::with_revision(&endpoint, revision).await;
+        mute.request("tools/call", json!({"name": "wipe"})).await;
+        assert_eq!(trail.take(), Vec::<String>::new(), "{revision}");
+
+        let options = Options::new().revision(revision).answering(|asked| asked.decline());
+        let client = Client::with(&endpoint, options).await;
+        assert_eq!(client.call("wipe", json!({})).await.error_code(), "declined");
+        assert_eq!(trail.take(), ["wipe: AsksForConsent", "wipe: NotConfirmed(Declined)"], "{revision}");
+    }
 }
