@@ -230,7 +230,14 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let asks = self.0.as_ref().is_some_and(|open| open.call.has_asked());
-        self.close(if asks { Ending::Asks } else { Ending::Cancelled });
+        let Some(call) = self.0.as_ref().map(|open| open.call.clone()) else { return };
+        let failure = call.question_failure();
+        let ending = match failure.as_deref() {
+            _ if std::thread::panicking() => Ending::Cancelled,
+            Some(code) => Ending::Failed { code },
+            None if call.has_asked() => Ending::Asks,
+            None => Ending::Cancelled,
+        };
+        self.close(ending);
     }
 }

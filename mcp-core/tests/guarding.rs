@@ -7,8 +7,8 @@ use std::sync::{
 
 use mcp_core::{
     Access, Annotations, Audit, AuditEntry, Call, Completing, Completion, ConfirmDestructive, Contents,
-    Messages, Principal, PrincipalKind, Prompt, RequestError, Resource, ResourceDefinition, Revision, Server,
-    Text, Tool, ToolError, prompt_fn, resource_fn,
+    ListRoots, Messages, Principal, PrincipalKind, Prompt, RequestError, Resource, ResourceDefinition,
+    Revision, Server, Text, Tool, ToolError, prompt_fn, resource_fn,
     testing::{Client, Options},
 };
 use schemars::JsonSchema;
@@ -171,5 +171,43 @@ async fn nobody_is_on_record_as_asked_who_could_not_be() {
         let client = Client::with(&endpoint, options).await;
         assert_eq!(client.call("wipe", json!({})).await.error_code(), "declined");
         assert_eq!(trail.take(), ["wipe: AsksForConsent", "wipe: NotConfirmed(Declined)"], "{revision}");
+    }
+}
+
+/// Asks while something else may go wrong.
+#[derive(Deserialize, JsonSchema)]
+struct Greet {
+    #[serde(default)]
+    panics: bool,
+}
+
+impl Tool for Greet {
+    const NAME: &'static str = "greet";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    type Output = Text;
+
+    async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
+        let (roots, ()) = tokio::join!(call.ask("roots", ListRoots), async {
+            assert!(!self.panics, "as told");
+        });
+        Ok(Text::new(format!("{roots:?}")))
+    }
+}
+
+#[tokio::test]
+async fn work_that_ends_at_a_question_is_on_record_as_it_ended() {
+    let trail = Trail::default();
+    let endpoint = server().audit(trail.clone()).tool::<Greet>().build().unwrap();
+    let able = || Options::new().capabilities(json!({"roots": {}}));
+    let (unable, session) = (Options::new(), Options::new().revision(Revision::V2025_11_25));
+    for (options, panics, ending) in [
+        (able(), false, "Asks"),
+        (able(), true, "Cancelled"),
+        (unable, false, r#"Failed { code: "error" }"#),
+        (session, false, r#"Failed { code: "client_cannot_answer" }"#),
+    ] {
+        let client = Client::with(&endpoint, options).await;
+        client.request("tools/call", json!({"name": "greet", "arguments": {"panics": panics}})).await;
+        assert_eq!(trail.take(), ["greet: Begins(NotNeeded)".to_owned(), format!("greet: Ended({ending})")]);
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Interview {
     open: Vec<OpenQuestion>,
     has_asked: bool,
     failure: Option<Failure>,
+    /// The code of the failure, once the request has ended with it.
+    failure_code: Option<String>,
 }
 
 /// A question that is about to go out.
@@ -241,13 +243,18 @@ impl Interview {
 
     /// How the request ends, if its work asked something or cannot go on.
     pub(crate) fn end(&mut self, desk: &Desk, principal: &Principal) -> Option<RoundEnd> {
-        if let Some(failure) = self.failure.take() {
-            return Some(RoundEnd::Failed(failure));
-        }
-        if self.open.is_empty() {
-            return None;
-        }
-        Some(self.end_round(desk, principal).map_or_else(RoundEnd::Failed, RoundEnd::Asks))
+        let end = match self.failure.take() {
+            Some(failure) => Err(failure),
+            None if self.open.is_empty() => return None,
+            None => self.end_round(desk, principal),
+        };
+        self.failure_code = end.as_ref().err().map(|failure| failure.code().to_owned());
+        Some(end.map_or_else(RoundEnd::Failed, RoundEnd::Asks))
+    }
+
+    /// The code of the failure that the request ended with.
+    pub(crate) fn failure_code(&self) -> Option<&str> {
+        self.failure_code.as_deref()
     }
 
     /// Seals what was answered so far together with what is open.
