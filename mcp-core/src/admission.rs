@@ -3,7 +3,10 @@
 //! From the outside in: the policy's decision, consent to what is destructive, the audit. The outer ring, around every
 //! request, is in [`rings`](crate::rings).
 
-use std::future::Future;
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use serde_json::{Value, json};
 
@@ -192,7 +195,7 @@ impl Drop for Consenting<'_> {
     fn drop(&mut self) {
         // Dropped at its await: the round has ended with the question, unless it could not be asked.
         if self.is_open && self.call.has_asked() {
-            self.record();
+            without_panic(|| self.record());
         }
     }
 }
@@ -238,6 +241,14 @@ impl Drop for Record {
             None if call.has_asked() => Ending::Asks,
             None => Ending::Cancelled,
         };
-        self.close(ending);
+        without_panic(|| self.close(ending));
+    }
+}
+
+/// Has a record made while something is dropped: perhaps because of a panic, where a second one would end the process.
+fn without_panic(record: impl FnOnce()) {
+    // The trace of the panic is on standard error by then, as of every panic.
+    if catch_unwind(AssertUnwindSafe(record)).is_err() {
+        tracing::error!("the audit panicked");
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use mcp_core::{
-    Access, Annotations, Audit, AuditEntry, Call, Completing, Completion, ConfirmDestructive, Contents,
-    ListRoots, Messages, Principal, PrincipalKind, Prompt, RequestError, Resource, ResourceDefinition,
-    Revision, Server, Text, Tool, ToolError, prompt_fn, resource_fn,
+    Access, Annotations, Audit, AuditEntry, AuditEvent, Call, Completing, Completion, ConfirmDestructive,
+    Contents, ListRoots, Messages, Principal, PrincipalKind, Prompt, RequestError, Resource,
+    ResourceDefinition, Revision, Server, Text, Tool, ToolError, prompt_fn, resource_fn,
     testing::{Client, Options},
 };
 use schemars::JsonSchema;
@@ -210,4 +210,27 @@ async fn work_that_ends_at_a_question_is_on_record_as_it_ended() {
         client.request("tools/call", json!({"name": "greet", "arguments": {"panics": panics}})).await;
         assert_eq!(trail.take(), ["greet: Begins(NotNeeded)".to_owned(), format!("greet: Ended({ending})")]);
     }
+}
+
+/// An audit that is out of order.
+#[derive(Debug)]
+struct Broken;
+
+impl Audit for Broken {
+    fn record(&self, entry: &AuditEntry<'_>) {
+        assert!(!matches!(entry.event, AuditEvent::Ended(_)), "the trail is full");
+    }
+}
+
+#[tokio::test]
+async fn an_audit_that_panics_fails_the_call_and_not_the_process() {
+    let client = Client::with(
+        server().audit(Broken).tool::<Greet>().tool::<Wipe>(),
+        Options::new().answering(|asked| asked.roots(&[])),
+    )
+    .await;
+    let greet = json!({"name": "greet", "arguments": {"panics": true}});
+    assert_eq!(client.request("tools/call", greet).await.error()["code"], -32603);
+    assert_eq!(client.request("tools/call", json!({"name": "wipe"})).await.error()["code"], -32603);
+    assert_eq!(client.list_tools().await.len(), 2);
 }
