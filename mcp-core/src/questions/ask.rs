@@ -60,6 +60,9 @@ impl Call {
     /// This only returns with an answer. Where there can be none (a client that cannot be asked, an answer that is
     /// none, too many rounds), the call ends with an error that says so; ask [`can_ask`](Self::can_ask) first where
     /// there is another way. Only tools, resources that are read and prompts that are filled in can ask.
+    ///
+    /// Tasks that the work spawned may ask too. One that is left waiting when the request ends waits for ever, so it has to
+    /// end with the request: a `tokio::task::JoinSet` sees to that, a bare `tokio::spawn` does not.
     pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
         let asked = self.inquire(key, question, Purpose::Plain).await;
         self.answer_or_end(asked).await
@@ -179,7 +182,7 @@ impl Call {
     ) -> Result<A, Stop> {
         self.check_abilities(&prepared.needs)?;
         let desk = self.desk();
-        let _place = desk.wait().ok_or_else(|| {
+        let place = desk.wait().ok_or_else(|| {
             let limit = desk.limits.waiting_questions;
             RpcError::new(
                 code::OVERLOADED,
@@ -191,8 +194,14 @@ impl Call {
         let answer = {
             let _paused = self.pause();
             let asking = link.request(self.outbox(), prepared.method, &prepared.params);
-            tokio::time::timeout(desk.limits.answer_time, asking).await
+            tokio::select! {
+                answer = tokio::time::timeout(desk.limits.answer_time, asking) => Some(answer),
+                // Work in a task of its own is not dropped with its request, and must not hold on to what others need.
+                () = self.cancelled() => None,
+            }
         };
+        drop(place);
+        let Some(answer) = answer else { return pending().await };
         let answer = answer.map_err(|_| {
             let limit = desk.limits.answer_time;
             ToolError::new("not_answered", format!("The question `{key}` was not answered within {limit:?}"))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_core::{
-    Annotations, Call, DynTool, Revision, Server, ToolReply,
+    Annotations, Call, DynTool, ListRoots, Revision, Server, ToolError, ToolReply,
     testing::{Client, Options, Reaction},
 };
 use serde_json::json;
@@ -99,6 +99,32 @@ async fn so_many_questions_wait_and_no_more() {
     let third = ask();
     answer(&client, &question(&client).await);
     third.answer().await.result();
+}
+
+#[tokio::test]
+async fn a_question_of_a_task_of_its_own_is_taken_back_with_its_call() {
+    let spawned = DynTool::new("spawned", Annotations::read_only(), |_, call: Call| async move {
+        let asking = tokio::spawn(async move { call.ask("roots", ListRoots).await });
+        asking.await.map_err(|error| ToolError::new("lost", "lost").caused_by(error))?;
+        Ok(ToolReply::default())
+    });
+    let endpoint = server().add(spawned).limits(|limits| limits.waiting_questions = 1).build().unwrap();
+    for cancels in [true, false, true] {
+        let client = Client::with(&endpoint, session()).await;
+        let call = client.start("tools/call", json!({"name": "spawned"}));
+        let question = client.notification().await;
+        assert_eq!(question["method"], "roots/list", "the place of the one before was not given back");
+        if cancels {
+            call.cancel();
+            let cancelled = client.notification().await;
+            assert_eq!(cancelled["params"]["requestId"], question["id"]);
+        } else {
+            drop((call, client));
+        }
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[tokio::test]
