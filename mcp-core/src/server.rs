@@ -249,7 +249,7 @@ impl<S: Send + Sync + 'static> Server<S> {
     }
 
     /// The key under which clients carry the state of questions. All processes that serve the same clients need the same
-    /// one; without it each makes up its own, and what was asked before a restart is asked anew.
+    /// one, and the same name of the server; without it each makes up its own, and what was asked before a restart is asked anew.
     ///
     /// Given several times, the first seals and all of them open: so a key is replaced without anybody noticing.
     #[must_use]
@@ -277,7 +277,7 @@ impl<S: Send + Sync + 'static> Server<S> {
         if info.name.is_empty() || info.version.is_empty() {
             problems.push(Problem::new("server", "its name and its version must not be empty"));
         }
-        let desk = Desk::new(seal_keys, once, settings.limits.clone());
+        let desk = Desk::new(info.name.clone(), seal_keys, once, settings.limits.clone());
         match desk {
             Ok(desk) if problems.is_empty() => {
                 let ring = compose(Router, &settings.limits, layers);

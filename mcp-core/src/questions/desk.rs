@@ -19,6 +19,8 @@ use crate::{input::Input, limits::Limits, questions::SealKey, schema::FormSchema
 /// Where the questions of a server are prepared and their answers taken.
 #[derive(Debug)]
 pub(crate) struct Desk {
+    /// The server's name: servers with a common key do not take each other's state.
+    pub(super) server: String,
     pub(super) sealer: Sealer,
     pub(super) once: Arc<dyn Once>,
     /// Tells the state of this process from that of others with the same key.
@@ -31,8 +33,9 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// A desk with these keys, or with a random one.
+    /// The desk of the server of this name, with these keys, or with a random one.
     pub(crate) fn new(
+        server: String,
         keys: Vec<SealKey>,
         once: Arc<dyn Once>,
         limits: Limits,
@@ -40,6 +43,7 @@ impl Desk {
         let is_key_unsaid = AtomicBool::new(keys.is_empty());
         let keys = if keys.is_empty() { vec![SealKey::random()?] } else { keys };
         Ok(Self {
+            server,
             sealer: Sealer::new(keys),
             once,
             boot: random()?,

@@ -294,7 +294,7 @@ impl Interview {
         };
         let subject = self.subject.as_ref().ok_or_else(internal)?;
         let payload = serde_json::to_vec(&sealed).map_err(|_| internal())?;
-        let state = desk.sealer.seal(&payload, &binding(principal, subject)).ok_or_else(internal)?;
+        let state = desk.sealer.seal(&payload, &binding(desk, principal, subject)).ok_or_else(internal)?;
         if state.len() > desk.limits.state_bytes {
             return Err(too_large(desk).into());
         }
@@ -314,7 +314,7 @@ fn open(desk: &Desk, principal: &Principal, subject: &Subject, state: &str) -> R
              request again without it",
         )
     };
-    let payload = desk.sealer.open(state, &binding(principal, subject)).ok_or_else(refused)?;
+    let payload = desk.sealer.open(state, &binding(desk, principal, subject)).ok_or_else(refused)?;
     let sealed: Sealed = serde_json::from_slice(&payload).map_err(|_| refused())?;
     if sealed.round > desk.limits.question_rounds {
         return Err(refused());
@@ -339,9 +339,10 @@ pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What a state is good for: one caller, one method, one name, the very same arguments.
-fn binding(principal: &Principal, subject: &Subject) -> [u8; 32] {
+/// What a state is good for: one server, one caller, one method, one name, the very same arguments.
+fn binding(desk: &Desk, principal: &Principal, subject: &Subject) -> [u8; 32] {
     let mut hash = Hash::new("toolpack state 1");
+    hash.part(desk.server.as_bytes());
     hash.part(principal.kind().as_str().as_bytes());
     hash.part(principal.subject().as_bytes());
     match subject {
