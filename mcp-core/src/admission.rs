@@ -51,7 +51,7 @@ impl Guards {
         doing: &Doing,
         access: Access,
         arguments: Option<JsonObject>,
-        preview: impl FnOnce() -> F,
+        preview: impl Fn() -> F,
     ) -> Result<Record, ToolError>
     where
         F: Future<Output = Result<Option<String>, ToolError>>,
@@ -66,22 +66,52 @@ impl Guards {
             (false, _) => Confirmation::NotNeeded,
             (true, true) => Confirmation::Waived,
             (true, false) => {
-                let text = consent_text(&doing.guarded, preview().await?, arguments);
-                let mut consent = Consenting { guards: self, call, doing, access: &access, is_open: true };
-                if call.link().is_some() && call.can_ask(Ability::Form) {
-                    consent.record();
-                }
-                let answer = call.confirm(&text).await;
-                consent.is_open = false;
-                if let Err(refusal) = answer {
-                    self.record(call, doing.action(&access), AuditEvent::NotConfirmed(refusal));
-                    return Err(refusal.into());
-                }
+                self.ask_consent(call, doing, &access, arguments.as_ref(), preview).await?;
                 Confirmation::Given
             }
         };
         self.record(call, doing.action(&access), AuditEvent::Begins(confirmation));
         Ok(Record(self.audit.is_some().then(|| Box::new(Open { call: call.clone(), access }))))
+    }
+
+    /// Has the person agree to what will happen, as it is by the time that they do.
+    async fn ask_consent<F>(
+        &self,
+        call: &Call,
+        doing: &Doing,
+        access: &Access,
+        arguments: Option<&JsonObject>,
+        preview: impl Fn() -> F,
+    ) -> Result<(), ToolError>
+    where
+        F: Future<Output = Result<Option<String>, ToolError>>,
+    {
+        let mut shown = consent_text(&doing.guarded, preview().await?, arguments);
+        for _ in 0..call.desk().limits.question_rounds {
+            let mut consent = Consenting { guards: self, call, doing, access, is_open: true };
+            if call.link().is_some() && call.can_ask(Ability::Form) {
+                consent.record();
+            }
+            let answer = call.confirm(&shown).await;
+            consent.is_open = false;
+            if let Err(refusal) = answer {
+                self.record(call, doing.action(access), AuditEvent::NotConfirmed(refusal));
+                return Err(refusal.into());
+            }
+            if call.link().is_none() {
+                return Ok(());
+            }
+            // In a session minutes may have gone by, in which the caller lost their rights, or other things came to be
+            // touched. Elsewhere the request has begun anew.
+            self.decide(call, doing, access)?;
+            let now = consent_text(&doing.guarded, preview().await?, arguments);
+            if now == shown {
+                return Ok(());
+            }
+            shown = now;
+        }
+        let message = "Not done: what it would do kept changing while the person was asked";
+        Err(ToolError::new("changed_meanwhile", message).later())
     }
 
     /// The same around a resource that is read or a prompt that is filled in, which nobody has to agree to.
@@ -152,12 +182,12 @@ impl Call {
 }
 
 /// What a person is asked to agree to.
-fn consent_text(guarded: &Guarded, preview: Option<String>, arguments: Option<JsonObject>) -> String {
+fn consent_text(guarded: &Guarded, preview: Option<String>, arguments: Option<&JsonObject>) -> String {
     let name = &guarded.name;
     if let Some(preview) = preview {
         return format!("{preview}\n\nAllow `{name}`?");
     }
-    let mut arguments = arguments.unwrap_or_default();
+    let mut arguments = arguments.cloned().unwrap_or_default();
     for (_, value) in arguments.iter_mut().filter(|(name, _)| guarded.hidden.contains(name)) {
         *value = json!("…");
     }

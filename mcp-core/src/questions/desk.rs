@@ -25,7 +25,7 @@ pub(crate) struct Desk {
     pub(super) once: Arc<dyn Once>,
     /// Tells the state of this process from that of others with the same key.
     pub(super) boot: [u8; 16],
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
     pub(super) forms: Forms,
     waiting: Arc<AtomicUsize>,
     /// A key that no other process has, and nobody was told of it yet.
