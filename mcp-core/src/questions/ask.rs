@@ -73,6 +73,9 @@ impl Call {
     /// An answer counts for this very text in this very call, and once: neither a client that sends it a second time
     /// nor one that never asked gets through.
     ///
+    /// Ask everything else first. Where something is asked after it or beside it, the work is run again with the same
+    /// consent, and what was done on the strength of it is done again.
+    ///
     /// # Errors
     ///
     /// They said no, or nothing; `?` ends the call with it.

@@ -65,7 +65,7 @@ impl Desk {
         if self.is_key_unsaid.swap(false, Ordering::Relaxed) {
             tracing::warn!(
                 "questions are asked over HTTP with a random key: their answers are of use to this very process alone, \
-                 and are asked for anew after a restart or at another replica; set one with Server::seal_key"
+                 and are refused after a restart or at another replica; set one with Server::seal_key"
             );
         }
     }
