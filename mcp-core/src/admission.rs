@@ -16,6 +16,7 @@ use crate::{
     call::Call,
     guards::{Doing, Guarded, Guards},
     policy::{Action, Decision, Denied},
+    principal::Principal,
     protocol::JsonObject,
     questions::Ability,
     request_error::RequestError,
@@ -28,10 +29,10 @@ impl Guards {
         self.decide(call, doing, &doing.guarded.requires).map(|_| ())
     }
 
-    /// Whether the caller may know what can be done here: what there is to read, or to fill in. Of that nobody keeps a
-    /// record.
-    pub(crate) fn shows(&self, call: &Call, doing: &Doing) -> Result<(), Denied> {
-        match self.policy.decide(call.principal(), &doing.action(&doing.guarded.requires)) {
+    /// Whether a caller may know of something: what there is to read or to fill in, and when it changes. Of that nobody
+    /// keeps a record.
+    pub(crate) fn shows(&self, principal: &Principal, action: &Action<'_>) -> Result<(), Denied> {
+        match self.policy.decide(principal, action) {
             Decision::Allow | Decision::AllowUnasked => Ok(()),
             Decision::Deny(denied) => Err(denied),
         }
@@ -170,13 +171,8 @@ impl Call {
     pub fn require(&self, access: Access) -> Result<(), Denied> {
         match self.doing() {
             Some(doing) => self.guards().decide(self, doing, &access).map(|_| ()),
-            // A list or a completion, of which nobody keeps a record.
-            None => {
-                match self.guards().policy.decide(self.principal(), &Action::new("", "", None, &access)) {
-                    Decision::Allow | Decision::AllowUnasked => Ok(()),
-                    Decision::Deny(denied) => Err(denied),
-                }
-            }
+            // A list or a completion.
+            None => self.guards().shows(self.principal(), &Action::new("", "", None, &access)),
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use mcp_core::{
-    Access, Annotations, Audit, AuditEntry, AuditEvent, Call, Completing, Completion, ConfirmDestructive,
-    Contents, ListRoots, Messages, Principal, PrincipalKind, Prompt, RequestError, Resource,
-    ResourceDefinition, Revision, Server, Text, Tool, ToolError, prompt_fn, resource_fn,
+    Access, Action, Annotations, Audit, AuditEntry, AuditEvent, ByGrants, Call, Completing, Completion,
+    ConfirmDestructive, Contents, Decision, Denied, Empty, ListRoots, Messages, Policy, Principal,
+    PrincipalKind, Prompt, RequestError, Resource, ResourceDefinition, Revision, Server, Text, Tool,
+    ToolError, prompt_fn, resource_fn,
     testing::{Client, Options},
+    tool_fn,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -233,4 +235,53 @@ async fn an_audit_that_panics_fails_the_call_and_not_the_process() {
     assert_eq!(client.request("tools/call", greet).await.error()["code"], -32603);
     assert_eq!(client.request("tools/call", json!({"name": "wipe"})).await.error()["code"], -32603);
     assert_eq!(client.list_tools().await.len(), 2);
+}
+
+/// A policy that lets everybody do everything until it is told otherwise.
+#[derive(Clone, Debug, Default)]
+struct UntilRevoked(Arc<AtomicBool>);
+
+impl Policy for UntilRevoked {
+    fn decide(&self, principal: &Principal, action: &Action<'_>) -> Decision {
+        match self.0.load(Ordering::Relaxed) {
+            true => Decision::Deny(Denied::because("Forbidden")),
+            false => ByGrants::new().decide(principal, action),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_read_hears_of_no_change() {
+    let policy = UntilRevoked::default();
+    let notes = resource_fn("notes://{tenant}", "notes", async |_: OfTenant, _| Ok(Contents::text("")));
+    let notes = notes.access(|of| Access::tenant(&of.tenant));
+    let endpoint = server().policy(policy.clone()).resource::<Key>().add(notes).build().unwrap();
+    let member = || nobody().principal(Principal::new(PrincipalKind::User, "ada").with_tenants(["acme"]));
+    let uris = ["notes://acme", "notes://umbrella", "keys://safe"];
+    let update = || uris.into_iter().for_each(|uri| endpoint.resource_updated(uri));
+
+    let client = Client::with(&endpoint, member()).await;
+    let params = json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": uris}});
+    let mut listening = client.start("subscriptions/listen", params);
+    let acknowledged = listening.notification().await.unwrap();
+    assert_eq!(acknowledged["params"]["notifications"]["resourceSubscriptions"], json!(["notes://acme"]));
+    let session = Client::with(&endpoint, member().revision(Revision::V2025_11_25)).await;
+    for (uri, code) in [(uris[0], json!(null)), (uris[1], json!(403)), (uris[2], json!(403))] {
+        let reply = session.request("resources/subscribe", json!({ "uri": uri })).await;
+        assert_eq!(reply.message()["error"]["code"], code, "{uri}");
+    }
+    update();
+    assert_eq!(listening.notification().await.unwrap()["params"]["uri"], "notes://acme");
+    assert_eq!(session.notification().await["params"]["uri"], "notes://acme");
+
+    policy.0.store(true, Ordering::Relaxed);
+    update();
+    endpoint
+        .edit(|edit| {
+            edit.add(tool_fn("new", Annotations::read_only(), async |_: Empty, _| Ok(Text::new(""))))
+        })
+        .unwrap();
+    for heard in [listening.notification().await.unwrap(), session.notification().await] {
+        assert_eq!(heard["method"], "notifications/tools/list_changed");
+    }
 }
