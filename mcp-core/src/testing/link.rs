@@ -41,6 +41,8 @@ struct State {
     /// Notifications that belong to no request.
     strays: Vec<Value>,
     transcript: Vec<(bool, Value)>,
+    /// Nothing comes any more: what drove the connection is gone, such as by a panic of whoever answers questions.
+    is_over: bool,
 }
 
 /// What has come for one request.
@@ -62,6 +64,7 @@ impl Link {
         let mut connection = Connection::new(endpoint, options.principal.clone(), TransportKind::InMemory);
         let inbox = Arc::clone(&shared);
         let driver = tokio::spawn(async move {
+            let _hang_up = HangUp(Arc::clone(&inbox));
             let mut out = Vec::new();
             loop {
                 tokio::select! {
@@ -83,7 +86,10 @@ impl Link {
     /// Opens a mailbox for the request of this id.
     pub(super) fn expect(&self, id: &Value) -> Mailbox {
         let (sender, incoming) = mpsc::unbounded_channel();
-        self.shared.lock().mailboxes.insert(id.to_string(), sender);
+        let mut state = self.shared.lock();
+        if !state.is_over {
+            state.mailboxes.insert(id.to_string(), sender);
+        }
         Mailbox { incoming, answer: None }
     }
 
@@ -99,6 +105,9 @@ impl Link {
                 if !state.strays.is_empty() {
                     return state.strays.remove(0);
                 }
+                let is_over = state.is_over;
+                drop(state);
+                assert!(!is_over, "the connection ended before the notification");
             }
             news.await;
         }
@@ -112,6 +121,19 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// Tells whoever waits that nothing comes any more.
+struct HangUp(Arc<Shared>);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_over = true;
+        state.mailboxes.clear();
+        drop(state);
+        self.0.news.notify_waiters();
     }
 }
 
