@@ -56,7 +56,8 @@ pub trait Resource<S = ()>: Input {
     fn read(self, state: &S, call: &Call) -> impl Future<Output = Result<Contents, RequestError>> + Send;
 
     /// The resources of a template that exist now, for `resources/list`; none by default. A fixed resource is
-    /// listed anyway.
+    /// listed anyway. It is asked for only on behalf of who has the scopes of the resource; what
+    /// [`Call::require`] refuses them besides is left out.
     ///
     /// # Errors
     ///

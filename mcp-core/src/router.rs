@@ -234,8 +234,12 @@ async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) ->
     let is_shown =
         |template: &&Arc<ResourceEntry>| shows(&call, &template.doing(template.template.as_str())).is_ok();
     for template in catalog.templates().filter(is_shown) {
-        let listed = template.list(call.clone()).await;
-        found.extend(listed.map_err(|error| error.into_rpc(template.template.as_str()))?);
+        match template.list(call.clone()).await {
+            Ok(listed) => found.extend(listed),
+            // Nor does it keep from the caller what they may read of others.
+            Err(error) if error.is_denial() => {}
+            Err(error) => return Err(error.into_rpc(template.template.as_str())),
+        }
     }
     // A stable sort: a fixed resource stands before what a template lists under the same URI.
     found.sort_by(|a, b| a.uri.cmp(&b.uri));

@@ -285,3 +285,36 @@ async fn who_may_not_read_hears_of_no_change() {
         assert_eq!(heard["method"], "notifications/tools/list_changed");
     }
 }
+
+/// A tenant's notes, which only members may list.
+#[derive(Deserialize, JsonSchema)]
+struct Notes {
+    #[allow(dead_code)]
+    tenant: String,
+}
+
+impl Resource for Notes {
+    const URI: &'static str = "notes://{tenant}";
+    const NAME: &'static str = "notes";
+
+    async fn read(self, (): &(), _: &Call) -> Result<Contents, RequestError> {
+        Ok(Contents::text("…"))
+    }
+
+    async fn list((): &(), call: &Call) -> Result<Vec<ResourceDefinition>, RequestError> {
+        call.require(Access::tenant("acme"))?;
+        Ok(vec![ResourceDefinition::new("notes://acme", "acme")])
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_may_not_be_listed_does_not_hide_the_others() {
+    let motd = resource_fn("demo://motd", "motd", async |_: Empty, _| Ok(Contents::text("Be kind.")));
+    let endpoint = server().resource::<Notes>().add(motd).build().unwrap();
+    let uris = async |options| {
+        let listed = Client::with(&endpoint, options).await.list_resources().await;
+        listed.iter().map(|resource| resource["uri"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(uris(nobody()).await, ["demo://motd"]);
+    assert_eq!(uris(Options::new()).await, ["demo://motd", "notes://acme"]);
+}
