@@ -147,3 +147,16 @@ async fn a_round_ends_the_request_and_frees_its_place() {
         assert_eq!(asked.questions()[0].key, "who");
     }
 }
+
+#[tokio::test]
+async fn questions_are_no_larger_than_answers_may_be() {
+    let wordy = DynTool::new("wordy", Annotations::read_only(), |_, call: Call| async move {
+        call.confirm(&"x".repeat(10_000)).await?;
+        Ok(ToolReply::default())
+    });
+    let server = server().add(wordy).limits(|limits| limits.result_bytes = 5_000);
+    let client = Client::with(server, asked(Revision::V2026_07_28)).await;
+    let refused = client.request("tools/call", json!({"name": "wordy"})).await;
+    assert_eq!(refused.error()["code"], -32603);
+    assert!(refused.error()["message"].as_str().unwrap().contains("over the limit of 5000"));
+}
