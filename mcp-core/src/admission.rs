@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     access::Access,
@@ -183,13 +183,13 @@ fn consent_text(guarded: &Guarded, preview: Option<String>, arguments: Option<&J
     if let Some(preview) = preview {
         return format!("{preview}\n\nAllow `{name}`?");
     }
-    let mut arguments = arguments.cloned().unwrap_or_default();
-    for (_, value) in arguments.iter_mut().filter(|(name, _)| guarded.hidden.contains(name)) {
-        *value = json!("…");
-    }
-    let shown = match arguments.is_empty() {
-        true => "without arguments".to_owned(),
-        false => format!("with {}", shorten_to(&Value::Object(arguments).to_string(), 1000)),
+    let shown = match arguments.filter(|arguments| !arguments.is_empty()) {
+        None => "without arguments".to_owned(),
+        Some(arguments) => {
+            let mut arguments = Value::Object(arguments.clone());
+            guarded.hide(&mut arguments);
+            format!("with {}", shorten_to(&arguments.to_string(), 1000))
+        }
     };
     format!("Allow `{name}` {shown}? It may delete or take back what is live.")
 }

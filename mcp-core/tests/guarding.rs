@@ -7,9 +7,9 @@ use std::sync::{
 
 use mcp_core::{
     Access, Action, Annotations, Audit, AuditEntry, AuditEvent, ByGrants, Call, Completing, Completion,
-    ConfirmDestructive, Contents, Decision, Denied, Empty, ListRoots, Messages, Policy, Principal,
+    ConfirmDestructive, Contents, Decision, Denied, DynTool, Empty, ListRoots, Messages, Policy, Principal,
     PrincipalKind, Prompt, RequestError, Resource, ResourceDefinition, Revision, Server, Text, Tool,
-    ToolError, prompt_fn, resource_fn,
+    ToolError, ToolReply, prompt_fn, resource_fn,
     testing::{Client, Options},
     tool_fn,
 };
@@ -317,4 +317,26 @@ async fn a_template_that_may_not_be_listed_does_not_hide_the_others() {
     };
     assert_eq!(uris(nobody()).await, ["demo://motd"]);
     assert_eq!(uris(Options::new()).await, ["demo://motd", "notes://acme"]);
+}
+
+#[tokio::test]
+async fn secrets_are_shown_to_nobody_wherever_they_stand() {
+    let secret = json!({"type": "string", "writeOnly": true});
+    let account = json!({"type": "object", "properties": {"name": {"type": "string"}, "key": secret}});
+    let schema = json!({"type": "object", "properties": {
+        "password": {"type": "string", "format": "password"},
+        "owner": account,
+        "accounts": {"type": "array", "items": account},
+        "by_name": {"type": "object", "additionalProperties": account},
+        "either": {"anyOf": [account, {"type": "string"}]},
+    }});
+    let tool = DynTool::new("reset", Annotations::destructive(), |_, _| async { Ok(ToolReply::default()) });
+    let server = server().confirm(ConfirmDestructive::new()).add(tool.input_schema(schema));
+    let client = Client::with(server, Options::new().capabilities(json!({"elicitation": {}}))).await;
+    let account = json!({"name": "shown", "key": "hidden"});
+    let arguments = json!({"password": "hidden", "owner": account, "accounts": [account, account],
+        "by_name": {"a": account}, "either": account});
+    let asked = client.call("reset", arguments).await;
+    let text = asked.reply().questions()[0].message().to_owned();
+    assert!(text.matches("shown").count() == 5 && !text.contains("hidden"), "{text}");
 }
