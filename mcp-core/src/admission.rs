@@ -3,9 +3,12 @@
 //! From the outside in: the policy's decision, consent to what is destructive, the audit. The outer ring, around every
 //! request, is in [`rings`](crate::rings).
 
-use std::future::Future;
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     access::Access,
@@ -13,7 +16,9 @@ use crate::{
     call::Call,
     guards::{Doing, Guarded, Guards},
     policy::{Action, Decision, Denied},
+    principal::Principal,
     protocol::JsonObject,
+    questions::Ability,
     request_error::RequestError,
     tool_error::ToolError,
 };
@@ -22,6 +27,15 @@ impl Guards {
     /// Decides by what is known before the arguments are read.
     pub(crate) fn admit(&self, call: &Call, doing: &Doing) -> Result<(), Denied> {
         self.decide(call, doing, &doing.guarded.requires).map(|_| ())
+    }
+
+    /// Whether a caller may know of something: what there is to read or to fill in, and when it changes. Of that nobody
+    /// keeps a record.
+    pub(crate) fn shows(&self, principal: &Principal, action: &Action<'_>) -> Result<(), Denied> {
+        match self.policy.decide(principal, action) {
+            Decision::Allow | Decision::AllowUnasked => Ok(()),
+            Decision::Deny(denied) => Err(denied),
+        }
     }
 
     /// Whether the person has to agree before this is done, unless the policy says otherwise.
@@ -38,7 +52,7 @@ impl Guards {
         doing: &Doing,
         access: Access,
         arguments: Option<JsonObject>,
-        preview: impl FnOnce() -> F,
+        preview: impl Fn() -> F,
     ) -> Result<Record, ToolError>
     where
         F: Future<Output = Result<Option<String>, ToolError>>,
@@ -53,22 +67,52 @@ impl Guards {
             (false, _) => Confirmation::NotNeeded,
             (true, true) => Confirmation::Waived,
             (true, false) => {
-                let text = consent_text(&doing.guarded, preview().await?, arguments);
-                let mut consent = Consenting { guards: self, call, doing, access: &access, is_open: true };
-                if call.link().is_some() {
-                    consent.record();
-                }
-                let answer = call.confirm(&text).await;
-                consent.is_open = false;
-                if let Err(refusal) = answer {
-                    self.record(call, doing.action(&access), AuditEvent::NotConfirmed(refusal));
-                    return Err(refusal.into());
-                }
+                self.ask_consent(call, doing, &access, arguments.as_ref(), preview).await?;
                 Confirmation::Given
             }
         };
         self.record(call, doing.action(&access), AuditEvent::Begins(confirmation));
         Ok(Record(self.audit.is_some().then(|| Box::new(Open { call: call.clone(), access }))))
+    }
+
+    /// Has the person agree to what will happen, as it is by the time that they do.
+    async fn ask_consent<F>(
+        &self,
+        call: &Call,
+        doing: &Doing,
+        access: &Access,
+        arguments: Option<&JsonObject>,
+        preview: impl Fn() -> F,
+    ) -> Result<(), ToolError>
+    where
+        F: Future<Output = Result<Option<String>, ToolError>>,
+    {
+        let mut shown = consent_text(&doing.guarded, preview().await?, arguments);
+        for _ in 0..call.desk().limits.question_rounds {
+            let mut consent = Consenting { guards: self, call, doing, access, is_open: true };
+            if call.link().is_some() && call.can_ask(Ability::Form) {
+                consent.record();
+            }
+            let answer = call.confirm(&shown).await;
+            consent.is_open = false;
+            if let Err(refusal) = answer {
+                self.record(call, doing.action(access), AuditEvent::NotConfirmed(refusal));
+                return Err(refusal.into());
+            }
+            if call.link().is_none() {
+                return Ok(());
+            }
+            // In a session minutes may have gone by, in which the caller lost their rights, or other things came to be
+            // touched. Elsewhere the request has begun anew.
+            self.decide(call, doing, access)?;
+            let now = consent_text(&doing.guarded, preview().await?, arguments);
+            if now == shown {
+                return Ok(());
+            }
+            shown = now;
+        }
+        let message = "Not done: what it would do kept changing while the person was asked";
+        Err(ToolError::new("changed_meanwhile", message).later())
     }
 
     /// The same around a resource that is read or a prompt that is filled in, which nobody has to agree to.
@@ -127,30 +171,25 @@ impl Call {
     pub fn require(&self, access: Access) -> Result<(), Denied> {
         match self.doing() {
             Some(doing) => self.guards().decide(self, doing, &access).map(|_| ()),
-            // A list or a completion, of which nobody keeps a record.
-            None => {
-                match self.guards().policy.decide(self.principal(), &Action::new("", "", None, &access)) {
-                    Decision::Allow | Decision::AllowUnasked => Ok(()),
-                    Decision::Deny(denied) => Err(denied),
-                }
-            }
+            // A list or a completion.
+            None => self.guards().shows(self.principal(), &Action::new("", "", None, &access)),
         }
     }
 }
 
 /// What a person is asked to agree to.
-fn consent_text(guarded: &Guarded, preview: Option<String>, arguments: Option<JsonObject>) -> String {
+fn consent_text(guarded: &Guarded, preview: Option<String>, arguments: Option<&JsonObject>) -> String {
     let name = &guarded.name;
     if let Some(preview) = preview {
         return format!("{preview}\n\nAllow `{name}`?");
     }
-    let mut arguments = arguments.unwrap_or_default();
-    for (_, value) in arguments.iter_mut().filter(|(name, _)| guarded.hidden.contains(name)) {
-        *value = json!("…");
-    }
-    let shown = match arguments.is_empty() {
-        true => "without arguments".to_owned(),
-        false => format!("with {}", shorten_to(&Value::Object(arguments).to_string(), 1000)),
+    let shown = match arguments.filter(|arguments| !arguments.is_empty()) {
+        None => "without arguments".to_owned(),
+        Some(arguments) => {
+            let mut arguments = Value::Object(arguments.clone());
+            guarded.hide(&mut arguments);
+            format!("with {}", shorten_to(&arguments.to_string(), 1000))
+        }
     };
     format!("Allow `{name}` {shown}? It may delete or take back what is live.")
 }
@@ -180,9 +219,9 @@ impl Consenting<'_> {
 
 impl Drop for Consenting<'_> {
     fn drop(&mut self) {
-        // Dropped at its await: the round has ended, or the client has gone.
-        if self.is_open {
-            self.record();
+        // Dropped at its await: the round has ended with the question, unless it could not be asked.
+        if self.is_open && self.call.has_asked() {
+            without_panic(|| self.record());
         }
     }
 }
@@ -220,7 +259,22 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let asks = self.0.as_ref().is_some_and(|open| open.call.has_asked());
-        self.close(if asks { Ending::Asks } else { Ending::Cancelled });
+        let Some(call) = self.0.as_ref().map(|open| open.call.clone()) else { return };
+        let failure = call.question_failure();
+        let ending = match failure.as_deref() {
+            _ if std::thread::panicking() => Ending::Cancelled,
+            Some(code) => Ending::Failed { code },
+            None if call.has_asked() => Ending::Asks,
+            None => Ending::Cancelled,
+        };
+        without_panic(|| self.close(ending));
+    }
+}
+
+/// Has a record made while something is dropped: perhaps because of a panic, where a second one would end the process.
+fn without_panic(record: impl FnOnce()) {
+    // The trace of the panic is on standard error by then, as of every panic.
+    if catch_unwind(AssertUnwindSafe(record)).is_err() {
+        tracing::error!("the audit panicked");
     }
 }

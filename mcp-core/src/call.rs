@@ -319,6 +319,11 @@ impl Call {
         self.asking().interview.as_ref().is_some_and(|interview| interview.has_asked())
     }
 
+    /// The code of the error with which the request ended because of a question.
+    pub(crate) fn question_failure(&self) -> Option<String> {
+        self.asking().interview.as_ref().and_then(|interview| interview.failure_code().map(str::to_owned))
+    }
+
     /// What the call does, from when that is found.
     pub(crate) fn doing(&self) -> Option<&Doing> {
         self.0.doing.get()

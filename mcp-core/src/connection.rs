@@ -153,7 +153,7 @@ impl Connection {
                 let (session, answer) = Session::open(&origin, &id, params)?;
                 push_line(out, &answer);
                 self.changes_task =
-                    Some(tokio::spawn(Arc::clone(&session).tell_changes(origin.outbox)).abort_handle());
+                    Some(tokio::spawn(Arc::clone(&session).tell_changes(origin)).abort_handle());
                 self.session = Some(session);
             }
             None => {

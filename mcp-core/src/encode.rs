@@ -33,14 +33,14 @@ pub(crate) struct Terms<'a> {
 pub(crate) fn answer(out: &mut Vec<u8>, id: &RequestId, outcome: &Outcome, terms: Terms<'_>) {
     let start = out.len();
     let mut writer = Writer { out, revision: terms.revision, server_meta: terms.server_meta };
-    let reply = match &outcome.0 {
-        OutcomeKind::Complete(reply) => reply,
-        OutcomeKind::InputRequired(required) => return writer.input_required(id, required),
-        OutcomeKind::Failed(error) => return writer.error(Some(id), error),
-    };
-    writer.result(id, reply);
+    match &outcome.0 {
+        OutcomeKind::Complete(reply) => writer.result(id, reply),
+        OutcomeKind::InputRequired(required) => writer.input_required(id, required),
+        OutcomeKind::Failed(error) => writer.error(Some(id), error),
+    }
     let length = writer.out.len() - start;
-    if length <= terms.result_bytes || matches!(reply, Reply::Ready(_)) {
+    let is_bounded = !matches!(outcome.0, OutcomeKind::Complete(Reply::Ready(_)) | OutcomeKind::Failed(_));
+    if length <= terms.result_bytes || !is_bounded {
         return;
     }
     // What was written is let go, not kept as room for further answers.
@@ -50,8 +50,10 @@ pub(crate) fn answer(out: &mut Vec<u8>, id: &RequestId, outcome: &Outcome, terms
         "The answer of {length} bytes is over the limit of {}; ask for less at once",
         terms.result_bytes
     );
-    match reply {
-        Reply::Tool(_) => writer.result(id, &Reply::Tool(ToolError::new("result_too_large", message).into())),
+    match &outcome.0 {
+        OutcomeKind::Complete(Reply::Tool(_)) => {
+            writer.result(id, &Reply::Tool(ToolError::new("result_too_large", message).into()))
+        }
         _ => writer.error(Some(id), &RpcError::new(code::INTERNAL_ERROR, message)),
     }
 }

@@ -19,6 +19,8 @@ use crate::{
     hub::{Changes, Hub},
     limits::Limits,
     outbox::Outbox,
+    policy::Denied,
+    principal::Principal,
     protocol::{
         capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
         revision::Revision,
@@ -210,6 +212,15 @@ impl Core {
     /// The catalog that is current.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner).catalog)
+    }
+
+    /// Whether a caller may be told when a resource changes: whoever may read it may.
+    pub(crate) fn tells_of(&self, uri: &str, principal: &Principal) -> Result<(), Denied> {
+        let catalog = self.catalog();
+        // Of what is not there nothing is told.
+        let Some((resource, variables)) = catalog.resource(uri) else { return Ok(()) };
+        let access = resource.access(variables);
+        self.guards.shows(principal, &resource.doing(uri).action(&access))
     }
 
     /// The answer to `server/discover`.

@@ -9,6 +9,16 @@ pub(crate) enum Failure {
     Rpc(RpcError),
 }
 
+impl Failure {
+    /// The stable code of a tool's error; `error` for one of the protocol.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Tool(error) => error.code(),
+            Self::Rpc(_) => "error",
+        }
+    }
+}
+
 impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Self {
         Self::Rpc(error)

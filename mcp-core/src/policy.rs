@@ -40,7 +40,8 @@ impl<'a> Action<'a> {
 ///
 /// It is asked up to three times a call, each time with what has become known: before the arguments are read, with the
 /// scopes that the tool states; after they are read, with what [`access`](crate::Tool::access) names, if it names
-/// anything; and for each [`Call::require`](crate::Call::require). All have to agree.
+/// anything; and for each [`Call::require`](crate::Call::require). All have to agree. Where a person is asked for consent
+/// over a session, it is asked once more when they have answered.
 pub trait Policy: Send + Sync + 'static {
     /// The decision; to be quick, since every call waits for it.
     fn decide(&self, principal: &Principal, action: &Action<'_>) -> Decision;

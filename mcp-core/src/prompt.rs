@@ -246,16 +246,19 @@ where
         requires: work.requires,
         hidden: Vec::new(),
     };
-    let (get_arguments, get, access) = (Arc::clone(&arguments), work.get, work.access);
+    let (get_arguments, get, access) = (Arc::clone(&arguments), Arc::new(work.get), work.access);
     Ok(PromptEntry {
         definition,
         guarded: Arc::new(guarded),
         arguments,
         get: Box::new(move |values, call| match get_arguments.read::<I>(values) {
             Ok(arguments) => {
-                let access = access(&arguments);
-                let getting = get(arguments, call.clone());
-                Box::pin(async move { call.guards().around(&call, access, getting).await })
+                let (access, get) = (access(&arguments), Arc::clone(&get));
+                Box::pin(async move {
+                    // A function may do something before its future is ever polled.
+                    let getting = async { get(arguments, call.clone()).await };
+                    call.guards().around(&call, access, getting).await
+                })
             }
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }),

@@ -53,6 +53,11 @@ impl RequestError {
         self
     }
 
+    /// Whether the caller may not do this at all.
+    pub(crate) fn is_denial(&self) -> bool {
+        self.denied.is_some()
+    }
+
     /// The error on the wire; `subject` is the URI or name that was asked for. The cause is logged on the way.
     pub(crate) fn into_rpc(self, subject: &str) -> RpcError {
         if let Some(cause) = &self.cause {

@@ -56,7 +56,8 @@ pub trait Resource<S = ()>: Input {
     fn read(self, state: &S, call: &Call) -> impl Future<Output = Result<Contents, RequestError>> + Send;
 
     /// The resources of a template that exist now, for `resources/list`; none by default. A fixed resource is
-    /// listed anyway.
+    /// listed anyway. It is asked for only on behalf of who has the scopes of the resource; what
+    /// [`Call::require`] refuses them besides is left out.
     ///
     /// # Errors
     ///
@@ -177,6 +178,8 @@ pub struct ResourceEntry {
     name: String,
     about: About,
     arguments: Arc<StringArguments>,
+    /// What the resource of these variables touches.
+    access: Box<dyn Fn(Variables) -> Access + Send + Sync>,
     read: Box<ReadFn>,
     list: Box<ListFn>,
     complete: CompleteFn,
@@ -318,7 +321,10 @@ where
     if let Some(name) = variables.iter().find(|name| !arguments.names().contains(name)) {
         return Err(refuse(format!("variable `{name}` is no field of the struct")));
     }
-    let (read_arguments, read, access) = (Arc::clone(&arguments), work.read, work.access);
+    let (read_arguments, read) = (Arc::clone(&arguments), Arc::new(work.read));
+    let (access_arguments, access) =
+        (Arc::clone(&arguments), Arc::<dyn Fn(&I) -> Access + Send + Sync>::from(work.access));
+    let touches = Arc::clone(&access);
     let guarded = Guarded {
         method: method::RESOURCES_READ,
         name: uri.to_owned(),
@@ -332,11 +338,20 @@ where
         name: name.to_owned(),
         about,
         arguments,
+        // Variables that are none of its type name nothing.
+        access: Box::new(move |variables| {
+            access_arguments
+                .read::<I>(variables)
+                .map_or_else(|_| Access::none(), |variables| touches(&variables))
+        }),
         read: Box::new(move |variables, call| match read_arguments.read::<I>(variables) {
             Ok(variables) => {
-                let access = access(&variables);
-                let reading = read(variables, call.clone());
-                Box::pin(async move { call.guards().around(&call, access, reading).await })
+                let (access, read) = (access(&variables), Arc::clone(&read));
+                Box::pin(async move {
+                    // A function may do something before its future is ever polled.
+                    let reading = async { read(variables, call.clone()).await };
+                    call.guards().around(&call, access, reading).await
+                })
             }
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }),
@@ -349,6 +364,11 @@ impl ResourceEntry {
     /// What reading it does.
     pub(crate) fn doing(&self, uri: &str) -> Doing {
         Doing { guarded: Arc::clone(&self.guarded), uri: Some(uri.into()) }
+    }
+
+    /// What a reader of the resource of these variables needs.
+    pub(crate) fn access(&self, variables: Variables) -> Access {
+        self.guarded.requires.clone().and((self.access)(variables))
     }
 
     /// The definition of a fixed resource.

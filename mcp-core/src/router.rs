@@ -32,6 +32,7 @@ use crate::{
     questions::{RoundEnd, Subject},
     request::{Operation, Outcome, Reply, Request},
     request_error::RequestError,
+    resource::ResourceEntry,
     tool::{CallFuture, ToolReply},
     tool_error::ToolError,
 };
@@ -171,6 +172,12 @@ fn admit(call: &Call, doing: Doing) -> Result<(), RpcError> {
     call.guards().admit(call, doing).map_err(Denied::into_rpc)
 }
 
+/// Has the policy decide whether the caller may know of something, by what everybody needs for it.
+fn shows(call: &Call, doing: &Doing) -> Result<(), RpcError> {
+    let action = doing.action(&doing.guarded.requires);
+    call.guards().shows(call.principal(), &action).map_err(Denied::into_rpc)
+}
+
 /// What the server would need to have for this operation.
 fn missing_capability(catalog: &Catalog, operation: &Operation) -> Option<&'static str> {
     let capabilities = &catalog.capabilities;
@@ -223,9 +230,16 @@ async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) ->
     let pages = catalog.pages(List::Resources, call.revision());
     let settings = pages.settings();
     let mut found: Vec<_> = catalog.fixed_resources().collect();
-    for template in catalog.templates() {
-        let listed = template.list(call.clone()).await;
-        found.extend(listed.map_err(|error| error.into_rpc(template.template.as_str()))?);
+    // What a caller may not read is not named either.
+    let is_shown =
+        |template: &&Arc<ResourceEntry>| shows(&call, &template.doing(template.template.as_str())).is_ok();
+    for template in catalog.templates().filter(is_shown) {
+        match template.list(call.clone()).await {
+            Ok(listed) => found.extend(listed),
+            // Nor does it keep from the caller what they may read of others.
+            Err(error) if error.is_denial() => {}
+            Err(error) => return Err(error.into_rpc(template.template.as_str())),
+        }
     }
     // A stable sort: a fixed resource stands before what a template lists under the same URI.
     found.sort_by(|a, b| a.uri.cmp(&b.uri));
@@ -252,10 +266,12 @@ fn complete(
     let (subject, work): (_, Pin<Box<dyn Future<Output = Completed> + Send>>) = match reference {
         Reference::Prompt { name } => {
             let prompt = Arc::clone(catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?);
+            shows(&call, &prompt.doing())?;
             (name, Box::pin(prompt.complete(completing, call.clone())))
         }
         Reference::Resource { uri } => {
             let template = catalog.template(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
+            shows(&call, &template.doing(&uri))?;
             (uri, Box::pin(Arc::clone(template).complete(completing, call.clone())))
         }
     };
@@ -278,6 +294,7 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
     if capabilities.resources.is_none() {
         filter.resource_subscriptions.clear();
     }
+    filter.resource_subscriptions.retain(|uri| core.tells_of(uri, call.principal()).is_ok());
     let subscriber = core.hub.subscribe(filter.clone(), limits.subscriptions).ok_or_else(|| {
         RpcError::new(code::OVERLOADED, format!("{} subscriptions are open already", limits.subscriptions))
     })?;
@@ -293,6 +310,8 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
         for change in changes {
             let method = change.method();
             let uri = match &change {
+                // What was granted may have changed, and so may what there is.
+                Change::Updated(uri) if core.tells_of(uri, call.principal()).is_err() => continue,
                 Change::Updated(uri) => Some(uri.as_str()),
                 _ => None,
             };

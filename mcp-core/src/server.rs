@@ -249,7 +249,8 @@ impl<S: Send + Sync + 'static> Server<S> {
     }
 
     /// The key under which clients carry the state of questions. All processes that serve the same clients need the same
-    /// one; without it each makes up its own, and what was asked before a restart is asked anew.
+    /// one, and the same name of the server; without it each makes up its own, and refuses the
+    /// answers to what was asked before a restart.
     ///
     /// Given several times, the first seals and all of them open: so a key is replaced without anybody noticing.
     #[must_use]

@@ -6,6 +6,7 @@ mod calls;
 mod eras_connection;
 mod eras_http;
 mod floors;
+mod guarding;
 mod harness;
 mod hostile;
 mod layers;

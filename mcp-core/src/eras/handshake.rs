@@ -9,7 +9,7 @@ use crate::{
     call::{Call, CallParts, ClientFacts, KnownClient},
     encode::plain_result,
     hub::{Change, Subscriber},
-    outbox::Outbox,
+    policy::Denied,
     protocol::{
         error::RpcError, id::RequestId, level::LogLevel, method, notification::notification, params::Params,
         revision::Revision,
@@ -133,8 +133,11 @@ impl Session {
             return Err(RpcError::method_not_found(name));
         }
         // One that is gone by now can still be unsubscribed from.
-        if name == method::RESOURCES_SUBSCRIBE && catalog.resource(&uri).is_none() {
-            return Err(RpcError::resource_not_found(&uri));
+        if name == method::RESOURCES_SUBSCRIBE {
+            if catalog.resource(&uri).is_none() {
+                return Err(RpcError::resource_not_found(&uri));
+            }
+            origin.core.tells_of(&uri, &origin.principal).map_err(Denied::into_rpc)?;
         }
         let limit = origin.core.settings.limits.subscribed_resources;
         let Some(subscriber) = &self.subscriber else {
@@ -159,15 +162,17 @@ impl Session {
     }
 
     /// Tells the client of changes for as long as the session lasts.
-    pub(crate) async fn tell_changes(self: Arc<Self>, outbox: Arc<Outbox>) {
+    pub(crate) async fn tell_changes(self: Arc<Self>, origin: Origin) {
         let Some(subscriber) = &self.subscriber else { return };
         loop {
             for change in subscriber.changes().await {
                 let params = match &change {
+                    // What was granted may have changed, and so may what there is.
+                    Change::Updated(uri) if origin.core.tells_of(uri, &origin.principal).is_err() => continue,
                     Change::Updated(uri) => json!({ "uri": uri }),
                     _ => json!({}),
                 };
-                outbox.send(notification(change.method(), &params)).await;
+                origin.outbox.send(notification(change.method(), &params)).await;
             }
         }
     }

@@ -1,13 +1,16 @@
 //! `call.ask` and `call.confirm`: from a question to its answer, in either era.
 
-use std::{future::pending, time::SystemTime};
+use std::{
+    future::pending,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde_json::Value;
 
 use super::{
     Ability, Answer, Misfit, NotAccepted, Prepared, Question,
     form::Consent,
-    interview::{Found, Mark, OpenQuestion},
+    interview::{Found, Mark, OpenQuestion, Purpose, millis},
     link::ClientLink,
     once::Nonce,
 };
@@ -17,6 +20,9 @@ use crate::{
     protocol::error::{RpcError, code, shorten},
     tool_error::ToolError,
 };
+
+/// The end of the year 9999, in milliseconds since 1970: as late a time as every store can write down.
+const FAR_OFF: u64 = 253_402_300_799_000;
 
 /// Why there is no answer yet, and perhaps never.
 enum Stop {
@@ -54,6 +60,9 @@ impl Call {
     /// This only returns with an answer. Where there can be none (a client that cannot be asked, an answer that is
     /// none, too many rounds), the call ends with an error that says so; ask [`can_ask`](Self::can_ask) first where
     /// there is another way. Only tools, resources that are read and prompts that are filled in can ask.
+    ///
+    /// Tasks that the work spawned may ask too. One that is left waiting when the request ends waits for ever, so it has to
+    /// end with the request: a `tokio::task::JoinSet` sees to that, a bare `tokio::spawn` does not.
     pub async fn ask<Q: Question>(&self, key: &str, question: Q) -> Q::Answer {
         let asked = self.inquire(key, question, Purpose::Plain).await;
         self.answer_or_end(asked).await
@@ -63,6 +72,9 @@ impl Call {
     ///
     /// An answer counts for this very text in this very call, and once: neither a client that sends it a second time
     /// nor one that never asked gets through.
+    ///
+    /// Ask everything else first. Where something is asked after it or beside it, the work is run again with the same
+    /// consent, and what was done on the strength of it is done again.
     ///
     /// # Errors
     ///
@@ -114,14 +126,14 @@ impl Call {
 
     /// Looks for the answer in what the request brings along, and else has the question go out.
     async fn ask_in_rounds<A>(&self, key: &str, prepared: Prepared<A>, purpose: Purpose) -> Result<A, Stop> {
-        let mark = Mark::of(purpose.as_str(), prepared.method, &prepared.params);
+        let mark = Mark::of(purpose, prepared.method, &prepared.params);
         let found = self.interview(|interview| interview.find(key, &mark));
         if let Some(Found { response, voucher }) = found {
             let is_good = match (purpose, voucher) {
                 (Purpose::Plain, _) => true,
                 (Purpose::Consent, None) => false,
-                // A refusal may be repeated at will.
-                (Purpose::Consent, Some(_)) if response["action"] != "accept" => true,
+                // A refusal may be repeated at will; whatever is not one for certain is used up.
+                (Purpose::Consent, Some(_)) if is_refusal(&response) => true,
                 (Purpose::Consent, Some((nonce, until))) => self.use_up(&nonce, until).await,
             };
             if is_good {
@@ -151,8 +163,14 @@ impl Call {
     }
 
     /// Uses up a confirmation; false if it was before, or nobody can say.
-    async fn use_up(&self, nonce: &Nonce, until: SystemTime) -> bool {
-        self.desk().once.use_up(nonce, until).await.unwrap_or_else(|error| {
+    ///
+    /// It is remembered for longer than its state is good for: a request that came in time may run for a while before it
+    /// gets here.
+    async fn use_up(&self, nonce: &Nonce, until: u64) -> bool {
+        let desk = self.desk();
+        let until = until.saturating_add(millis(desk.limits.call_time)).min(FAR_OFF);
+        let until = UNIX_EPOCH + Duration::from_millis(until);
+        desk.once.use_up(nonce, until).await.unwrap_or_else(|error| {
             tracing::error!(%error, "it cannot be said whether a confirmation was used already; it is asked for anew");
             false
         })
@@ -167,7 +185,7 @@ impl Call {
     ) -> Result<A, Stop> {
         self.check_abilities(&prepared.needs)?;
         let desk = self.desk();
-        let _place = desk.wait().ok_or_else(|| {
+        let place = desk.wait().ok_or_else(|| {
             let limit = desk.limits.waiting_questions;
             RpcError::new(
                 code::OVERLOADED,
@@ -179,8 +197,14 @@ impl Call {
         let answer = {
             let _paused = self.pause();
             let asking = link.request(self.outbox(), prepared.method, &prepared.params);
-            tokio::time::timeout(desk.limits.answer_time, asking).await
+            tokio::select! {
+                answer = tokio::time::timeout(desk.limits.answer_time, asking) => Some(answer),
+                // Work in a task of its own is not dropped with its request, and must not hold on to what others need.
+                () = self.cancelled() => None,
+            }
         };
+        drop(place);
+        let Some(answer) = answer else { return pending().await };
         let answer = answer.map_err(|_| {
             let limit = desk.limits.answer_time;
             ToolError::new("not_answered", format!("The question `{key}` was not answered within {limit:?}"))
@@ -212,21 +236,9 @@ impl Call {
     }
 }
 
-/// What a question is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Plain,
-    /// Its answer lets something happen, and so counts once.
-    Consent,
-}
-
-impl Purpose {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Consent => "consent",
-        }
-    }
+/// Whether a person said no, or turned away.
+fn is_refusal(response: &Value) -> bool {
+    matches!(response["action"].as_str(), Some("decline" | "cancel"))
 }
 
 /// A mistake of the author's, who sees it in the first test.

@@ -25,7 +25,7 @@ pub(crate) struct Desk {
     pub(super) once: Arc<dyn Once>,
     /// Tells the state of this process from that of others with the same key.
     pub(super) boot: [u8; 16],
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
     pub(super) forms: Forms,
     waiting: Arc<AtomicUsize>,
     /// A key that no other process has, and nobody was told of it yet.
@@ -33,7 +33,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// A desk with these keys, or with a random one.
+    /// The desk of the server of this name, with these keys, or with a random one.
     pub(crate) fn new(
         server: String,
         keys: Vec<SealKey>,
@@ -65,7 +65,7 @@ impl Desk {
         if self.is_key_unsaid.swap(false, Ordering::Relaxed) {
             tracing::warn!(
                 "questions are asked over HTTP with a random key: their answers are of use to this very process alone, \
-                 and are asked for anew after a restart or at another replica; set one with Server::seal_key"
+                 and are refused after a restart or at another replica; set one with Server::seal_key"
             );
         }
     }

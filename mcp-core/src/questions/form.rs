@@ -112,33 +112,29 @@ fn params(message: &str, schema: Value) -> Result<Box<serde_json::value::RawValu
 
 /// What a person did with a form or a URL, with what they filled in.
 pub(super) fn read_action(response: Value) -> Result<Answer<JsonObject>, Misfit> {
+    // The action is text and nothing else: serde would read an enum from `{"accept": null}` as well.
     #[derive(Deserialize)]
     struct Response {
-        action: Action,
+        action: String,
         #[serde(default)]
         content: Option<JsonObject>,
     }
 
-    #[derive(Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum Action {
-        Accept,
-        Decline,
-        Cancel,
-    }
-
-    let is_object = response.is_object();
-    let response: Response = serde_json::from_value(response).ok().filter(|_| is_object).ok_or_else(|| {
+    let malformed = || {
         Misfit::Malformed(
             "it has to be an object with `action`: \"accept\", \"decline\" or \"cancel\", and `content`, an object, where it is accepted"
                 .to_owned(),
         )
-    })?;
-    Ok(match response.action {
-        Action::Accept => Answer::Accepted(response.content.unwrap_or_default()),
-        Action::Decline => Answer::Declined,
-        Action::Cancel => Answer::Cancelled,
-    })
+    };
+    let is_object = response.is_object();
+    let response: Response =
+        serde_json::from_value(response).ok().filter(|_| is_object).ok_or_else(malformed)?;
+    match response.action.as_str() {
+        "accept" => Ok(Answer::Accepted(response.content.unwrap_or_default())),
+        "decline" => Ok(Answer::Declined),
+        "cancel" => Ok(Answer::Cancelled),
+        _ => Err(malformed()),
+    }
 }
 
 impl<T> Answer<T> {

@@ -49,6 +49,8 @@ pub(crate) struct Interview {
     open: Vec<OpenQuestion>,
     has_asked: bool,
     failure: Option<Failure>,
+    /// The code of the failure, once the request has ended with it.
+    failure_code: Option<String>,
 }
 
 /// A question that is about to go out.
@@ -76,9 +78,30 @@ pub(crate) struct InputRequired {
     pub(crate) state: String,
 }
 
+/// What a question is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Purpose {
+    Plain,
+    /// Its answer lets something happen, and so counts once.
+    Consent,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Consent => "consent",
+        }
+    }
+}
+
 /// What tells a question from another under the same key: a digest of all that the client was shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark(String);
+pub(crate) struct Mark {
+    purpose: Purpose,
+    digest: String,
+}
 
 impl Mark {
     /// A short name for a text, the same whenever it is made.
@@ -87,21 +110,29 @@ impl Mark {
     }
 
     /// The purpose keeps an answer to a plain question from ever counting as consent.
-    pub(crate) fn of(purpose: &str, method: &str, params: &RawValue) -> Self {
+    pub(crate) fn of(purpose: Purpose, method: &str, params: &RawValue) -> Self {
         let mut hash = Hash::new("toolpack question");
-        hash.part(purpose.as_bytes());
+        hash.part(purpose.as_str().as_bytes());
         hash.part(method.as_bytes());
         hash.part(params.get().as_bytes());
         // Half of it is plenty: whoever could find another question of the same digest would still have to have the
         // tool ask it.
-        Self(base64_of(&hash.finish()[..16]))
+        Self { purpose, digest: base64_of(&hash.finish()[..16]) }
+    }
+
+    /// Whether an answer may be carried on that nobody has looked at yet.
+    ///
+    /// Consent may not: the state that it came with can be sent again, and every time would bring forth another one that
+    /// holds it.
+    fn keeps_unused(&self) -> bool {
+        self.purpose == Purpose::Plain
     }
 }
 
 /// The state between two rounds, as it is sealed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Sealed {
-    /// Seconds since 1970 at which it is worth nothing any more.
+    /// Milliseconds since 1970 at which it is worth nothing any more.
     until: u64,
     /// How many rounds there were.
     round: usize,
@@ -131,8 +162,8 @@ struct Earlier {
 /// An answer that was found, and what its confirmation would use up.
 pub(crate) struct Found {
     pub(crate) response: Value,
-    /// Where a state vouches for it.
-    pub(crate) voucher: Option<(Nonce, SystemTime)>,
+    /// Where a state vouches for it, with the time at which the state is worth nothing any more.
+    pub(crate) voucher: Option<(Nonce, u64)>,
 }
 
 impl Interview {
@@ -184,8 +215,7 @@ impl Interview {
             self.responses.get(key).filter(|_| is_open)
         })?;
         let voucher = is_of_ours.then(|| {
-            let until = UNIX_EPOCH + Duration::from_secs(sealed.until);
-            (Nonce::new(format!("{}.{}", sealed.nonce, base64_of(&Hash::of(key)[..16]))), until)
+            (Nonce::new(format!("{}.{}", sealed.nonce, base64_of(&Hash::of(key)[..16]))), sealed.until)
         });
         Some(Found { response: response.clone(), voucher })
     }
@@ -213,13 +243,18 @@ impl Interview {
 
     /// How the request ends, if its work asked something or cannot go on.
     pub(crate) fn end(&mut self, desk: &Desk, principal: &Principal) -> Option<RoundEnd> {
-        if let Some(failure) = self.failure.take() {
-            return Some(RoundEnd::Failed(failure));
-        }
-        if self.open.is_empty() {
-            return None;
-        }
-        Some(self.end_round(desk, principal).map_or_else(RoundEnd::Failed, RoundEnd::Asks))
+        let end = match self.failure.take() {
+            Some(failure) => Err(failure),
+            None if self.open.is_empty() => return None,
+            None => self.end_round(desk, principal),
+        };
+        self.failure_code = end.as_ref().err().map(|failure| failure.code().to_owned());
+        Some(end.map_or_else(RoundEnd::Failed, RoundEnd::Asks))
+    }
+
+    /// The code of the failure that the request ended with.
+    pub(crate) fn failure_code(&self) -> Option<&str> {
+        self.failure_code.as_deref()
     }
 
     /// Seals what was answered so far together with what is open.
@@ -238,16 +273,17 @@ impl Interview {
         }
         let open: BTreeMap<String, Mark> =
             questions.iter().map(|question| (question.key.clone(), question.mark.clone())).collect();
-        // What was answered is carried on, but for what is asked again.
+        // What was answered is carried on, but for what is asked again, and consent that was not used in this round.
         let mut answers = known;
-        for (key, mark) in was_open {
+        answers.retain(|_, given| given.mark.keeps_unused());
+        for (key, mark) in was_open.into_iter().filter(|(_, mark)| mark.keeps_unused()) {
             if let Some(response) = self.responses.remove(&key) {
                 answers.insert(key, Given { mark, response });
             }
         }
         answers.extend(std::mem::take(&mut self.used));
         answers.retain(|key, _| !open.contains_key(key));
-        let until = now().saturating_add(desk.limits.answer_time.as_secs());
+        let until = now().saturating_add(millis(desk.limits.answer_time));
         let sealed = Sealed {
             until,
             round: rounds + 1,
@@ -293,8 +329,14 @@ fn too_large(desk: &Desk) -> RpcError {
     ))
 }
 
+/// Milliseconds since 1970.
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+/// A time in milliseconds, as far as they can be counted.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a state is good for: one server, one caller, one method, one name, the very same arguments.

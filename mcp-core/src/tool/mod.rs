@@ -135,6 +135,9 @@ pub trait Tool<S = ()>: Input {
     /// Says what would happen, where a person is asked to agree to it first (see
     /// [`ConfirmDestructive`](crate::ConfirmDestructive)): looks, and changes nothing. Without it they see the arguments.
     ///
+    /// It is called again once they have agreed, and where it says something else by then they are asked anew; so it asks
+    /// nothing itself, and names no time of day.
+    ///
     /// # Errors
     ///
     /// What the call itself would fail with, so that nobody is asked in vain.

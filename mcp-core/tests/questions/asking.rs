@@ -413,3 +413,19 @@ async fn work_in_a_task_of_its_own_can_ask() {
     let read = client.read("spawned://it").await;
     assert_eq!(read.result()["contents"][0]["text"], "Ada");
 }
+
+#[tokio::test]
+async fn a_test_whose_answers_panic_fails_instead_of_waiting_for_ever() {
+    for revision in ERAS {
+        let options =
+            Options::new().revision(revision).answering(|asked| panic!("asked: {}", asked.message()));
+        let client = Client::with(server(), options).await;
+        let caller = client.clone();
+        let calling = tokio::spawn(async move { caller.call("greet", json!({})).await });
+        assert!(calling.await.unwrap_err().is_panic());
+        if !revision.is_modern() {
+            let next = tokio::spawn(async move { client.notification().await });
+            assert!(next.await.unwrap_err().is_panic());
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_core::{
-    Annotations, Call, DynTool, Revision, Server, ToolReply,
+    Annotations, Call, DynTool, ListRoots, Revision, Server, ToolError, ToolReply,
     testing::{Client, Options, Reaction},
 };
 use serde_json::json;
@@ -102,6 +102,32 @@ async fn so_many_questions_wait_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_question_of_a_task_of_its_own_is_taken_back_with_its_call() {
+    let spawned = DynTool::new("spawned", Annotations::read_only(), |_, call: Call| async move {
+        let asking = tokio::spawn(async move { call.ask("roots", ListRoots).await });
+        asking.await.map_err(|error| ToolError::new("lost", "lost").caused_by(error))?;
+        Ok(ToolReply::default())
+    });
+    let endpoint = server().add(spawned).limits(|limits| limits.waiting_questions = 1).build().unwrap();
+    for cancels in [true, false, true] {
+        let client = Client::with(&endpoint, session()).await;
+        let call = client.start("tools/call", json!({"name": "spawned"}));
+        let question = client.notification().await;
+        assert_eq!(question["method"], "roots/list", "the place of the one before was not given back");
+        if cancels {
+            call.cancel();
+            let cancelled = client.notification().await;
+            assert_eq!(cancelled["params"]["requestId"], question["id"]);
+        } else {
+            drop((call, client));
+        }
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn answers_to_nothing_are_ignored() {
     let client = Client::with(server(), session()).await;
     for id in [json!(1), json!(99), json!("a"), json!(null)] {
@@ -120,4 +146,17 @@ async fn a_round_ends_the_request_and_frees_its_place() {
         let asked = client.request("tools/call", json!({"name": "greet"})).await;
         assert_eq!(asked.questions()[0].key, "who");
     }
+}
+
+#[tokio::test]
+async fn questions_are_no_larger_than_answers_may_be() {
+    let wordy = DynTool::new("wordy", Annotations::read_only(), |_, call: Call| async move {
+        call.confirm(&"x".repeat(10_000)).await?;
+        Ok(ToolReply::default())
+    });
+    let server = server().add(wordy).limits(|limits| limits.result_bytes = 5_000);
+    let client = Client::with(server, asked(Revision::V2026_07_28)).await;
+    let refused = client.request("tools/call", json!({"name": "wordy"})).await;
+    assert_eq!(refused.error()["code"], -32603);
+    assert!(refused.error()["message"].as_str().unwrap().contains("over the limit of 5000"));
 }

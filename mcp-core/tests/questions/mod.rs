@@ -3,6 +3,7 @@
 mod asking;
 mod consent;
 mod limits;
+mod replays;
 mod sealed;
 
 use mcp_core::{Annotations, Call, Form, Server, Text, Tool, ToolError};

@@ -141,6 +141,15 @@ async fn a_state_from_another_process_opens_only_with_a_common_key() {
 }
 
 #[tokio::test]
+async fn a_state_of_another_server_is_of_no_use_whatever_they_share() {
+    let named =
+        |name| Server::new(name, "1").tool::<Greet>().seal_key(SealKey::new([1; 32])).build().unwrap();
+    let state = state_of(&client_of(&named("staging"), ada()).await, json!({})).await;
+    let production = client_of(&named("production"), ada()).await;
+    assert_refused(&bring(&production, json!({}), &state, accepted()).await);
+}
+
+#[tokio::test]
 async fn a_state_that_is_too_large_is_not_even_opened() {
     let client = client_of(&server().build().unwrap(), ada()).await;
     let reply = bring(&client, json!({}), &"A".repeat(40 << 10), accepted()).await;

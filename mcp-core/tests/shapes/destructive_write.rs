@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use mcp_core::{
-    Access, Annotations, Audit, AuditEntry, ByGrants, Call, ConfirmDestructive, Principal, PrincipalKind,
-    Revision, Server, Tool, ToolError,
+    Access, Action, Annotations, Audit, AuditEntry, ByGrants, Call, ConfirmDestructive, Decision, Denied,
+    Policy, Principal, PrincipalKind, Revision, Server, Tool, ToolError,
     testing::{Client, Options},
 };
 use schemars::JsonSchema;
@@ -222,19 +225,51 @@ async fn nobody_is_asked_in_vain() {
 
 #[tokio::test]
 async fn what_has_changed_since_it_was_agreed_to_is_asked_anew() {
-    let (platform, server, _) = platform();
-    let changing = platform.clone();
-    let options = Options::new().principal(ada()).answering(move |asked| {
-        let mut tenants = changing.0.lock().unwrap();
-        let services = tenants.get_mut("acme").unwrap();
-        if services.len() == 2 {
-            services.push("new".to_owned());
-        } else {
-            assert!(asked.message().contains("shop, mail, new"), "{}", asked.message());
+    for revision in ERAS {
+        let (platform, server, _) = platform();
+        let changing = platform.clone();
+        let options = Options::new().revision(revision).principal(ada()).answering(move |asked| {
+            let mut tenants = changing.0.lock().unwrap();
+            let services = tenants.get_mut("acme").unwrap();
+            if services.len() == 2 {
+                services.push("new".to_owned());
+            } else {
+                assert!(asked.message().contains("shop, mail, new"), "{}", asked.message());
+            }
+            asked.accept(json!({}))
+        });
+        let client = Client::with(server, options).await;
+        let reply = client.call("mctl_delete_tenant", json!({"tenant": "acme"})).await;
+        assert_eq!(reply.structured()["services"], json!(["shop", "mail", "new"]));
+    }
+}
+
+/// A policy that lets everybody do everything until it is told otherwise.
+#[derive(Clone, Debug, Default)]
+struct UntilRevoked(Arc<AtomicBool>);
+
+impl Policy for UntilRevoked {
+    fn decide(&self, _: &Principal, _: &Action<'_>) -> Decision {
+        match self.0.load(Ordering::Relaxed) {
+            true => Decision::Deny(Denied::because("Forbidden: you left us")),
+            false => Decision::Allow,
         }
-        asked.accept(json!({}))
-    });
-    let client = Client::with(server, options).await;
-    let reply = client.call("mctl_delete_tenant", json!({"tenant": "acme"})).await;
-    assert_eq!(reply.structured()["services"], json!(["shop", "mail", "new"]));
+    }
+}
+
+#[tokio::test]
+async fn who_loses_the_right_while_they_are_asked_does_nothing() {
+    for revision in ERAS {
+        let (platform, server, _) = platform();
+        let policy = UntilRevoked::default();
+        let revoking = policy.clone();
+        let options = Options::new().revision(revision).principal(ada()).answering(move |asked| {
+            revoking.0.store(true, Ordering::Relaxed);
+            asked.accept(json!({}))
+        });
+        let client = Client::with(server.policy(policy), options).await;
+        let call = json!({"name": "mctl_delete_tenant", "arguments": {"tenant": "acme"}});
+        assert_eq!(client.request("tools/call", call).await.error()["message"], "Forbidden: you left us");
+        assert_eq!(platform.0.lock().unwrap().len(), 2);
+    }
 }
