@@ -8,7 +8,7 @@ use crate::{
     access::Access,
     annotations::Annotations,
     principal::{Principal, PrincipalKind},
-    protocol::error::{RpcError, code},
+    protocol::error::{RpcError, code, shorten},
 };
 
 /// What is about to be done.
@@ -87,7 +87,7 @@ impl Denied {
 
     /// The caller is no member of this tenant, whether it exists or not.
     pub fn no_member_of(tenant: &str) -> Self {
-        Self::because(format!("Forbidden: you have no access to the tenant `{tenant}`"))
+        Self::because(format!("Forbidden: you have no access to the tenant `{}`", shorten(tenant)))
     }
 
     /// The scopes that are missing.

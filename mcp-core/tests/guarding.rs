@@ -69,9 +69,11 @@ async fn a_function_is_not_called_before_the_decision() {
     let client = Client::with(server, nobody()).await;
     assert_eq!(client.read("notes://acme").await.error()["code"], 403);
     assert_eq!(client.prompt("letter", json!({"tenant": "acme"})).await.error()["code"], 403);
+    let refused = client.prompt("letter", json!({"tenant": "x".repeat(100_000)})).await;
+    assert!(refused.error()["message"].as_str().unwrap().len() < 250);
     assert_eq!(calls.load(Ordering::Relaxed), 0);
     let trail = trail.take();
-    assert_eq!(trail.len(), 2, "{trail:?}");
+    assert_eq!(trail.len(), 3, "{trail:?}");
     assert!(trail.iter().all(|line| line.contains("Denied(")), "{trail:?}");
 }
 

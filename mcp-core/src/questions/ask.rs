@@ -132,8 +132,11 @@ impl Call {
             let is_good = match (purpose, voucher) {
                 (Purpose::Plain, _) => true,
                 (Purpose::Consent, None) => false,
-                // A refusal may be repeated at will; whatever is not one for certain is used up.
-                (Purpose::Consent, Some(_)) if is_refusal(&response) => true,
+                // A refusal may be repeated at will, but what was refused is not agreed to by the same state any more.
+                (Purpose::Consent, Some((nonce, until))) if is_refusal(&response) => {
+                    self.use_up(&nonce, until).await;
+                    true
+                }
                 (Purpose::Consent, Some((nonce, until))) => self.use_up(&nonce, until).await,
             };
             if is_good {

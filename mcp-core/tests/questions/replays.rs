@@ -171,3 +171,19 @@ async fn a_confirmation_is_remembered_for_as_long_as_a_request_could_bring_it_al
         assert!(noting.0.lock().unwrap()[0] >= at_least, "{answer_time:?}, {call_time:?}");
     }
 }
+
+#[tokio::test]
+async fn what_was_refused_is_not_agreed_to_afterwards() {
+    let done = Done::default();
+    let client = client(&server().add(done.tool()).build().unwrap()).await;
+    for refusal in ["decline", "cancel"] {
+        let asked = call(&client).await;
+        for _ in 0..2 {
+            let refused = answer(&client, &asked, "", json!({ "action": refusal })).await;
+            assert_eq!(refused.result()["isError"], true);
+        }
+        let again = answer(&client, &asked, "", json!({"action": "accept"})).await;
+        assert_eq!(again.questions()[0].message(), "Drop it?");
+    }
+    assert_eq!(done.count(), 0);
+}
