@@ -61,17 +61,19 @@ impl Guards {
         if access.is_none() && !confirms && self.audit.is_none() {
             return Ok(Record::none());
         }
+        let touches = !access.is_none();
         let access = doing.guarded.requires.clone().and(access);
-        let unasked = self.decide(call, doing, &access)?;
+        let unasked = if touches || confirms { self.decide(call, doing, &access)? } else { false };
         let confirmation = match (confirms, unasked) {
             (false, _) => Confirmation::NotNeeded,
             (true, true) => Confirmation::Waived,
             (true, false) => {
-                self.ask_consent(call, doing, &access, arguments.as_ref(), preview).await?;
+                // Apart, since every call would have to make room for it.
+                Box::pin(self.ask_consent(call, doing, &access, arguments.as_ref(), preview)).await?;
                 Confirmation::Given
             }
         };
-        self.record(call, doing.action(&access), AuditEvent::Begins(confirmation));
+        self.record(call, doing, &access, AuditEvent::Begins(confirmation));
         Ok(Record(self.audit.is_some().then(|| Box::new(Open { call: call.clone(), access }))))
     }
 
@@ -96,7 +98,7 @@ impl Guards {
             let answer = call.confirm(&shown).await;
             consent.is_open = false;
             if let Err(refusal) = answer {
-                self.record(call, doing.action(access), AuditEvent::NotConfirmed(refusal));
+                self.record(call, doing, access, AuditEvent::NotConfirmed(refusal));
                 return Err(refusal.into());
             }
             if call.link().is_none() {
@@ -138,15 +140,21 @@ impl Guards {
             Decision::Allow => Ok(false),
             Decision::AllowUnasked => Ok(true),
             Decision::Deny(denied) => {
-                self.record(call, action, AuditEvent::Denied(&denied));
+                self.record(call, doing, access, AuditEvent::Denied(&denied));
                 Err(denied)
             }
         }
     }
 
-    fn record(&self, call: &Call, action: Action<'_>, event: AuditEvent<'_>) {
+    fn record(&self, call: &Call, doing: &Doing, access: &Access, event: AuditEvent<'_>) {
         if let Some(audit) = &self.audit {
-            audit.record(&AuditEntry { request: call.id(), principal: call.principal(), action, event });
+            audit.record(&AuditEntry {
+                serial: self.serial_of(doing),
+                request: call.id(),
+                principal: call.principal(),
+                action: doing.action(access),
+                event,
+            });
         }
     }
 }
@@ -171,9 +179,19 @@ impl Call {
     pub fn require(&self, access: Access) -> Result<(), Denied> {
         match self.doing() {
             Some(doing) => self.guards().decide(self, doing, &access).map(|_| ()),
-            // A list or a completion.
+            // A list or a completion, of which nobody keeps a record.
             None => self.guards().shows(self.principal(), &Action::new("", "", None, &access)),
         }
+    }
+}
+
+impl Call {
+    /// Whether the caller may do what takes this access, to leave out of an answer what they may not see. Nobody keeps a
+    /// record of the question.
+    pub fn allows(&self, access: Access) -> bool {
+        let action =
+            self.doing().map_or_else(|| Action::new("", "", None, &access), |doing| doing.action(&access));
+        self.guards().shows(self.principal(), &action).is_ok()
     }
 }
 
@@ -213,7 +231,7 @@ struct Consenting<'a> {
 impl Consenting<'_> {
     fn record(&mut self) {
         self.is_open = false;
-        self.guards.record(self.call, self.doing.action(self.access), AuditEvent::AsksForConsent);
+        self.guards.record(self.call, self.doing, self.access, AuditEvent::AsksForConsent);
     }
 }
 
@@ -251,8 +269,7 @@ impl Record {
     fn close(&mut self, ending: Ending<'_>) {
         let Some(open) = self.0.take() else { return };
         if let Some(doing) = open.call.doing() {
-            let action = doing.action(&open.access);
-            open.call.guards().record(&open.call, action, AuditEvent::Ended(ending));
+            open.call.guards().record(&open.call, doing, &open.access, AuditEvent::Ended(ending));
         }
     }
 }

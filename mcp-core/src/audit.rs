@@ -20,7 +20,9 @@ pub trait Audit: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct AuditEntry<'a> {
-    /// The id that the client gave its request, so that the entries of one request can be told from others'.
+    /// The number of the call in this process, by which the entries of one are told from those of others.
+    pub serial: u64,
+    /// The id that the client gave its request; other clients may have given it too.
     pub request: &'a RequestId,
     /// On whose behalf.
     pub principal: &'a Principal,
@@ -49,6 +51,7 @@ pub enum AuditEvent<'a> {
 
 /// Whether a person agreed before the work began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Confirmation {
     /// Nobody had to.
     NotNeeded,
@@ -73,4 +76,10 @@ pub enum Ending<'a> {
     Asks,
     /// Before its end: the client went away, the time was up, or the work panicked.
     Cancelled,
+}
+
+impl<A: Audit + ?Sized> Audit for std::sync::Arc<A> {
+    fn record(&self, entry: &AuditEntry<'_>) {
+        (**self).record(entry);
+    }
 }

@@ -194,7 +194,7 @@ impl Call {
     /// `done` must grow from report to report; one that does not is left out. `total` is in the same unit, where
     /// it is known. Reporting never waits: a client that reads slowly gets the newest report. Nothing is reported once
     /// the request is over.
-    pub fn progress(&self, done: f64, total: Option<f64>, message: &str) {
+    pub fn progress(&self, done: f64, total: Option<f64>, message: impl AsRef<str>) {
         let Some(token) = &self.0.parts.progress_token else { return };
         let mut reports = self.reports();
         if !done.is_finite() || reports.is_over || done <= reports.progress {
@@ -205,7 +205,7 @@ impl Call {
             progress_token: token,
             progress: done,
             total: total.filter(|total| total.is_finite()),
-            message: (!message.is_empty()).then_some(message),
+            message: Some(message.as_ref()).filter(|message| !message.is_empty()),
         };
         self.0.parts.outbox.offer(Some(token.clone()), notification(method::PROGRESS, &params));
     }

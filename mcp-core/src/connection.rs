@@ -126,6 +126,11 @@ impl Connection {
         }
     }
 
+    /// The task of a request that waits, to see when it has ended.
+    pub(crate) fn task_of(&self, id: &RequestId) -> Option<AbortHandle> {
+        self.running.get(id).map(|moved| moved.task.clone())
+    }
+
     fn request(
         &mut self,
         id: RequestId,

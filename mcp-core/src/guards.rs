@@ -1,6 +1,12 @@
 //! What guards the calls of a server, and what is known of a tool, a resource or a prompt before it is called.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde_json::Value;
 
@@ -33,11 +39,13 @@ pub(crate) struct Guards {
     pub(crate) policy: Box<dyn Policy>,
     pub(crate) confirm: Option<ConfirmDestructive>,
     pub(crate) audit: Option<Box<dyn Audit>>,
+    /// How many calls are on record.
+    serials: AtomicU64,
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { policy: Box::new(ByGrants::new()), confirm: None, audit: None }
+        Self { policy: Box::new(ByGrants::new()), confirm: None, audit: None, serials: AtomicU64::new(0) }
     }
 }
 
@@ -134,11 +142,24 @@ pub(crate) struct Doing {
     pub(crate) guarded: Arc<Guarded>,
     /// The URI that is read, where it is one of many.
     pub(crate) uri: Option<Box<str>>,
+    /// Its number among those on record, once it is.
+    serial: OnceLock<u64>,
 }
 
 impl Doing {
+    pub(crate) fn new(guarded: &Arc<Guarded>, uri: Option<&str>) -> Self {
+        Self { guarded: Arc::clone(guarded), uri: uri.map(Into::into), serial: OnceLock::new() }
+    }
+
     pub(crate) fn action<'a>(&'a self, access: &'a Access) -> Action<'a> {
         let Guarded { method, name, annotations, .. } = &*self.guarded;
         Action::new(method, self.uri.as_deref().unwrap_or(name), *annotations, access)
+    }
+}
+
+impl Guards {
+    /// The number of a call among those on record.
+    pub(crate) fn serial_of(&self, doing: &Doing) -> u64 {
+        *doing.serial.get_or_init(|| self.serials.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }

@@ -14,6 +14,7 @@ use crate::{
 pub struct PackOptions {
     prefix: String,
     only: Option<Vec<String>>,
+    without: Vec<String>,
     effects: Vec<Arc<dyn Fn(Annotations) -> bool + Send + Sync>>,
 }
 
@@ -31,7 +32,7 @@ impl PackOptions {
         self
     }
 
-    /// Takes only these: tools and prompts by their own names, resources by their URI or template. One that the pack does
+    /// Takes only these: tools and prompts by their own names, resources by their URI or template. A name that the pack does
     /// not have keeps the server from starting.
     #[must_use]
     pub fn only<I>(mut self, names: I) -> Self
@@ -40,6 +41,17 @@ impl PackOptions {
         I::Item: Into<String>,
     {
         self.only = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Takes all but these, named as for [`only`](Self::only): the way out where two packs have one URI.
+    #[must_use]
+    pub fn without<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.without.extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -76,7 +88,8 @@ impl Taking {
     /// What is registered of an entry, and under which name; `None` where it is left out.
     pub(crate) fn take(&mut self, entry: Entry) -> Result<Option<Entry>, Problem> {
         let name = entry.name().to_owned();
-        let is_allowed = self.options.only.as_ref().is_none_or(|only| only.contains(&name));
+        let is_allowed = self.options.only.as_ref().is_none_or(|only| only.contains(&name))
+            && !self.options.without.contains(&name);
         self.seen.push(name);
         let has_effect = match &entry.0 {
             EntryKind::Tool(tool) => {
@@ -97,12 +110,13 @@ impl Taking {
     /// What was asked for and is not there.
     pub(crate) fn missing(self) -> impl Iterator<Item = Problem> {
         let Self { options, seen } = self;
-        let missing: Vec<_> =
-            options.only.into_iter().flatten().filter(|name| !seen.contains(name)).collect();
-        missing.into_iter().map(move |name| {
+        let only = options.only.into_iter().flatten().map(|name| ("only", name));
+        let without = options.without.into_iter().map(|name| ("without", name));
+        let missing: Vec<_> = only.chain(without).filter(|(_, name)| !seen.contains(name)).collect();
+        missing.into_iter().map(move |(option, name)| {
             let hint = nearest(&name, &seen).map(|near| format!("; did you mean `{near}`?"));
             Problem::new(
-                format!("pack option `only`: `{name}`"),
+                format!("pack option `{option}`: `{name}`"),
                 format!("the pack has nothing of this name{}", hint.unwrap_or_default()),
             )
         })

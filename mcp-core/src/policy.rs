@@ -17,7 +17,7 @@ use crate::{
 pub struct Action<'a> {
     /// The method: `tools/call`, `resources/read` or `prompts/get`.
     pub method: &'static str,
-    /// The name of the tool or prompt; the URI of the resource, or its template before one is read.
+    /// The name of the tool or prompt, the URI of the resource; empty where a list or a completion asks.
     pub name: &'a str,
     /// The effect of a tool.
     pub annotations: Option<Annotations>,
@@ -26,7 +26,8 @@ pub struct Action<'a> {
 }
 
 impl<'a> Action<'a> {
-    pub(crate) fn new(
+    /// An action, to try a policy with.
+    pub fn new(
         method: &'static str,
         name: &'a str,
         annotations: Option<Annotations>,
@@ -47,8 +48,15 @@ pub trait Policy: Send + Sync + 'static {
     fn decide(&self, principal: &Principal, action: &Action<'_>) -> Decision;
 }
 
+impl<P: Policy + ?Sized> Policy for std::sync::Arc<P> {
+    fn decide(&self, principal: &Principal, action: &Action<'_>) -> Decision {
+        (**self).decide(principal, action)
+    }
+}
+
 /// Whether a call may go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decision {
     /// It may; where the server [confirms](crate::ConfirmDestructive) destructive calls, the person is asked first.
     Allow,

@@ -277,7 +277,7 @@ impl PromptEntry {
 
     /// What filling it in does.
     pub(crate) fn doing(&self) -> Doing {
-        Doing { guarded: Arc::clone(&self.guarded), uri: None }
+        Doing::new(&self.guarded, None)
     }
 
     /// Fills the prompt in.

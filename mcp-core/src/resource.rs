@@ -363,7 +363,7 @@ where
 impl ResourceEntry {
     /// What reading it does.
     pub(crate) fn doing(&self, uri: &str) -> Doing {
-        Doing { guarded: Arc::clone(&self.guarded), uri: Some(uri.into()) }
+        Doing::new(&self.guarded, Some(uri))
     }
 
     /// What a reader of the resource of these variables needs.

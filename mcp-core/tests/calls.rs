@@ -478,7 +478,7 @@ async fn a_panic_fails_its_own_request_alone() {
             assert_eq!(reply.reply().error(), &internal, "{tool}");
         }
         assert_eq!(client.call("drop_cancelled", json!({})).await.reply().error()["code"], 504);
-        client.start("tools/call", json!({"name": "drop_cancelled"})).cancel();
+        client.start("tools/call", json!({"name": "drop_cancelled"})).cancel().await;
         assert!(!client.call("fine", json!({})).await.is_error());
     }
     for tool in ["sync", "typed", "async", "drop", "value"] {

@@ -61,10 +61,10 @@ async fn a_cancelled_import_leaves_nothing_behind() {
     let busy = client.call("import_texts", json!({"topic": "novels"})).await;
     assert_eq!(busy.error_code(), "import_running");
 
-    import.cancel();
-    let listed = client.call("list_items", json!({})).await;
-    assert_eq!(listed.structured()["items"], json!([]));
-    // Its turn is over, so another may begin.
+    // This waits until the work has been dropped. Then its turn is over, and another may begin.
+    import.cancel().await;
     let mut next = client.start("tools/call", call);
     assert_eq!(next.notification().await.unwrap()["params"]["message"], "emma");
+    let listed = client.call("list_items", json!({})).await;
+    assert_eq!(listed.structured()["items"], json!([]));
 }

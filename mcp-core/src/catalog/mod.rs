@@ -100,7 +100,7 @@ impl Registry {
 /// What to do about two of one name.
 const RENAME: &str = "rename one of them, or take in the pack that it comes from with `PackOptions::prefix`";
 /// What to do about two of one URI, which has no prefix.
-const LEAVE_OUT: &str = "leave one of them out, as with `PackOptions::only`";
+const LEAVE_OUT: &str = "leave one of them out, as with `PackOptions::without`";
 
 /// Adds an entry under its name; `label` tells it from another of the same name.
 fn insert<T>(

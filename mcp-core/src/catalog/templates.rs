@@ -65,16 +65,21 @@ impl Templates {
     }
 }
 
+/// What is to be done about two templates that collide.
+const REMEDY: &str = "leave one of them out, as with `PackOptions::without`";
+
 /// Refuses what could not be told from a template that is there already.
 fn check(new: &ResourceEntry, known: &ResourceEntry, relation: &Relation) -> Result<(), Problem> {
     let (new, known) = (&new.template, &known.template);
     let why = match relation {
         Relation::Disjoint | Relation::Narrower | Relation::Wider => return Ok(()),
         Relation::Equal(uri) => {
-            format!("matches the same URIs as `{known}`, which is there already; one of them is `{uri}`")
+            format!(
+                "matches the same URIs as `{known}`, which is there already; one of them is `{uri}`; {REMEDY}"
+            )
         }
         Relation::Overlapping(uri) => format!(
-            "`{uri}` would match `{known}` as well, and neither of the two is a special case of the other"
+            "`{uri}` would match `{known}` as well, and neither of the two is a special case of the other; {REMEDY}"
         ),
         Relation::Intricate => {
             format!("cannot be compared with `{known}`, which is there already: the two are too intricate")
@@ -135,7 +140,7 @@ mod tests {
         assert_eq!(
             problem,
             "resource `a:{path}/c`: `a:b/c` would match `a:b/{path}` as well, and neither of the two is a special \
-             case of the other"
+             case of the other; leave one of them out, as with `PackOptions::without`"
         );
         assert_eq!(texts(&templates), ["a:b/{path}", "a:{+path}"]);
         templates.add(entry("a:c/{path}")).unwrap();

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     Ability, Answer, Misfit, NotAccepted, Prepared, Question,
@@ -128,16 +128,17 @@ impl Call {
     async fn ask_in_rounds<A>(&self, key: &str, prepared: Prepared<A>, purpose: Purpose) -> Result<A, Stop> {
         let mark = Mark::of(purpose, prepared.method, &prepared.params);
         let found = self.interview(|interview| interview.find(key, &mark));
+        let mut misfit = None;
         if let Some(Found { response, voucher }) = found {
             let is_good = match (purpose, voucher) {
                 (Purpose::Plain, _) => true,
                 (Purpose::Consent, None) => false,
                 // A refusal may be repeated at will, but what was refused is not agreed to by the same state any more.
                 (Purpose::Consent, Some((nonce, until))) if is_refusal(&response) => {
-                    self.use_up(&nonce, until).await;
+                    self.use_up(&nonce, until).await?;
                     true
                 }
-                (Purpose::Consent, Some((nonce, until))) => self.use_up(&nonce, until).await,
+                (Purpose::Consent, Some((nonce, until))) => self.use_up(&nonce, until).await?,
             };
             if is_good {
                 match (prepared.read)(response.clone()) {
@@ -152,30 +153,40 @@ impl Call {
                         ))
                         .into());
                     }
-                    // A person can do better when asked again.
-                    Err(Misfit::Unfit(why)) => tracing::debug!(key, why, "an answer does not fit its form"),
+                    Err(Misfit::Unfit(why)) => misfit = Some(why),
                 }
             }
         }
         self.check_abilities(&prepared.needs)?;
+        let Prepared { method, mut params, .. } = prepared;
+        if let Some(why) = misfit {
+            // A person can do better when asked again, as long as there are rounds.
+            if self.interview(|interview| interview.rounds()) >= self.desk().limits.question_rounds {
+                return Err(invalid_answer(key, &why).into());
+            }
+            params = asked_again(&params, &why).unwrap_or(params);
+        }
         if self.transport() == TransportKind::Tcp {
             self.desk().warn_of_random_key();
         }
-        let Prepared { method, params, .. } = prepared;
         Err(Stop::Open(OpenQuestion { key: key.to_owned(), method, params, mark }))
     }
 
-    /// Uses up a confirmation; false if it was before, or nobody can say.
+    /// Uses up a confirmation; false if it was before.
     ///
     /// It is remembered for longer than its state is good for: a request that came in time may run for a while before it
     /// gets here.
-    async fn use_up(&self, nonce: &Nonce, until: u64) -> bool {
+    async fn use_up(&self, nonce: &Nonce, until: u64) -> Result<bool, RpcError> {
         let desk = self.desk();
         let until = until.saturating_add(millis(desk.limits.call_time)).min(FAR_OFF);
         let until = UNIX_EPOCH + Duration::from_millis(until);
-        desk.once.use_up(nonce, until).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "it cannot be said whether a confirmation was used already; it is asked for anew");
-            false
+        desk.once.use_up(nonce, until).await.map_err(|error| {
+            tracing::error!(%error, "it cannot be said whether a confirmation was used already");
+            RpcError::new(
+                code::OVERLOADED,
+                "Not done: it cannot be said just now whether this confirmation was used already; try again later",
+            )
+            .with_data(serde_json::json!({ "retryAfterMs": 1000 }))
         })
     }
 
@@ -187,6 +198,33 @@ impl Call {
         prepared: Prepared<A>,
     ) -> Result<A, Stop> {
         self.check_abilities(&prepared.needs)?;
+        let mut params = None;
+        let mut attempts = 1;
+        loop {
+            let asked = params.as_deref().unwrap_or(&*prepared.params);
+            let response = self.request_over(link, key, prepared.method, asked).await?;
+            match (prepared.read)(response) {
+                Ok(answer) => return Ok(answer),
+                // A person can do better when asked again, as often as in rounds.
+                Err(Misfit::Unfit(why)) if attempts < self.desk().limits.question_rounds => {
+                    attempts += 1;
+                    params = asked_again(&prepared.params, &why);
+                }
+                Err(Misfit::Malformed(why) | Misfit::Unfit(why)) => {
+                    return Err(invalid_answer(key, &why).into());
+                }
+            }
+        }
+    }
+
+    /// Sends one request to the client of a session, and waits for what it answers.
+    async fn request_over(
+        &self,
+        link: &std::sync::Arc<ClientLink>,
+        key: &str,
+        method: &'static str,
+        params: &RawValue,
+    ) -> Result<Value, Stop> {
         let desk = self.desk();
         let place = desk.wait().ok_or_else(|| {
             let limit = desk.limits.waiting_questions;
@@ -199,7 +237,7 @@ impl Call {
         })?;
         let answer = {
             let _paused = self.pause();
-            let asking = link.request(self.outbox(), prepared.method, &prepared.params);
+            let asking = link.request(self.outbox(), method, params);
             tokio::select! {
                 answer = tokio::time::timeout(desk.limits.answer_time, asking) => Some(answer),
                 // Work in a task of its own is not dropped with its request, and must not hold on to what others need.
@@ -213,17 +251,10 @@ impl Call {
             ToolError::new("not_answered", format!("The question `{key}` was not answered within {limit:?}"))
                 .later()
         })?;
-        let response: Value =
-            answer.unwrap_or_else(|| Err("the session ended".to_owned())).map_err(|why| {
-                let why = shorten(&why).into_owned();
-                ToolError::new(
-                    "question_refused",
-                    format!("The client did not take the question `{key}`: {why}"),
-                )
-            })?;
-        (prepared.read)(response).map_err(|(Misfit::Malformed(why) | Misfit::Unfit(why))| {
-            ToolError::new("invalid_answer", format!("The client's answer to `{key}` does not fit: {why}"))
-                .into()
+        answer.unwrap_or_else(|| Err("the session ended".to_owned())).map_err(|why| {
+            let why = shorten(&why);
+            let message = format!("The client did not take the question `{key}`: {why}");
+            ToolError::new("question_refused", message).into()
         })
     }
 
@@ -237,6 +268,19 @@ impl Call {
         let advice = "this client did not declare that it can when it opened the session. Do without, or do this from another client";
         Err(ToolError::new("client_cannot_answer", format!("{message}, and {advice}")).into())
     }
+}
+
+/// The end of a question whose answers never fit.
+fn invalid_answer(key: &str, why: &str) -> ToolError {
+    ToolError::new("invalid_answer", format!("The client's answer to `{key}` does not fit: {why}"))
+}
+
+/// The same form with what was wrong with the answer to it.
+fn asked_again(params: &RawValue, why: &str) -> Option<Box<RawValue>> {
+    let mut params: Value = serde_json::from_str(params.get()).ok()?;
+    let message = params["message"].as_str()?;
+    params["message"] = Value::from(format!("{message}\n\nPlease look again: {why}."));
+    serde_json::value::to_raw_value(&params).ok()
 }
 
 /// Whether a person said no, or turned away.

@@ -199,6 +199,11 @@ impl Interview {
         is_new
     }
 
+    /// How many rounds there were before this one.
+    pub(crate) fn rounds(&self) -> usize {
+        self.earlier.as_ref().map_or(0, |earlier| earlier.sealed.round)
+    }
+
     /// The answer to this very question, if there is one.
     pub(crate) fn find(&self, key: &str, mark: &Mark) -> Option<Found> {
         let Some(earlier) = &self.earlier else {

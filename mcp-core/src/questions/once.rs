@@ -42,7 +42,7 @@ pub trait Once: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The store cannot say. The confirmation then counts for nothing, and the cause goes to the log.
+    /// The store cannot say. The request then fails with 503, and the cause goes to the log.
     async fn use_up(
         &self,
         nonce: &Nonce,

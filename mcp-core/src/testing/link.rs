@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, oneshot},
     task::AbortHandle,
 };
 
@@ -24,7 +24,7 @@ pub(super) struct Link {
 struct Shared {
     state: Mutex<State>,
     news: Notify,
-    outgoing: mpsc::UnboundedSender<String>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
     answering: Option<Answering>,
 }
 
@@ -45,6 +45,26 @@ struct State {
     transcript: Vec<(bool, Value)>,
 }
 
+/// What the client does.
+enum Outgoing {
+    Line(String),
+    /// Cancels a request, and wants to know when its work has ended.
+    Cancel {
+        id: i64,
+        line: String,
+        ended: oneshot::Sender<()>,
+    },
+}
+
+/// Waits for the end of a task: an aborted one is dropped when the runtime comes by.
+async fn tell_when_ended(task: Option<AbortHandle>, ended: oneshot::Sender<()>) {
+    while task.as_ref().is_some_and(|task| !task.is_finished()) {
+        tokio::task::yield_now().await;
+    }
+    // Whoever cancelled may have gone on.
+    let _ = ended.send(());
+}
+
 /// What has come for one request.
 #[derive(Debug)]
 pub(super) struct Mailbox {
@@ -54,7 +74,7 @@ pub(super) struct Mailbox {
 
 impl Link {
     pub(super) fn open(endpoint: &Endpoint, options: &Options) -> Arc<Self> {
-        let (outgoing, mut lines) = mpsc::unbounded_channel::<String>();
+        let (outgoing, mut lines) = mpsc::unbounded_channel::<Outgoing>();
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             news: Notify::new(),
@@ -69,7 +89,12 @@ impl Link {
             loop {
                 tokio::select! {
                     line = lines.recv() => match line {
-                        Some(line) => connection.receive(line.as_bytes(), &mut out),
+                        Some(Outgoing::Line(line)) => connection.receive(line.as_bytes(), &mut out),
+                        Some(Outgoing::Cancel { id, line, ended }) => {
+                            let task = connection.task_of(&id.into());
+                            connection.receive(line.as_bytes(), &mut out);
+                            tokio::spawn(tell_when_ended(task, ended));
+                        }
                         None => return,
                     },
                     () = std::future::poll_fn(|cx| connection.poll_output(cx, &mut out)) => {}
@@ -96,6 +121,15 @@ impl Link {
 
     pub(super) fn send(&self, line: String) {
         self.shared.send(line);
+    }
+
+    /// Cancels a request, and waits until its work has been dropped.
+    pub(super) async fn cancel(&self, id: i64, message: &Value) {
+        let (ended, end) = oneshot::channel();
+        self.shared.lock().transcript.push((true, message.clone()));
+        // The driver lives as long as the link.
+        let _ = self.shared.outgoing.send(Outgoing::Cancel { id, line: message.to_string(), ended });
+        let _ = end.await;
     }
 
     pub(super) async fn stray(&self) -> Value {
@@ -184,7 +218,7 @@ impl Shared {
             self.lock().transcript.push((true, message));
         }
         // The driver lives as long as the link.
-        let _ = self.outgoing.send(line);
+        let _ = self.outgoing.send(Outgoing::Line(line));
     }
 
     /// Answers a request of the server's, or leaves it to the test.

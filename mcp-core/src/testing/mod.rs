@@ -20,9 +20,13 @@ mod link;
 mod options;
 mod reply;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
@@ -250,9 +254,20 @@ impl Pending {
         RequestReply::new(self.mailbox.answer(), notifications)
     }
 
-    /// Gives up on the request, and says so to the server.
-    pub fn cancel(self) {
-        let params = json!({ "requestId": self.id });
-        self.link.send(json!({"jsonrpc": "2.0", "method": method::CANCELLED, "params": params}).to_string());
+    /// Gives up on the request and says so to the server; waits until what it did has been dropped, and with it undone.
+    pub async fn cancel(self) {
+        let params = json!({"requestId": self.id});
+        let message = json!({"jsonrpc": "2.0", "method": method::CANCELLED, "params": params});
+        self.link.cancel(self.id, &message).await;
+    }
+}
+
+impl IntoFuture for Pending {
+    type Output = RequestReply;
+    type IntoFuture = Pin<Box<dyn Future<Output = RequestReply> + Send>>;
+
+    /// The same as [`answer`](Self::answer).
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.answer())
     }
 }

@@ -97,6 +97,17 @@ impl CallReply {
         blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
     }
 
+    /// The first block of text: the sentence of a [`Reply`](crate::Reply).
+    ///
+    /// # Panics
+    ///
+    /// If the call was answered with a JSON-RPC error.
+    #[track_caller]
+    pub fn sentence(&self) -> &str {
+        let blocks = self.0.result()["content"].as_array().map_or(&[][..], Vec::as_slice);
+        blocks.iter().find_map(|block| block["text"].as_str()).unwrap_or_default()
+    }
+
     /// The structured content; `null` where there is none.
     ///
     /// # Panics

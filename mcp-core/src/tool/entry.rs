@@ -60,7 +60,7 @@ impl ToolEntry {
 
     /// What a call of it does.
     pub(crate) fn doing(&self) -> Doing {
-        Doing { guarded: Arc::clone(&self.guarded), uri: None }
+        Doing::new(&self.guarded, None)
     }
 
     /// Takes out arguments that clients are known to add on their own, unless they are the tool's.

@@ -258,22 +258,37 @@ async fn a_tool_may_look_before_it_asks() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_fit_its_form_is_asked_for_again_in_rounds() {
-    let attempts = std::sync::atomic::AtomicUsize::new(0);
-    let clumsy = move |asked: &Asked| match attempts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-        0 => asked.accept(json!({"name": 7})),
-        1 => asked.accept(json!({"age": 200, "name": "Ada"})),
-        _ => asked.accept(json!({"age": 36.0, "name": "Ada", "and": "more"})),
-    };
-    let client = Client::with(server(), Options::new().answering(clumsy)).await;
-    assert_eq!(client.call("greet", json!({})).await.text(), "Hello, Ada (36)!");
+async fn an_answer_that_does_not_fit_its_form_is_asked_for_again_with_what_is_wrong() {
+    for revision in ERAS {
+        let seen: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::default();
+        let note = std::sync::Arc::clone(&seen);
+        let clumsy = move |asked: &Asked| {
+            let mut seen = note.lock().unwrap();
+            seen.push(asked.message().to_owned());
+            match seen.len() {
+                1 => asked.accept(json!({"name": 7})),
+                2 => asked.accept(json!({"age": 200, "name": "Ada"})),
+                _ => asked.accept(json!({"age": 36.0, "name": "Ada", "and": "more"})),
+            }
+        };
+        let client = Client::with(server(), Options::new().revision(revision).answering(clumsy)).await;
+        assert_eq!(client.call("greet", json!({})).await.text(), "Hello, Ada (36)!");
+        assert_eq!(
+            *seen.lock().unwrap(),
+            [
+                "Who are you?",
+                "Who are you?\n\nPlease look again: name: must be of type string.",
+                "Who are you?\n\nPlease look again: age: must be at most 150.",
+            ]
+        );
 
-    let clumsy = |asked: &Asked| asked.accept(json!({"name": 7}));
-    let older =
-        Client::with(server(), Options::new().revision(Revision::V2025_11_25).answering(clumsy)).await;
-    let refused = older.call("greet", json!({})).await;
-    assert_eq!(refused.error_code(), "invalid_answer");
-    assert!(refused.text().contains("name"), "{}", refused.text());
+        // Whoever never learns it is told what was wrong.
+        let hopeless = |asked: &Asked| asked.accept(json!({"name": 7}));
+        let client = Client::with(server(), Options::new().revision(revision).answering(hopeless)).await;
+        let refused = client.call("greet", json!({})).await;
+        assert_eq!(refused.error_code(), "invalid_answer", "{revision}");
+        assert!(refused.text().contains("name: must be of type string"), "{}", refused.text());
+    }
 }
 
 #[tokio::test]

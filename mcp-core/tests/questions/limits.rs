@@ -61,7 +61,7 @@ async fn a_call_that_is_cancelled_takes_its_question_back() {
     let client = Client::with(server(), session()).await;
     let call = client.start("tools/call", json!({"name": "greet", "arguments": {}}));
     let question = question(&client).await;
-    call.cancel();
+    call.cancel().await;
     let cancelled = client.notification().await;
     assert_eq!(cancelled["method"], "notifications/cancelled");
     assert_eq!(cancelled["params"]["requestId"], question["id"]);
@@ -115,7 +115,7 @@ async fn a_question_of_a_task_of_its_own_is_taken_back_with_its_call() {
         let question = client.notification().await;
         assert_eq!(question["method"], "roots/list", "the place of the one before was not given back");
         if cancels {
-            call.cancel();
+            call.cancel().await;
             let cancelled = client.notification().await;
             assert_eq!(cancelled["params"]["requestId"], question["id"]);
         } else {

@@ -70,7 +70,7 @@ async fn a_cancelled_statement_gives_way() {
             let mut endless = bench.client.start("tools/call", params);
             let note = endless.notification().await.expect("it has not ended by itself");
             let id = note["params"]["progressToken"].clone();
-            endless.cancel();
+            endless.cancel().await;
             let rows = bench.get("db_query", json!({ "sql": "SELECT count(*) FROM t" })).await;
             assert_eq!(rows["rows"], json!([[0]]), "{tool}");
             // A request that was cancelled is not answered.
