@@ -194,7 +194,7 @@ fn templates_of_which_neither_is_narrower_are_refused() {
         refused,
         [
             "resource `notes://note/{id}-z`: `notes://note/a-z` would match `notes://note/a-{id}` as well, and neither of \
-          the two is a special case of the other"
+          the two is a special case of the other; leave one of them out, as with `PackOptions::without`"
         ]
     );
     // Whatever the order, narrower ones may stand beside wider ones, and a fixed one beside any.
