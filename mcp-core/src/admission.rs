@@ -238,7 +238,7 @@ impl Consenting<'_> {
 impl Drop for Consenting<'_> {
     fn drop(&mut self) {
         // Dropped at its await: the round has ended with the question, unless it could not be asked.
-        if self.is_open && self.call.has_asked() {
+        if self.is_open && self.call.asking().has_asked() {
             without_panic(|| self.record());
         }
     }
@@ -277,11 +277,11 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let Some(call) = self.0.as_ref().map(|open| open.call.clone()) else { return };
-        let failure = call.question_failure();
+        let failure = call.asking().failure_code();
         let ending = match failure.as_deref() {
             _ if std::thread::panicking() => Ending::Cancelled,
             Some(code) => Ending::Failed { code },
-            None if call.has_asked() => Ending::Asks,
+            None if call.asking().has_asked() => Ending::Asks,
             None => Ending::Cancelled,
         };
         without_panic(|| self.close(ending));

@@ -3,11 +3,8 @@
 use std::{
     any::Any,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, Waker},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::{Context, Poll},
 };
 
 use serde::Serialize;
@@ -27,7 +24,7 @@ use crate::{
         notification::notification,
         revision::Revision,
     },
-    questions::{Arrived, ClientLink, Desk, Interview, RoundEnd, Subject},
+    questions::{Arrived, Asking, ClientLink, Desk, RoundEnd, Subject},
     signal::Signal,
 };
 
@@ -107,19 +104,8 @@ struct Inner {
     reports: Mutex<Reports>,
     /// What it does, once that is found.
     doing: OnceLock<Doing>,
-    asking: Mutex<Asking>,
-    /// How many questions wait for the client of a session now.
-    waiting: AtomicUsize,
+    asking: Asking,
     cancelled: Signal,
-}
-
-/// What the work of a request asks.
-#[derive(Default)]
-struct Asking {
-    /// There from the first question on, or where the request brings answers along.
-    interview: Option<Box<Interview>>,
-    /// Who runs the request, to be woken where work in other tasks asks.
-    waker: Option<Waker>,
 }
 
 struct Reports {
@@ -137,8 +123,7 @@ impl Call {
             parts,
             reports: Mutex::new(Reports { progress: f64::NEG_INFINITY, is_over: false, is_withdrawn: false }),
             doing: OnceLock::new(),
-            asking: Mutex::default(),
-            waiting: AtomicUsize::new(0),
+            asking: Asking::default(),
             cancelled: Signal::new(),
         }))
     }
@@ -295,33 +280,12 @@ impl Call {
         {
             return Ok(());
         }
-        let interview =
-            Interview::take_up(self.desk(), self.principal(), subject(), parts.arrived.as_deref())?;
-        self.asking().interview = Some(Box::new(interview));
-        Ok(())
+        self.asking().take_up(self.desk(), self.principal(), subject(), parts.arrived.as_deref())
     }
 
-    /// Does something with the questions of this request.
-    pub(crate) fn interview<T>(&self, act: impl FnOnce(&mut Interview) -> T) -> T {
-        act(self.asking().interview.get_or_insert_default())
-    }
-
-    /// Has whoever runs the request look at it again.
-    pub(crate) fn wake(&self) {
-        let waker = self.asking().waker.take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Whether the request ends with questions.
-    pub(crate) fn has_asked(&self) -> bool {
-        self.asking().interview.as_ref().is_some_and(|interview| interview.has_asked())
-    }
-
-    /// The code of the error with which the request ended because of a question.
-    pub(crate) fn question_failure(&self) -> Option<String> {
-        self.asking().interview.as_ref().and_then(|interview| interview.failure_code().map(str::to_owned))
+    /// What its work asks.
+    pub(crate) fn asking(&self) -> &Asking {
+        &self.0.asking
     }
 
     /// What the call does, from when that is found.
@@ -336,39 +300,12 @@ impl Call {
 
     /// How the request ends, if its work asked something or cannot go on; to be called when it waits.
     pub(crate) fn poll_round_end(&self, cx: &mut Context<'_>) -> Poll<RoundEnd> {
-        let end = {
-            let mut asking = self.asking();
-            // Only where it changes, and before the look: work in another task may ask at this very moment.
-            if asking.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
-                asking.waker = Some(cx.waker().clone());
-            }
-            asking.interview.as_mut().and_then(|interview| interview.end(self.desk(), self.principal()))
-        };
-        match end {
-            None => Poll::Pending,
-            Some(end) => {
-                // What the work started elsewhere is told that nobody waits for it any more.
-                self.cancel();
-                Poll::Ready(end)
-            }
+        let end = self.asking().poll_end(self.desk(), self.principal(), cx);
+        if end.is_ready() {
+            // What the work started elsewhere is told that nobody waits for it any more.
+            self.cancel();
         }
-    }
-
-    /// Says, until it is dropped, that the work waits for the client of a session.
-    pub(crate) fn pause(&self) -> Paused<'_> {
-        self.0.waiting.fetch_add(1, Ordering::Relaxed);
-        self.wake();
-        Paused(self)
-    }
-
-    /// Whether the work waits for the client of a session: its time does not count then, nor does its place.
-    pub(crate) fn is_paused(&self) -> bool {
-        self.0.waiting.load(Ordering::Relaxed) > 0
-    }
-
-    fn asking(&self) -> MutexGuard<'_, Asking> {
-        // Nothing that runs with the lock held is the author's.
-        self.0.asking.lock().unwrap_or_else(PoisonError::into_inner)
+        end
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
@@ -387,16 +324,6 @@ impl fmt::Debug for Call {
             .field("revision", &self.revision())
             .field("principal", self.principal())
             .finish_non_exhaustive()
-    }
-}
-
-/// See [`Call::pause`].
-pub(crate) struct Paused<'a>(&'a Call);
-
-impl Drop for Paused<'_> {
-    fn drop(&mut self) {
-        self.0.0.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.0.wake();
     }
 }
 

@@ -95,10 +95,10 @@ impl Call {
     async fn answer_or_end<A>(&self, asked: Result<A, Stop>) -> A {
         match asked {
             Ok(answer) => return answer,
-            Err(Stop::Open(question)) => self.interview(|interview| interview.open(question)),
-            Err(Stop::Failed(failure)) => self.interview(|interview| interview.fail(failure)),
+            Err(Stop::Open(question)) => self.asking().interview(|interview| interview.open(question)),
+            Err(Stop::Failed(failure)) => self.asking().interview(|interview| interview.fail(failure)),
         }
-        self.wake();
+        self.asking().wake();
         // Whoever runs the request sees what is open and ends the round; nothing of it goes through the author's hands.
         pending().await
     }
@@ -112,7 +112,7 @@ impl Call {
         if !self.may_ask() {
             return Err(mistake(key, "only tools, prompts and resources that are read can ask").into());
         }
-        if !self.interview(|interview| interview.begin(key)) {
+        if !self.asking().interview(|interview| interview.begin(key)) {
             return Err(mistake(key, "a question of this key was asked already in this call").into());
         }
         let prepared = question.prepare(&self.desk().forms, self.revision()).map_err(|why| {
@@ -127,7 +127,7 @@ impl Call {
     /// Looks for the answer in what the request brings along, and else has the question go out.
     async fn ask_in_rounds<A>(&self, key: &str, prepared: Prepared<A>, purpose: Purpose) -> Result<A, Stop> {
         let mark = Mark::of(purpose, prepared.method, &prepared.params);
-        let found = self.interview(|interview| interview.find(key, &mark));
+        let found = self.asking().interview(|interview| interview.find(key, &mark));
         let mut misfit = None;
         if let Some(Found { response, voucher }) = found {
             let is_good = match (purpose, voucher) {
@@ -143,7 +143,7 @@ impl Call {
             if is_good {
                 match (prepared.read)(response.clone()) {
                     Ok(answer) => {
-                        self.interview(|interview| interview.keep(key, mark, response));
+                        self.asking().interview(|interview| interview.keep(key, mark, response));
                         return Ok(answer);
                     }
                     Err(Misfit::Malformed(why)) => {
@@ -161,7 +161,7 @@ impl Call {
         let Prepared { method, mut params, .. } = prepared;
         if let Some(why) = misfit {
             // A person can do better when asked again, as long as there are rounds.
-            if self.interview(|interview| interview.rounds()) >= self.desk().limits.question_rounds {
+            if self.asking().interview(|interview| interview.rounds()) >= self.desk().limits.question_rounds {
                 return Err(invalid_answer(key, &why).into());
             }
             params = asked_again(&params, &why).unwrap_or(params);
@@ -236,7 +236,7 @@ impl Call {
             )
         })?;
         let answer = {
-            let _paused = self.pause();
+            let _paused = self.asking().pause();
             let asking = link.request(self.outbox(), method, params);
             tokio::select! {
                 answer = tokio::time::timeout(desk.limits.answer_time, asking) => Some(answer),

@@ -7,14 +7,17 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use sha2::{Digest as _, Sha256};
 
-use super::{desk::Desk, once::Nonce, seal::random_id};
+use super::{
+    binding::{Hash, Subject, base64_of, binding},
+    desk::Desk,
+    once::Nonce,
+    seal::random_id,
+};
 use crate::{
     failure::Failure,
     principal::Principal,
     protocol::{JsonObject, error::RpcError},
-    schema::make_integral,
 };
 
 /// What a request brings along from an earlier round, as it came.
@@ -22,14 +25,6 @@ use crate::{
 pub(crate) struct Arrived {
     pub(crate) state: Option<Box<str>>,
     pub(crate) responses: Option<Box<JsonObject>>,
-}
-
-/// What a request asks for: its state is good for that alone.
-#[derive(Clone, Debug)]
-pub(crate) enum Subject {
-    Tool { name: Box<str>, arguments: JsonObject },
-    Prompt { name: Box<str>, arguments: Vec<(String, String)> },
-    Resource { uri: Box<str> },
 }
 
 /// The questions of one request.
@@ -342,101 +337,4 @@ fn now() -> u64 {
 /// A time in milliseconds, as far as they can be counted.
 pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What a state is good for: one server, one caller, one method, one name, the very same arguments.
-fn binding(desk: &Desk, principal: &Principal, subject: &Subject) -> [u8; 32] {
-    let mut hash = Hash::new("toolpack state 1");
-    hash.part(desk.server.as_bytes());
-    hash.part(principal.kind().as_str().as_bytes());
-    hash.part(principal.subject().as_bytes());
-    match subject {
-        Subject::Tool { name, arguments } => {
-            hash.part(b"tool");
-            hash.part(name.as_bytes());
-            hash.object(arguments);
-        }
-        Subject::Prompt { name, arguments } => {
-            hash.part(b"prompt");
-            hash.part(name.as_bytes());
-            let sorted: BTreeMap<_, _> = arguments.iter().map(|(name, value)| (name, value)).collect();
-            for (name, value) in sorted {
-                hash.part(name.as_bytes());
-                hash.part(value.as_bytes());
-            }
-        }
-        Subject::Resource { uri } => {
-            hash.part(b"resource");
-            hash.part(uri.as_bytes());
-        }
-    }
-    hash.finish()
-}
-
-/// SHA-256 over parts that cannot run into each other: each has its length before it.
-struct Hash(Sha256);
-
-impl Hash {
-    fn new(purpose: &str) -> Self {
-        let mut hash = Self(Sha256::new());
-        hash.part(purpose.as_bytes());
-        hash
-    }
-
-    fn of(text: &str) -> [u8; 32] {
-        Self::new(text).finish()
-    }
-
-    fn part(&mut self, bytes: &[u8]) {
-        self.0.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-        self.0.update(bytes);
-    }
-
-    fn finish(self) -> [u8; 32] {
-        self.0.finalize().into()
-    }
-
-    /// A JSON object, whatever the order of its members.
-    ///
-    /// In place of RFC 8785: its numbers are doubles, so that two large integers could not be told apart, and consent to
-    /// one would be consent to the other.
-    fn object(&mut self, object: &JsonObject) {
-        let sorted: BTreeMap<_, _> = object.iter().collect();
-        self.part(b"object");
-        self.part(&u64::try_from(sorted.len()).unwrap_or(u64::MAX).to_be_bytes());
-        for (name, value) in sorted {
-            self.part(name.as_bytes());
-            self.value(value);
-        }
-    }
-
-    fn value(&mut self, value: &Value) {
-        match value {
-            Value::Null => self.part(b"null"),
-            Value::Bool(value) => self.part(if *value { b"true" } else { b"false" }),
-            Value::Number(number) => {
-                // `1.0` and `1` are one number, which a client may write either way the second time.
-                let mut number = number.clone();
-                make_integral(&mut number);
-                self.part(b"number");
-                self.part(number.to_string().as_bytes());
-            }
-            Value::String(text) => {
-                self.part(b"string");
-                self.part(text.as_bytes());
-            }
-            Value::Array(items) => {
-                self.part(b"array");
-                self.part(&u64::try_from(items.len()).unwrap_or(u64::MAX).to_be_bytes());
-                items.iter().for_each(|item| self.value(item));
-            }
-            Value::Object(object) => self.object(object),
-        }
-    }
-}
-
-fn base64_of(bytes: &[u8]) -> String {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-
-    URL_SAFE_NO_PAD.encode(bytes)
 }

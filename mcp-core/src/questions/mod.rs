@@ -1,46 +1,8 @@
 //! Questions to the person or the model in front of the client, asked in the middle of a tool, a resource or a prompt.
-//!
-//! ```
-//! use mcp_core::{Annotations, Call, Form, Server, Text, Tool, ToolError, testing::{Client, Options}};
-//! use schemars::JsonSchema;
-//! use serde::Deserialize;
-//! use serde_json::json;
-//!
-//! /// Books a table.
-//! #[derive(Deserialize, JsonSchema)]
-//! struct BookTable {}
-//!
-//! #[derive(Deserialize, JsonSchema)]
-//! struct Party {
-//!     /// How many of you are there?
-//!     #[schemars(range(min = 1, max = 12))]
-//!     guests: u8,
-//! }
-//!
-//! impl Tool for BookTable {
-//!     const NAME: &'static str = "book_table";
-//!     const ANNOTATIONS: Annotations = Annotations::write();
-//!     type Output = Text;
-//!
-//!     async fn call(self, _: &(), call: &Call) -> Result<Text, ToolError> {
-//!         let party = call.ask("party", Form::<Party>::new("A table for how many?")).await.accepted()?;
-//!         Ok(Text::new(format!("A table for {}.", party.guests)))
-//!     }
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let guest = Options::new().answering(|question| question.accept(json!({"guests": 4})));
-//! let client = Client::with(Server::new("inn", "1.0.0").tool::<BookTable>(), guest).await;
-//! assert_eq!(client.call("book_table", json!({})).await.text(), "A table for 4.");
-//! # }
-//! ```
-//!
-//! In revision 2026-07-28 a question ends the request: the client asks its user and sends the request again with the
-//! answer, and the work **runs again from its beginning**, with the answers at hand. In earlier revisions the question is
-//! a request to the client, and the work goes on where it was. So whatever is done before a question has to be fit to be
-//! done twice: look things up before, change them after.
 
 mod ask;
+mod asking;
+mod binding;
 mod desk;
 mod form;
 mod interview;
@@ -56,8 +18,10 @@ use std::fmt;
 use serde_json::{Value, json, value::RawValue};
 
 pub(crate) use self::{
+    asking::Asking,
+    binding::Subject,
     desk::{Desk, Forms},
-    interview::{Arrived, InputRequired, Interview, RoundEnd, Subject},
+    interview::{Arrived, InputRequired, RoundEnd},
     link::{ClientAnswer, ClientLink},
 };
 pub use self::{
@@ -72,6 +36,46 @@ use crate::protocol::{capabilities::ClientCapabilities, revision::Revision};
 
 /// What can be asked with [`Call::ask`](crate::Call::ask): [`Form`], [`RawForm`], [`OpenUrl`], [`Sample`] and
 /// [`ListRoots`]. The question fixes its answer.
+///
+/// ```
+/// use mcp_core::{Annotations, Call, Form, Server, Text, Tool, ToolError, testing::{Client, Options}};
+/// use schemars::JsonSchema;
+/// use serde::Deserialize;
+/// use serde_json::json;
+///
+/// /// Books a table.
+/// #[derive(Deserialize, JsonSchema)]
+/// struct BookTable {}
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Party {
+///     /// How many of you are there?
+///     #[schemars(range(min = 1, max = 12))]
+///     guests: u8,
+/// }
+///
+/// impl Tool for BookTable {
+///     const NAME: &'static str = "book_table";
+///     const ANNOTATIONS: Annotations = Annotations::write();
+///     type Output = Text;
+///
+///     async fn call(self, _: &(), call: &Call) -> Result<Text, ToolError> {
+///         let party = call.ask("party", Form::<Party>::new("A table for how many?")).await.accepted()?;
+///         Ok(Text::new(format!("A table for {}.", party.guests)))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let guest = Options::new().answering(|question| question.accept(json!({"guests": 4})));
+/// let client = Client::with(Server::new("inn", "1.0.0").tool::<BookTable>(), guest).await;
+/// assert_eq!(client.call("book_table", json!({})).await.text(), "A table for 4.");
+/// # }
+/// ```
+///
+/// In revision 2026-07-28 a question ends the request: the client asks its user and sends the request again with the
+/// answer, and the work **runs again from its beginning**, with the answers at hand. In earlier revisions the question is
+/// a request to the client, and the work goes on where it was. So whatever is done before a question has to be fit to be
+/// done twice: look things up before, change them after.
 pub trait Question: Send {
     /// What comes back.
     type Answer: Send;

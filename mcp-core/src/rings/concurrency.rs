@@ -133,7 +133,9 @@ impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Counted<F> {
             place.take();
         }
         let polled = Pin::new(inner).poll(cx);
-        if let Some(place) = place.as_mut().filter(|place| polled.is_pending() && place.call.is_paused()) {
+        if let Some(place) =
+            place.as_mut().filter(|place| polled.is_pending() && place.call.asking().is_paused())
+        {
             place.give_up();
         }
         polled

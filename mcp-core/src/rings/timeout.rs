@@ -102,7 +102,7 @@ impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Timed<F> {
             return Poll::Ready(done);
         }
         let Self { call: Some(call), clock, limit, .. } = &mut *self else { return Poll::Pending };
-        if call.is_paused() {
+        if call.asking().is_paused() {
             clock.stop();
             return Poll::Pending;
         }

@@ -78,7 +78,7 @@ impl Tool<Cluster> for CreateWorkspace {
         let mut attempt = Attempt { cluster, workspace: &self.name, is_finished: false };
         let total = Some(PARTS.len() as f64);
         for (done, part) in PARTS.iter().enumerate() {
-            call.progress(done as f64, total, &format!("making the {part}"));
+            call.progress(done as f64, total, format!("making the {part}"));
             cluster.make(&self.name, part).await?;
         }
         call.progress(PARTS.len() as f64, total, "done");

@@ -28,7 +28,7 @@ pub(super) async fn with_progress<T>(
     loop {
         match timeout_at(started + INTERVAL * seconds, work.as_mut()).await {
             Ok(done) => return done.map_err(tool_error),
-            Err(_) => call.progress(seconds.into(), None, &format!("running for {seconds} s")),
+            Err(_) => call.progress(seconds.into(), None, format!("running for {seconds} s")),
         }
         seconds += 1;
     }
