@@ -6,15 +6,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its terminal")]
 #![allow(missing_docs, clippy::expect_used, reason = "a bench has no users, and fails loudly")]
 
-#[path = "support/http.rs"]
-mod http_calls;
 mod support;
 
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use support::{DUMMIES, tools};
-use toolpack::{Endpoint, Revision, Server};
+use support::{echo, of_tools, usual};
+use toolpack::{Endpoint, Revision};
 
 /// Calls before those that count: what is made on first use is there by then.
 const WARM_UP: usize = 20;
@@ -33,7 +31,7 @@ const CASES: &[Case] = &[
     ("echo", "a small tool, in memory", || in_memory(&usual(), "tools/call", echo())),
     ("echo_http", "the same tool, over HTTP without a socket", over_http),
     ("list_63", "the list of 63 tools", || in_memory(&usual(), "tools/list", json!({}))),
-    ("rows_1000", "a tool that answers with 1 000 rows", || {
+    ("rows_1000", "a tool that answers with 1,000 rows", || {
         let params = json!({"name": "list_rows", "arguments": {"count": 1000}});
         in_memory(&usual(), "tools/call", params)
     }),
@@ -42,7 +40,7 @@ const CASES: &[Case] = &[
     }),
     ("echo_of_1", "the small tool alone", || in_memory(&of_tools(1), "tools/call", echo())),
     ("echo_of_100", "the small tool among 100", || in_memory(&of_tools(100), "tools/call", echo())),
-    ("echo_of_1000", "the small tool among 1 000", || in_memory(&of_tools(1000), "tools/call", echo())),
+    ("echo_of_1000", "the small tool among 1,000", || in_memory(&of_tools(1000), "tools/call", echo())),
 ];
 
 fn main() -> ExitCode {
@@ -78,19 +76,6 @@ fn measured(call: &mut Call, calls: usize) {
     }
 }
 
-fn usual() -> Endpoint {
-    support::build(tools::server(DUMMIES))
-}
-
-/// A server of `echo` and others, this many in all.
-fn of_tools(number: u16) -> Endpoint {
-    support::build(tools::with_dummies(Server::new("bench", "1.0.0").tool::<tools::Echo>(), number - 1))
-}
-
-fn echo() -> Value {
-    json!({"name": "echo", "arguments": {"message": "hello"}})
-}
-
 /// A message on a standing connection, whose output buffer is used again, as transports do.
 fn in_memory(endpoint: &Endpoint, method: &str, params: Value) -> Call {
     let revision = Revision::V2026_07_28;
@@ -105,12 +90,13 @@ fn in_memory(endpoint: &Endpoint, method: &str, params: Value) -> Call {
 
 /// A request to the HTTP service. Requests are made beforehand: they come from the HTTP library.
 fn over_http() -> Call {
-    let mut service = http_calls::service(&usual());
-    let answer = http_calls::exchange(&mut service, http_calls::echo());
+    let mut service = support::http::service(&usual());
+    let answer = support::http::exchange(&mut service, support::http::echo());
     support::assert_result(&answer);
-    let mut requests: Vec<_> = std::iter::repeat_with(http_calls::echo).take(WARM_UP + MOST_CALLS).collect();
+    let mut requests: Vec<_> =
+        std::iter::repeat_with(support::http::echo).take(WARM_UP + MOST_CALLS).collect();
     Box::new(move || {
         let request = requests.pop().expect("no more calls than requests");
-        http_calls::exchange(&mut service, request);
+        support::http::exchange(&mut service, request);
     })
 }

@@ -26,7 +26,7 @@ use toolpack::{Connection, Revision};
 fn main() {
     let runtime = support::runtime();
     let _entered = runtime.enter();
-    let endpoint = support::build(tools::server(support::DUMMIES));
+    let endpoint = support::usual();
 
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(500))

@@ -9,11 +9,10 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
-use serde_json::json;
 use toolpack::{Endpoint, Revision, http::HttpService};
 use tower::Service;
 
-use crate::support::request;
+use super::request;
 
 pub(crate) fn service(endpoint: &Endpoint) -> HttpService {
     HttpService::new(endpoint).expect("what is built already can be served")
@@ -22,8 +21,7 @@ pub(crate) fn service(endpoint: &Endpoint) -> HttpService {
 /// A call of `echo` as clients send it.
 pub(crate) fn echo() -> Request<Full<Bytes>> {
     let revision = Revision::V2026_07_28;
-    let params = json!({"name": "echo", "arguments": {"message": "hello"}});
-    let message = request(revision, 1, "tools/call", params);
+    let message = request(revision, 1, "tools/call", super::echo());
     Request::builder()
         .method(Method::POST)
         .uri("/mcp")

@@ -1,14 +1,17 @@
 //! What the benches share: the tools of the example `bench-server`, messages as clients send them, connections.
+#![allow(dead_code, reason = "no bench needs all of it")]
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use toolpack::{Connection, Endpoint, Principal, Revision, Server, TransportKind};
 
+#[cfg(feature = "http")]
+pub(crate) mod http;
 #[path = "../../examples/bench-server/tools.rs"]
 pub(crate) mod tools;
 
 /// Dummy tools beside the three real ones, as in the comparisons with other servers: a list of 63.
-pub(crate) const DUMMIES: u16 = 60;
+const DUMMIES: u16 = 60;
 
 /// What calls run in. Nothing here waits, so nothing needs a second thread.
 pub(crate) fn runtime() -> Runtime {
@@ -18,6 +21,21 @@ pub(crate) fn runtime() -> Runtime {
 
 pub(crate) fn build(server: Server) -> Endpoint {
     server.build().expect("the servers of the benches can be built")
+}
+
+/// The server that most is measured with.
+pub(crate) fn usual() -> Endpoint {
+    build(tools::server(DUMMIES))
+}
+
+/// A server of `echo` and others, this many tools in all.
+pub(crate) fn of_tools(number: u16) -> Endpoint {
+    build(tools::with_dummies(Server::new("bench", "1.0.0").tool::<tools::Echo>(), number - 1))
+}
+
+/// The parameters of a small call.
+pub(crate) fn echo() -> Value {
+    json!({"name": "echo", "arguments": {"message": "hello"}})
 }
 
 /// A message as clients of this revision send it.
