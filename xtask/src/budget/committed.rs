@@ -14,8 +14,8 @@ const FIGURES: &str = "benches/budget.toml";
 const DOCUMENT: &str = "docs/performance.md";
 
 /// Where the table stands in the document.
-const BEGIN: &str = "<!-- begin: written by `cargo xtask budget --bless` -->\n\n";
-const END: &str = "\n<!-- end -->";
+const BEGIN: &str = "<!-- begin: written by `cargo xtask budget --bless` -->";
+const END: &str = "<!-- end -->";
 
 /// What the file says.
 pub(super) struct Committed {
@@ -127,15 +127,16 @@ fn render(cases: &[Case], costs: &[Cost], made_with: &[(String, String)]) -> Str
     text
 }
 
-/// The table for the document.
+/// The table for the document, with an empty line on each side.
 fn table(cases: &[Case], costs: &[Cost]) -> String {
-    let mut text = String::from("| case | one call | allocations | instructions |\n|---|---|---:|---:|\n");
+    let mut text =
+        String::from("\n\n| case | one call | allocations | instructions |\n|---|---|---:|---:|\n");
     for (case, cost) in cases.iter().zip(costs) {
         let Cost { allocations, instructions } = cost;
-        let (allocations, instructions) = (grouped(*allocations, ' '), grouped(*instructions, ' '));
+        let (allocations, instructions) = (grouped(*allocations, ','), grouped(*instructions, ','));
         let _ = writeln!(text, "| `{}` | {} | {allocations} | {instructions} |", case.name, case.about);
     }
-    text
+    text + "\n"
 }
 
 /// A number in groups of three digits.
@@ -190,14 +191,14 @@ mod tests {
         assert_eq!(read.made_with, tools);
         assert!(text.contains("instructions = 7_890_470"), "{text}");
         assert!(read.costs_of(&cases[..1]).is_err_and(|why| why.contains("rows_1000")));
-        assert!(table(&cases, &costs).contains("| `rows_1000` | a call | 2 024 | 7 890 470 |"));
+        assert!(table(&cases, &costs).contains("| `rows_1000` | a call | 2,024 | 7,890,470 |"));
     }
 
     #[test]
     fn the_table_is_found_between_its_comments() {
-        let document = format!("Before.\n\n{BEGIN}| a |\n{END}\n\nAfter.\n");
+        let document = format!("Before.\n\n{BEGIN}\n\n| a |\n\n{END}\n\nAfter.\n");
         let (before, shown, after) = around_table(&document).expect("both comments are there");
-        assert_eq!(shown, "| a |\n");
+        assert_eq!(shown, "\n\n| a |\n\n");
         assert_eq!(format!("{before}{shown}{after}"), document);
         assert!(around_table("nothing").is_err());
     }
