@@ -11,8 +11,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "measurements are for reading")]
 #![allow(missing_docs, clippy::expect_used, reason = "a bench has no users, and fails loudly")]
 
-#[path = "../examples/bench-server/tools.rs"]
-mod tools;
+mod support;
 
 use std::{
     hint::black_box,
@@ -21,16 +20,13 @@ use std::{
 
 use criterion::Criterion;
 use serde_json::{Value, json};
-use toolpack::{Connection, Endpoint, Principal, Revision, TransportKind};
-
-/// Dummy tools beside the three real ones, as in the comparisons with other servers.
-const DUMMIES: u16 = 60;
+use support::{answer, connect, request, tools};
+use toolpack::{Connection, Revision};
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.expect("a runtime needs nothing that could be missing");
+    let runtime = support::runtime();
     let _entered = runtime.enter();
-    let endpoint = tools::server(DUMMIES).build().expect("the server of the example can be built");
+    let endpoint = support::usual();
 
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
@@ -90,38 +86,6 @@ fn cases(revision: Revision) -> Vec<Case> {
         call("list_rows", json!({"count": ROWS}), Work::Rows(ROWS)),
         case("tools_list", "tools/list", json!({}), Work::Copy),
     ]
-}
-
-/// A message as clients of this revision send it.
-fn request(revision: Revision, id: u64, method: &str, mut params: Value) -> Vec<u8> {
-    if revision.is_modern() {
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": revision.as_str(),
-            "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1.0.0"},
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-    }
-    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string().into_bytes()
-}
-
-/// A connection that is ready for calls.
-fn connect(endpoint: &Endpoint, revision: Revision) -> Connection {
-    let mut connection = Connection::new(endpoint, Principal::local(), TransportKind::InMemory);
-    if !revision.is_modern() {
-        let client = json!({"name": "bench", "version": "1.0.0"});
-        let params = json!({"protocolVersion": revision.as_str(), "capabilities": {}, "clientInfo": client});
-        answer(&mut connection, &request(revision, 0, "initialize", params));
-    }
-    connection
-}
-
-/// The answer to a message, which has to be there at once.
-fn answer(connection: &mut Connection, message: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    connection.receive(message, &mut out);
-    let answer: Value = serde_json::from_slice(&out).expect("an answer is one JSON value");
-    assert!(answer["result"].is_object() && answer["result"]["isError"].is_null(), "no result: {answer}");
-    out
 }
 
 /// Measures a case and its limit; `None` where the command line leaves the case out.

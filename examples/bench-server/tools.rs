@@ -13,6 +13,11 @@ pub(crate) fn server(dummies: u16) -> Server {
         .resource::<Blob>()
         // All tools on one page, whatever their number.
         .limits(|limits| limits.page_size = limits.page_size.max(usize::from(dummies) + 3));
+    with_dummies(server, dummies)
+}
+
+/// A server with this many dummy tools beside it.
+pub(crate) fn with_dummies(server: Server, dummies: u16) -> Server {
     (1..=dummies).fold(server, |server, number| {
         let name = format!("dummy_{number}");
         server.add(tool_fn(name, Annotations::read_only(), async |_: Dummy, _| Ok(Text::new("done"))))
@@ -21,7 +26,7 @@ pub(crate) fn server(dummies: u16) -> Server {
 
 /// Answers with the message.
 #[derive(Deserialize, JsonSchema)]
-struct Echo {
+pub(crate) struct Echo {
     /// What to answer with.
     message: String,
 }

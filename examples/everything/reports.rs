@@ -85,7 +85,7 @@ impl Tool for Streaming {
     async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
         for step in 1..=3_u8 {
             call.log(LogLevel::Info, "everything", format!("Step {step} of 3"));
-            call.progress(step.into(), Some(3.0), &format!("step {step} of 3"));
+            call.progress(step.into(), Some(3.0), format!("step {step} of 3"));
             sleep(PAUSE / 5).await;
         }
         let question = Form::<Seen>::new("Three steps were reported. How many have you seen?");

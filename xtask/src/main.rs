@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
 
 mod arrows;
+mod budget;
+mod built;
 mod conformance;
 mod features;
 mod files;
@@ -16,6 +18,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
+use budget::Task;
 use conformance::Selection;
 
 /// What a chore fails with: text for the person at the terminal, complete in itself.
@@ -31,11 +34,15 @@ usage: cargo xtask COMMAND
       alone, dependency arrows, all tests, real clients, the official conformance suite. --list names the steps;
       --only runs those named STEP, or in the group STEP (`--only features`).
   long [--only STEP] [--list]
-      What takes long: property tests with many more cases, every scenario of the conformance suite.
+      What takes long: property tests with many more cases, every scenario of the conformance suite, the budget.
   conformance [--requirements REVISION] [--suite SUITE]
       Only the conformance suite, against the example `everything`. Either the scenarios that REVISION requires
       (default 2026-07-28; what fails or warns without an allowance fails), or a SUITE (active, all, draft,
       pending), which is reported and never fails.
+  budget [--bless | --sites CASE]
+      Counts what one call allocates and how many instructions it takes, case by case, under valgrind, and holds
+      that against benches/budget.toml. --bless makes what is counted the new measure, there and in
+      docs/performance.md. --sites lists the allocations of one call of CASE, each with its place.
   tools
       Only installs; prints the environment that the client tests look for, as shell lines:
       TOOLPACK_NODE, TOOLPACK_NODE_MODULES, TOOLPACK_PYTHON.
@@ -70,6 +77,7 @@ fn run(arguments: &[&str]) -> Result<bool, Problem> {
             let step = plan::conformance(selection);
             step::run_all(vec![step])
         }
+        ["budget", options @ ..] => step::run_all(vec![budget::step(parse_task(options)?)]),
         ["tools"] => {
             let mut log = step::Log::create("tools")?;
             let tools = tools::ensure(&mut log).map_err(|problem| format!("{problem}\n{}", log.text()))?;
@@ -96,6 +104,18 @@ fn run_plan(steps: Vec<step::Step>, options: &[&str]) -> Result<bool, Problem> {
         }
         ["--only", wanted] => step::run_all(step::only(steps, wanted)?),
         ["--only"] => Err("--only needs the name of a step; --list shows them".into()),
+        [other, ..] => Err(format!("no such option here: `{other}`\n\n{USAGE}")),
+    }
+}
+
+fn parse_task(options: &[&str]) -> Result<Task, Problem> {
+    match options {
+        [] => Ok(Task::Check),
+        ["--bless"] => Ok(Task::Bless),
+        ["--sites", case] => Ok(Task::Sites((*case).into())),
+        ["--sites"] => {
+            Err("--sites needs the name of a case; the table of `cargo xtask budget` has them".into())
+        }
         [other, ..] => Err(format!("no such option here: `{other}`\n\n{USAGE}")),
     }
 }

@@ -11,7 +11,7 @@ use crate::conformance::{self, Selection};
 use crate::step::{Log, Outcome, Step};
 use crate::tools::{self, Tools};
 use crate::workspace::cargo;
-use crate::{Problem, arrows, features, files};
+use crate::{Problem, arrows, budget, features, files};
 
 /// How many cases each property test runs in `long`; the usual number is 256.
 const MANY_CASES: &str = "20000";
@@ -53,6 +53,7 @@ pub(crate) fn long() -> Vec<Step> {
         tools_step(&installed),
         with_tools(&installed, "proptest", proptest),
         conformance_step("conformance-all", Selection::Suite("all".into()), &installed),
+        budget::step(budget::Task::Check),
     ]
 }
 

@@ -1,15 +1,12 @@
 //! The example `everything` as a running server: built, started on a free port, and gone when its handle is dropped.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::step::Log;
-use crate::{Problem, workspace};
+use crate::{Problem, built};
 
 /// What the server prints on standard error before its URL, once it accepts.
 const ANNOUNCEMENT: &str = "listening on ";
@@ -26,7 +23,9 @@ pub(crate) struct Server {
 impl Server {
     /// Builds the example as the tests do and starts it.
     pub(crate) fn start(log: &mut Log) -> Result<Self, Problem> {
-        let program = build(log)?;
+        // With the same packages and features as the tests, so that nothing is built twice.
+        let options = ["--workspace", "--all-features", "--example", "everything"];
+        let program = built::program("everything", &options, log)?;
         let mut process = Command::new(&program)
             .args(["--http", "127.0.0.1:0"])
             .stdin(Stdio::null())
@@ -80,19 +79,4 @@ fn lines_of(process: &mut Child) -> Result<mpsc::Receiver<String>, Problem> {
         }
     });
     Ok(receive)
-}
-
-/// Builds with the same packages and features as the tests, so that nothing is built twice.
-fn build(log: &mut Log) -> Result<PathBuf, Problem> {
-    let options = ["build", "--workspace", "--all-features", "--example", "everything"];
-    log.run(&mut workspace::cargo(&options))?;
-    // Built already: this only asks where.
-    let mut ask = workspace::cargo(&options);
-    let messages = workspace::output(ask.args(["--quiet", "--message-format", "json"]))?;
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "everything")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .ok_or_else(|| "cargo does not say where it built the example `everything`".into())
 }
