@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use toolpack::{Endpoint, Revision, http::HttpService};
-use tower::Service;
+use tower_service::Service;
 
 use super::request;
 

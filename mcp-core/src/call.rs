@@ -25,7 +25,7 @@ use crate::{
         revision::Revision,
     },
     questions::{Arrived, Asking, ClientLink, Desk, RoundEnd, Subject},
-    signal::Signal,
+    signal::{Flag, Signal},
 };
 
 /// One request as its tool, resource or prompt sees it; cheap to clone, and good for as long as the request runs.
@@ -105,7 +105,7 @@ struct Inner {
     /// What it does, once that is found.
     doing: OnceLock<Doing>,
     asking: Asking,
-    cancelled: Signal,
+    cancelled: Flag,
 }
 
 struct Reports {
@@ -124,7 +124,7 @@ impl Call {
             reports: Mutex::new(Reports { progress: f64::NEG_INFINITY, is_over: false, is_withdrawn: false }),
             doing: OnceLock::new(),
             asking: Asking::default(),
-            cancelled: Signal::new(),
+            cancelled: Flag::default(),
         }))
     }
 

@@ -255,7 +255,8 @@ fn json(out: &mut Vec<u8>, value: &impl Serialize) {
 
 /// JSON without line breaks, which newline framing cannot bear; only pretty-printed text has any.
 fn one_line(json: &str) -> std::borrow::Cow<'_, str> {
-    if !json.contains(['\n', '\r']) {
+    // By bytes: looking for characters would decode all of a large answer.
+    if !json.as_bytes().contains(&b'\n') && !json.as_bytes().contains(&b'\r') {
         return json.into();
     }
     // In valid JSON a line break can only stand between tokens.

@@ -9,13 +9,7 @@ use tokio::sync::Notify;
 
 /// A flag shared by all its clones: raised once, never lowered.
 #[derive(Clone, Debug, Default)]
-pub struct Signal(Arc<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    raised: AtomicBool,
-    notice: Notify,
-}
+pub struct Signal(Arc<Flag>);
 
 impl Signal {
     /// A flag that is not raised yet.
@@ -25,18 +19,39 @@ impl Signal {
 
     /// Raises it, and wakes all who wait.
     pub fn raise(&self) {
-        self.0.raised.store(true, Ordering::Release);
-        self.0.notice.notify_waiters();
+        self.0.raise();
     }
 
     /// Whether it is raised.
     pub fn is_raised(&self) -> bool {
-        self.0.raised.load(Ordering::Acquire)
+        self.0.is_raised()
     }
 
     /// Waits until it is raised.
     pub async fn raised(&self) {
-        let notice = self.0.notice.notified();
+        self.0.raised().await;
+    }
+}
+
+/// The flag itself, for what is shared already.
+#[derive(Debug, Default)]
+pub(crate) struct Flag {
+    raised: AtomicBool,
+    notice: Notify,
+}
+
+impl Flag {
+    pub(crate) fn raise(&self) {
+        self.raised.store(true, Ordering::Release);
+        self.notice.notify_waiters();
+    }
+
+    pub(crate) fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn raised(&self) {
+        let notice = self.notice.notified();
         tokio::pin!(notice);
         // Registered before the look at the flag, so that nothing is missed in between.
         notice.as_mut().enable();

@@ -155,11 +155,14 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a String
         return None;
     }
     let name = name.to_lowercase();
+    // Names of another length are out of reach before they are compared: a misspelling must not cost more with every tool.
+    let reach = |known: &String| known.len().max(3) / 3;
     known
         .into_iter()
+        .filter(|known| known.len().abs_diff(name.len()) <= reach(known))
         .map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), known))
         .min()
-        .filter(|(distance, known)| *distance <= known.len().max(3) / 3)
+        .filter(|(distance, known)| *distance <= reach(known))
         .map(|(_, known)| known.as_str())
 }
 
