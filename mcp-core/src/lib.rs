@@ -39,7 +39,12 @@
 //! | a tool | [`Tool`], [`tool_fn`](tool_fn()) or [`DynTool`] |
 //! | what it answers | a type that is `Serialize + JsonSchema`, or [`Text`], [`Content`], [`Reply`] |
 //! | how it fails | [`ToolError`] |
+//! | a question in the middle of it | [`Call::ask`] with a [`Question`], [`Call::confirm`] |
+//! | who may have it done | [`Access`] in [`Tool::access`] and [`Call::require`], a [`Policy`] |
+//! | consent to what is destructive | [`ConfirmDestructive`], [`Tool::preview`] |
+//! | a record of what was done | [`Audit`] |
 //! | a resource, a prompt | [`Resource`], [`Prompt`], or [`resource_fn`], [`prompt_fn`] |
+//! | tools that belong together | [`Pack`] |
 //! | the server | [`Server`], then [`Endpoint`] |
 //! | a layer around every request | [`Server::layer`] over [`Request`] and [`Outcome`] |
 //! | a test | [`testing::Client`] |
