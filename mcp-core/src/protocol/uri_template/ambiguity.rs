@@ -59,7 +59,7 @@ fn check_side_by_side(parts: &[Part]) -> Result<(), TemplateError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
-    use super::super::parse::parse;
+    use super::super::UriTemplate;
 
     #[test]
     fn expressions_are_refused_where_a_text_could_be_divided_in_two_ways() {
@@ -81,7 +81,7 @@ mod tests {
             // RFC 6570, section 3.2.3.
             ("a:up{+path}{var}/here", "{+path}", "{var}", "xxx"),
         ] {
-            let error = parse(template).unwrap_err().to_string();
+            let error = UriTemplate::parse(template).unwrap_err().to_string();
             let expected = format!(
                 "nothing tells `{first}` from `{second}` behind it: `{text}` could be divided in two ways"
             );
@@ -110,10 +110,10 @@ mod tests {
             "a:{.x,y}",
             "a:{?x}{?y}",
         ] {
-            assert!(parse(template).is_ok(), "{template}");
+            assert!(UriTemplate::parse(template).is_ok(), "{template}");
         }
         // Names that may come in any order do not multiply.
         let names: Vec<_> = (0..30).map(|number| format!("name_{number}")).collect();
-        parse(&format!("a:b{{/id}}{{?{}}}{{#f}}", names.join(","))).unwrap();
+        UriTemplate::parse(&format!("a:b{{/id}}{{?{}}}{{#f}}", names.join(","))).unwrap();
     }
 }

@@ -71,7 +71,9 @@ impl UriTemplate {
     ///
     /// What is not a URI with expressions, or could not be matched without guessing.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        Ok(Self { text: text.to_owned(), parts: parse::parse(text)? })
+        let parts = parse::parse(text)?;
+        ambiguity::check(&parts)?;
+        Ok(Self { text: text.to_owned(), parts })
     }
 
     /// The template as it was written.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ambiguity, operator::Operator, percent};
+use super::{operator::Operator, percent};
 
 /// The most variables of a template, so that a set of them fits in a word.
 const MAX_VARIABLES: usize = 32;
@@ -88,7 +88,6 @@ pub(super) fn parse(text: &str) -> Result<Vec<Part>, TemplateError> {
         return Err(TemplateError::NoScheme);
     }
     check_names(&parts)?;
-    ambiguity::check(&parts)?;
     Ok(parts)
 }
 
