@@ -9,7 +9,7 @@
 //! | `shelf`, `shelf_file`, `drawer` | the engine: a trait, and the file behind it |
 //! | `inbox` | a second engine: texts in a folder |
 //! | `reading` | the state: the engines together, the names of scopes |
-//! | `tools/` | `list_items`, `add_item`, `discard_items`, `import_texts` |
+//! | `tools/` | `list_items`, `add_item`, `discard_items`, `import_texts`, `mark_items` |
 //! | `item_page`, `pick_reading` | a resource, a prompt |
 //! | `pack` | all of it as a [`Pack`](toolpack::Pack) |
 //! | `desk`, `pockets` | a server that mixes packs, and replaces an engine of somebody else's |

@@ -9,7 +9,7 @@ use crate::{
     pick_reading::PickReading,
     reading::Reading,
     reading_time::ReadingTime,
-    tools::{AddItem, DiscardItems, ImportTexts, ListItems},
+    tools::{AddItem, DiscardItems, ImportTexts, ListItems, MarkItems},
 };
 
 /// The reading list over these engines.
@@ -31,6 +31,7 @@ impl Pack for ReadingList {
                 .tool::<AddItem>()
                 .tool::<DiscardItems>()
                 .tool::<ImportTexts>()
+                .tool::<MarkItems>()
                 .resource::<ItemPage>()
                 .prompt::<PickReading>()
         })

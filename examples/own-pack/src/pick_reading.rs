@@ -23,13 +23,14 @@ impl Prompt<Reading> for PickReading {
 
     async fn get(self, reading: &Reading, _: &Call) -> Result<Messages, RequestError> {
         let items = reading.shelf.items().await?;
-        let fits = items.iter().filter(|item| self.topic.as_ref().is_none_or(|topic| item.topic == *topic));
+        let unread = items.iter().filter(|item| !item.is_read);
+        let fits = unread.filter(|item| self.topic.as_ref().is_none_or(|topic| item.topic == *topic));
         let lines = fits.map(|item| match item.words {
             Some(words) => format!("- {} ({words} words)\n", item.title),
             None => format!("- {}\n", item.title),
         });
         Ok(Messages::user(format!(
-            "I have {} minutes. Pick one of these for me, with `reading_time` where you are not sure:\n{}",
+            "I have {} minutes. Pick one of these for me; reckon how long it takes where you are not sure:\n{}",
             self.minutes,
             lines.collect::<String>()
         )))

@@ -3,11 +3,12 @@
 use std::{io, path::Path, sync::Arc};
 
 use tokio::sync::Mutex;
+use toolpack::ToolError;
 
 use crate::{
     drawer::Drawer,
     inbox::{FolderInbox, Inbox},
-    shelf::Shelf,
+    shelf::{Item, ItemId, Shelf},
     shelf_file::FileShelf,
 };
 
@@ -42,5 +43,16 @@ impl Reading {
     pub fn open(folder: &Path) -> io::Result<Self> {
         let shelf = FileShelf::new(Drawer::open(folder)?);
         Ok(Self::new(Arc::new(shelf), Arc::new(FolderInbox::new(folder.join("inbox")))))
+    }
+
+    /// The items of these numbers, or which of them there is none of.
+    pub(crate) async fn items(&self, ids: &[ItemId]) -> Result<Vec<Item>, ToolError> {
+        let mut items = self.shelf.items().await?;
+        if let Some(at) = ids.iter().position(|id| items.iter().all(|item| item.id != *id)) {
+            let message = format!("there is no item {}; the list shows which there are", ids[at]);
+            return Err(ToolError::new("item_not_found", message).at(format!("/ids/{at}")));
+        }
+        items.retain(|item| ids.contains(&item.id));
+        Ok(items)
     }
 }

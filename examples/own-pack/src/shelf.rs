@@ -25,6 +25,9 @@ pub trait Shelf: fmt::Debug + Send + Sync + 'static {
     /// [`ShelfError::Full`] where there would be more than [`MOST_ITEMS`].
     async fn add(&self, items: Vec<NewItem>) -> Result<Vec<Item>, ShelfError>;
 
+    /// Changes these, all at once, and says how they are now; those that are not there are left out. Idempotent.
+    async fn change(&self, ids: &[ItemId], change: Change) -> Result<Vec<Item>, ShelfError>;
+
     /// Throws these away, all at once, and says which were there. Idempotent.
     async fn discard(&self, ids: &[ItemId]) -> Result<Vec<Item>, ShelfError>;
 }
@@ -62,6 +65,18 @@ pub struct Item {
     pub words: Option<u32>,
     /// Who added it.
     pub added_by: String,
+    /// Whether it was read.
+    #[serde(default)]
+    pub is_read: bool,
+}
+
+/// What becomes of an item.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// It was read, or was not after all.
+    IsRead(bool),
+    /// It is about this.
+    Topic(Topic),
 }
 
 /// Why a shelf could not do its work.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     drawer::Drawer,
-    shelf::{Item, ItemId, MOST_ITEMS, NewItem, Shelf, ShelfError},
+    shelf::{Change, Item, ItemId, MOST_ITEMS, NewItem, Shelf, ShelfError},
 };
 
 /// The section of the drawer.
@@ -46,11 +46,28 @@ impl Shelf for FileShelf {
             let before = contents.items.len();
             for NewItem { title, topic, words, added_by } in new {
                 contents.last_id += 1;
-                contents.items.push(Item { id: contents.last_id, title, topic, words, added_by });
+                let id = contents.last_id;
+                contents.items.push(Item { id, title, topic, words, added_by, is_read: false });
             }
             Ok(contents.items[before..].to_vec())
         };
         self.drawer.change(SECTION, add).await.map_err(ShelfError::Storage)?
+    }
+
+    async fn change(&self, ids: &[ItemId], change: Change) -> Result<Vec<Item>, ShelfError> {
+        let ids = ids.to_vec();
+        let change = move |contents: &mut Contents| {
+            let items = contents.items.iter_mut().filter(|item| ids.contains(&item.id));
+            let changed = items.map(|item| {
+                match &change {
+                    Change::IsRead(is_read) => item.is_read = *is_read,
+                    Change::Topic(topic) => item.topic = topic.clone(),
+                }
+                item.clone()
+            });
+            changed.collect()
+        };
+        self.drawer.change(SECTION, change).await.map_err(ShelfError::Storage)
     }
 
     async fn discard(&self, ids: &[ItemId]) -> Result<Vec<Item>, ShelfError> {

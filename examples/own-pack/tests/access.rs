@@ -1,10 +1,12 @@
 //! Who may do what.
 
 use own_pack::reading::{KEEPER, WRITE};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 use tempfile::tempdir;
 use toolpack::{
-    Endpoint, Principal, PrincipalKind,
+    Access, Annotations, Call, Endpoint, Principal, PrincipalKind, Server, Text, Tool, ToolError,
     testing::{Client, Options},
 };
 
@@ -42,4 +44,36 @@ async fn what_others_added_is_the_keepers_alone() {
     assert_eq!(refused.reply().error()["data"], json!({"requiredScopes": ["reading:keeper"]}));
     assert!(!ada.call("discard_items", json!({"ids": [1]})).await.is_error());
     assert!(!keeper.call("discard_items", json!({"ids": [2]})).await.is_error());
+}
+
+/// Says who is in a club.
+#[derive(Deserialize, JsonSchema)]
+struct ListMembers {
+    /// The club, such as `austen`.
+    club: String,
+}
+
+impl Tool for ListMembers {
+    const NAME: &'static str = "list_members";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    type Output = Text;
+
+    fn access(&self) -> Access {
+        Access::tenant(&self.club).and(Access::scope("club:read"))
+    }
+
+    async fn call(self, _: &(), _: &Call) -> Result<Text, ToolError> {
+        Ok(Text::new("Ada and Grace."))
+    }
+}
+
+#[tokio::test]
+async fn a_club_is_open_to_its_members_alone() {
+    let ada = Principal::new(PrincipalKind::User, "ada").with_scopes(["club:read"]).with_tenants(["austen"]);
+    let server = Server::new("clubs", "1").tool::<ListMembers>();
+    let client = Client::with(server, Options::new().principal(ada)).await;
+    let own = client.call("list_members", json!({"club": "austen"})).await;
+    assert_eq!(own.text(), "Ada and Grace.");
+    let other = client.call("list_members", json!({"club": "shelley"})).await;
+    assert_eq!(other.reply().error()["code"], 403);
 }

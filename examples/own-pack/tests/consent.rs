@@ -40,7 +40,7 @@ async fn nobody_is_asked_in_vain_and_no_is_no() {
     let client = Client::with(&server, asked_in_vain).await;
     add(&client, "Emma", "novels").await;
     let missing = client.call("discard_items", json!({"ids": [1, 2]})).await;
-    assert_eq!(missing.text(), "there is no item 2; list_items shows which there are [item_not_found]");
+    assert_eq!(missing.text(), "there is no item 2; the list shows which there are [item_not_found]");
     assert_eq!(missing.error_pointer(), "/ids/1");
 
     let declining = Client::with(&server, Options::new().answering(|asked| asked.decline())).await;

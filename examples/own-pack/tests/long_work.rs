@@ -4,9 +4,12 @@ use std::{fs, future::pending, io, sync::Arc};
 
 use async_trait::async_trait;
 use own_pack::{Reading, drawer::Drawer, inbox::Inbox, pack, shelf_file::FileShelf};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::tempdir;
-use toolpack::{PackOptions, Server, testing::Client};
+use toolpack::{
+    PackOptions, Server,
+    testing::{CallReply, Client},
+};
 
 use crate::support::server;
 
@@ -18,11 +21,16 @@ async fn texts_are_imported_once_with_their_words() {
     fs::write(folder.path().join("inbox/notes.md"), "not a text").unwrap();
     let client = Client::new(server(&folder)).await;
 
-    let reply = client.call("import_texts", json!({"topic": "novels"})).await;
+    let call = json!({"name": "import_texts", "arguments": {"topic": "novels"}});
+    let mut import = client.start("tools/call", call);
+    let mut last = Value::Null;
+    while let Some(report) = import.notification().await {
+        last = report["params"].clone();
+    }
+    assert_eq!((&last["progress"], &last["total"]), (&json!(1.0), &json!(1.0)));
+    let reply = CallReply::from(import.await);
     assert_eq!(reply.structured()["items"][0]["title"], "emma");
     assert_eq!(reply.structured()["items"][0]["words"], 6);
-    let progress = reply.reply().notifications().last().map(|last| last["params"].clone()).unwrap();
-    assert_eq!((&progress["progress"], &progress["total"]), (&json!(1.0), &json!(1.0)));
 
     let again = client.call("import_texts", json!({"topic": "novels"})).await;
     assert_eq!(again.structured(), &json!({"items": []}));

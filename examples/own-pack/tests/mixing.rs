@@ -22,7 +22,7 @@ fn refusal(server: Server) -> String {
 async fn a_desk_has_the_reading_list_and_some_of_bext_under_a_prefix() {
     let folder = tempdir().unwrap();
     let desk = Desk::open(folder.path()).await.unwrap();
-    let list = ["add_item", "discard_items", "import_texts", "list_items"];
+    let list = ["add_item", "discard_items", "import_texts", "list_items", "mark_items"];
     let bext = ["my_kv_get", "my_kv_list", "my_kv_set"];
     assert_eq!(names(desk.server()).await, [&list[..], &bext, &["reading_time"]].concat());
 }
@@ -86,4 +86,17 @@ async fn names_that_collide_refuse_to_start_and_a_prefix_resolves_it() {
         Server::new("desk", "1").add(own()).pack(desk.reading, PackOptions::new().prefix("books_"));
     let names = names(resolved).await;
     assert!(names.contains(&"list_items".into()) && names.contains(&"books_list_items".into()), "{names:?}");
+}
+
+#[tokio::test]
+async fn of_two_resources_with_one_uri_one_is_left_out() {
+    let folder = tempdir().unwrap();
+    let desk = Desk::open(folder.path()).await.unwrap();
+    let both = |second: PackOptions| {
+        let first = desk.reading.clone();
+        Server::new("desk", "1").pack(first, PackOptions::new()).pack(desk.reading.clone(), second)
+    };
+    assert!(refusal(both(PackOptions::new().prefix("more_"))).contains("reading://item/{id}"));
+    let second = PackOptions::new().prefix("more_").without(["reading://item/{id}"]);
+    assert!(names(both(second)).await.contains(&"more_list_items".into()));
 }

@@ -24,8 +24,23 @@ async fn items_are_read_listed_and_completed() {
         assert!(listed.iter().any(|resource| resource["uri"] == uri), "{listed:?}");
         let ids = client.complete_resource("reading://item/{id}", "id", "").await;
         assert!(ids.contains(&id.to_string()), "{ids:?}");
-        assert!(client.read("reading://item/99").await.error()["code"].is_i64());
+
+        let missing = client.read("reading://item/99").await;
+        let code = if revision == Revision::V2025_11_25 { -32002 } else { -32602 };
+        assert_eq!(missing.error()["code"], code);
     }
+}
+
+#[tokio::test]
+async fn who_subscribed_to_an_item_hears_of_its_change() {
+    let folder = tempdir().unwrap();
+    let client = Client::with_revision(server(&folder), Revision::V2025_11_25).await;
+    add(&client, "Emma", "novels").await;
+    client.request("resources/subscribe", json!({"uri": "reading://item/1"})).await.result();
+    client.call("mark_items", json!({"action": "read", "ids": [1]})).await.structured();
+    let change = client.notification().await;
+    assert_eq!(change["method"], "notifications/resources/updated");
+    assert_eq!(change["params"]["uri"], "reading://item/1");
 }
 
 #[tokio::test]
@@ -41,5 +56,9 @@ async fn the_prompt_has_what_fits_the_topic() {
         text.starts_with("I have 30 minutes.") && text.ends_with("\n- The Book (1000 words)\n"),
         "{text}"
     );
+    client.call("mark_items", json!({"action": "read", "ids": [2]})).await.structured();
+    let prompt = client.prompt("pick_reading", json!({"minutes": "30"})).await;
+    let text = prompt.result()["messages"][0]["content"]["text"].as_str().unwrap();
+    assert!(text.contains("Emma") && !text.contains("The Book"), "{text}");
     assert_eq!(client.complete_prompt("pick_reading", "topic", "n").await, ["novels"]);
 }

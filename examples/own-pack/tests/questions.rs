@@ -27,6 +27,25 @@ async fn the_length_is_asked_for_where_it_is_not_told() {
 }
 
 #[tokio::test]
+async fn an_answer_that_does_not_fit_is_asked_for_again() {
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let folder = tempdir().unwrap();
+        let corrected = Options::new().revision(revision).answering(|asked| {
+            let words = if asked.message().contains("Please look again: ") { 160_000 } else { 0 };
+            asked.accept(json!({"words": words}))
+        });
+        let emma = json!({"title": "Emma", "topic": "novels"});
+        let client = Client::with(server(&folder), corrected).await;
+        assert_eq!(client.call("add_item", emma.clone()).await.structured()["words"], 160_000);
+
+        let folder = tempdir().unwrap();
+        let stubborn = Options::new().revision(revision).answering(|asked| asked.accept(json!({"words": 0})));
+        let client = Client::with(server(&folder), stubborn).await;
+        assert_eq!(client.call("add_item", emma).await.error_code(), "invalid_answer");
+    }
+}
+
+#[tokio::test]
 async fn who_will_not_say_or_cannot_be_asked_adds_it_without() {
     let folder = tempdir().unwrap();
     let shrugging = Options::new().answering(|asked| asked.decline());
@@ -51,6 +70,13 @@ async fn a_second_copy_needs_consent() {
         });
         let refused = Client::with(server(&folder), wary).await.call("add_item", emma.clone()).await;
         assert_eq!(refused.error_code(), "declined");
+
+        let mute = Options::new().revision(revision);
+        let unasked = Client::with(server(&folder), mute).await.call("add_item", emma.clone()).await;
+        match revision {
+            Revision::V2025_11_25 => assert_eq!(unasked.error_code(), "client_cannot_answer"),
+            _ => assert_eq!(unasked.reply().error()["code"], -32021),
+        }
 
         let agreeing = Options::new().revision(revision).answering(|asked| asked.accept(json!({})));
         let added = Client::with(server(&folder), agreeing).await.call("add_item", emma).await;

@@ -29,13 +29,44 @@ async fn items_are_listed_by_pages_in_either_era() {
     for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
         let client = Client::with_revision(server(&folder), revision).await;
         let first = client.call("list_items", json!({"topic": "novels", "limit": 2})).await;
-        assert!(first.text().contains("2 of 3 items."), "{}", first.text());
+        assert_eq!(first.sentence(), "2 of 3 items.");
         assert_eq!(first.structured()["items"][1]["title"], "Persuasion");
         let after = &first.structured()["next"];
         let last = client.call("list_items", json!({"topic": "novels", "after": after})).await;
         assert_eq!(last.structured()["items"][0]["title"], "Sanditon");
         assert_eq!(last.structured().get("next"), None);
     }
+}
+
+#[tokio::test]
+async fn items_are_marked_by_one_tool_of_several_actions() {
+    let folder = tempdir().unwrap();
+    let client = Client::new(server(&folder)).await;
+    add(&client, "Emma", "novels").await;
+    let tools = client.list_tools().await;
+    let tool = tools.iter().find(|tool| tool["name"] == "mark_items").unwrap();
+    let schema = &tool["inputSchema"];
+    assert_eq!(schema["required"], json!(["ids", "action"]));
+    assert_eq!(schema["properties"]["action"]["enum"], json!(["read", "unread", "move"]));
+    let topic = schema["properties"]["topic"]["description"].as_str().unwrap();
+    assert!(topic.ends_with("Only for `move`, and required there."), "{topic}");
+
+    let read = client.call("mark_items", json!({"action": "read", "ids": [1]})).await;
+    assert_eq!(read.structured()["items"][0]["is_read"], true);
+    let unread = client.call("mark_items", json!({"action": "unread", "ids": [1]})).await;
+    assert_eq!(unread.structured()["items"][0]["is_read"], false);
+    let moved = client.call("mark_items", json!({"action": "move", "ids": [1], "topic": "classics"})).await;
+    assert_eq!(moved.structured()["items"][0]["topic"], "classics");
+
+    let nowhere = client.call("mark_items", json!({"action": "move", "ids": [1]})).await;
+    assert_eq!(
+        nowhere.text(),
+        "Invalid arguments. /topic: is required when `action` is `move`, and missing. [invalid_arguments]"
+    );
+    let foreign = client.call("mark_items", json!({"action": "read", "ids": [1], "topic": "rust"})).await;
+    assert_eq!(foreign.error_pointer(), "/topic");
+    let missing = client.call("mark_items", json!({"action": "read", "ids": [1, 2]})).await;
+    assert_eq!((missing.error_code(), missing.error_pointer()), ("item_not_found".into(), "/ids/1".into()));
 }
 
 #[tokio::test]

@@ -64,6 +64,32 @@ fn mcp_stands_beside_the_routes_of_the_application() {
 }
 
 #[test]
+fn the_request_of_the_guide_is_answered() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/packs.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, curl) = guide.split_once("curl http://127.0.0.1:8080/mcp").unwrap();
+    let (curl, _) = curl.split_once("```").unwrap();
+    // What stands in quotes is headers, and at the end the body.
+    let mut quoted: Vec<_> = curl.split('\'').skip(1).step_by(2).collect();
+    let body = quoted.pop().unwrap();
+    let headers: String = quoted.iter().map(|header| format!("{header}\r\n")).collect();
+    let (status, answer) = App::start().send(&format!("POST /mcp HTTP/1.1\r\n{headers}"), body);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!((status, &answer["result"]["structuredContent"]), (200, &json!({"minutes": 6})));
+}
+
+#[test]
+fn who_opens_a_session_is_told_where() {
+    let app = App::start();
+    let open = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}});
+    let open = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": open}).to_string();
+    let head = "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
+    let (status, answer) = app.send(head, &open);
+    assert_eq!(status, 400);
+    assert!(answer.contains("serves revision 2026-07-28 alone; 2025-11-25 is served on stdio"), "{answer}");
+}
+
+#[test]
 fn a_stranger_may_look_and_no_more() {
     let app = App::start();
     let (status, listed) = app.call(None, "list_items", json!({}));

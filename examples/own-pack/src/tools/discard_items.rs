@@ -12,7 +12,7 @@ use crate::{
 /// Throws items away, for good.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct DiscardItems {
-    /// The numbers of the items, as `list_items` has them, such as `[3, 7]`.
+    /// The numbers of the items, such as `[3, 7]`.
     #[schemars(length(min = 1, max = 100))]
     ids: Vec<ItemId>,
 }
@@ -27,12 +27,7 @@ pub struct Discarded {
 impl DiscardItems {
     /// The items that are meant, if they are there and the caller may throw them away.
     async fn meant(&self, reading: &Reading, call: &Call) -> Result<Vec<Item>, ToolError> {
-        let mut items = reading.shelf.items().await?;
-        if let Some(at) = self.ids.iter().position(|id| items.iter().all(|item| item.id != *id)) {
-            let message = format!("there is no item {}; list_items shows which there are", self.ids[at]);
-            return Err(ToolError::new("item_not_found", message).at(format!("/ids/{at}")));
-        }
-        items.retain(|item| self.ids.contains(&item.id));
+        let items = reading.items(&self.ids).await?;
         if items.iter().any(|item| item.added_by != call.principal().subject()) {
             call.require(Access::scope(KEEPER))?;
         }
