@@ -43,6 +43,11 @@ impl Guards {
         self.confirm.is_some() && doing.guarded.annotations.is_some_and(|annotations| annotations.destructive)
     }
 
+    /// Whether there is anything to decide, to agree to or to record once the arguments are read.
+    pub(crate) fn hold_up(&self, doing: &Doing, access: &Access) -> bool {
+        !access.is_none() || self.audit.is_some() || self.confirms(doing)
+    }
+
     /// Decides by what the arguments name, has the person agree where that is needed, and begins the record.
     ///
     /// `arguments` are those that may be shown, `preview` says what will happen; both only where consent is needed.
@@ -58,9 +63,6 @@ impl Guards {
         F: Future<Output = Result<Option<String>, ToolError>>,
     {
         let confirms = self.confirms(doing);
-        if access.is_none() && !confirms && self.audit.is_none() {
-            return Ok(Record::none());
-        }
         let touches = !access.is_none();
         let access = doing.guarded.requires.clone().and(access);
         let unasked = if touches || confirms { self.decide(call, doing, &access)? } else { false };
@@ -68,8 +70,7 @@ impl Guards {
             (false, _) => Confirmation::NotNeeded,
             (true, true) => Confirmation::Waived,
             (true, false) => {
-                // Apart, since every call would have to make room for it.
-                Box::pin(self.ask_consent(call, doing, &access, arguments.as_ref(), preview)).await?;
+                self.ask_consent(call, doing, &access, arguments.as_ref(), preview).await?;
                 Confirmation::Given
             }
         };
@@ -125,8 +126,10 @@ impl Guards {
         work: impl Future<Output = Result<T, RequestError>>,
     ) -> Result<T, RequestError> {
         let record = match call.doing() {
-            Some(doing) => self.enter(call, doing, access, None, async || Ok(None)).await?,
-            None => Record::none(),
+            Some(doing) if self.hold_up(doing, &access) => {
+                self.enter(call, doing, access, None, async || Ok(None)).await?
+            }
+            _ => Record::none(),
         };
         let done = work.await;
         record.end(done.as_ref().err().map(|_| "error"));
