@@ -33,6 +33,7 @@ use crate::{
     request::{Operation, Outcome, Reply, Request},
     request_error::RequestError,
     resource::ResourceEntry,
+    rings::OfCall,
     tool::{CallFuture, ToolReply},
     tool_error::ToolError,
 };
@@ -120,6 +121,15 @@ impl Routed {
 
     fn later(call: Call, work: impl Future<Output = Result<Reply, RpcError>> + Send + 'static) -> Self {
         Self::Later { work: Box::pin(async move { work.await.into() }), call }
+    }
+}
+
+impl OfCall for Routed {
+    fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Ready(_) => None,
+            Self::Tool { call, .. } | Self::Later { call, .. } => Some(call),
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use serde_json::json;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::OfCall;
 use crate::{
-    call::Call,
     protocol::error::{RpcError, code},
     request::{Outcome, Request},
 };
@@ -49,7 +49,7 @@ pub(super) struct Concurrency<S> {
 impl<S> Service<Request> for Concurrency<S>
 where
     S: Service<Request, Response = Outcome>,
-    S::Future: Unpin,
+    S::Future: OfCall + Unpin,
 {
     type Response = Outcome;
     type Error = S::Error;
@@ -65,8 +65,7 @@ where
             return Counted { inner: Ok(self.inner.call(request)), place: None };
         }
         let shared = &self.shared;
-        let mut place =
-            Place { call: request.call().clone(), running: Arc::clone(&shared.running), is_held: false };
+        let mut place = Place { running: Arc::clone(&shared.running), is_held: false };
         let inner =
             if place.take() < shared.limit { Ok(self.inner.call(request)) } else { Err(shared.limit) };
         Counted { inner, place: Some(place) }
@@ -75,7 +74,6 @@ where
 
 /// A place among the requests that run; given up while a client is asked, and for good when dropped.
 struct Place {
-    call: Call,
     running: Arc<AtomicUsize>,
     is_held: bool,
 }
@@ -110,7 +108,7 @@ pub(super) struct Counted<F> {
     place: Option<Place>,
 }
 
-impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Counted<F> {
+impl<F: Future<Output = Result<Outcome, E>> + OfCall + Unpin, E> Future for Counted<F> {
     type Output = Result<Outcome, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -132,9 +130,10 @@ impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Counted<F> {
         if let Some(place) = place {
             place.take();
         }
-        let polled = Pin::new(inner).poll(cx);
-        if let Some(place) =
-            place.as_mut().filter(|place| polled.is_pending() && place.call.asking().is_paused())
+        let polled = Pin::new(&mut *inner).poll(cx);
+        if let Some(place) = place
+            && polled.is_pending()
+            && inner.call().is_some_and(|call| call.asking().is_paused())
         {
             place.give_up();
         }

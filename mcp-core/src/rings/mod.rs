@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use self::{concurrency::ConcurrencyLayer, guard::GuardLayer, timeout::TimeoutLayer, trace::TraceLayer};
 use crate::{
+    call::Call,
     limits::Limits,
     protocol::error::RpcError,
     request::{Outcome, Request},
@@ -31,11 +32,17 @@ pub(crate) trait Ring: Send + Sync {
     fn run(&self, request: Request) -> OutcomeFuture;
 }
 
+/// The future of a request, by which the layers around it see how its work is doing.
+pub(crate) trait OfCall {
+    /// The call, while its work is under way.
+    fn call(&self) -> Option<&Call>;
+}
+
 /// Puts the ring together, around the service that has requests done.
 pub(crate) fn compose<S>(service: S, limits: &Limits, own: Vec<OwnLayer>) -> Box<dyn Ring>
 where
     S: Service<Request, Response = Outcome, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send + Unpin,
+    S::Future: OfCall + Send + Unpin,
 {
     let inner = ConcurrencyLayer::new(limits.concurrent_calls)
         .layer(TimeoutLayer::new(limits.call_time).layer(service));

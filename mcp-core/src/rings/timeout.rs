@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::OfCall;
 use crate::{
     call::Call,
     protocol::error::{RpcError, code},
@@ -43,7 +44,7 @@ pub(super) struct Timeout<S> {
 impl<S> Service<Request> for Timeout<S>
 where
     S: Service<Request, Response = Outcome>,
-    S::Future: Unpin,
+    S::Future: OfCall + Unpin,
 {
     type Response = Outcome;
     type Error = S::Error;
@@ -54,8 +55,9 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let call = (!request.is_subscription()).then(|| request.call().clone());
-        Timed { inner: self.inner.call(request), limit: self.limit, call, clock: Clock::Stopped(self.limit) }
+        let is_limited = !request.is_subscription();
+        let clock = Clock::Stopped(self.limit);
+        Timed { inner: self.inner.call(request), limit: self.limit, is_limited, clock }
     }
 }
 
@@ -63,8 +65,8 @@ where
 pub(super) struct Timed<F> {
     inner: F,
     limit: Duration,
-    /// The call, unless it may take for ever.
-    call: Option<Call>,
+    /// Unless it may take for ever.
+    is_limited: bool,
     clock: Clock,
 }
 
@@ -94,22 +96,30 @@ impl Clock {
     }
 }
 
-impl<F: Future<Output = Result<Outcome, E>> + Unpin, E> Future for Timed<F> {
+impl<F: OfCall> OfCall for Timed<F> {
+    fn call(&self) -> Option<&Call> {
+        self.inner.call()
+    }
+}
+
+impl<F: Future<Output = Result<Outcome, E>> + OfCall + Unpin, E> Future for Timed<F> {
     type Output = Result<Outcome, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Poll::Ready(done) = Pin::new(&mut self.inner).poll(cx) {
             return Poll::Ready(done);
         }
-        let Self { call: Some(call), clock, limit, .. } = &mut *self else { return Poll::Pending };
-        if call.asking().is_paused() {
+        let Self { inner, limit, is_limited: true, clock } = &mut *self else { return Poll::Pending };
+        if inner.call().is_some_and(|call| call.asking().is_paused()) {
             clock.stop();
             return Poll::Pending;
         }
         if clock.poll_end(cx).is_pending() {
             return Poll::Pending;
         }
-        call.cancel();
+        if let Some(call) = inner.call() {
+            call.cancel();
+        }
         let error =
             RpcError::new(code::TIME_LIMIT, format!("The request ran longer than the limit of {limit:?}"));
         Poll::Ready(Ok(Outcome::error(error)))
