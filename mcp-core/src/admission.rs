@@ -90,8 +90,13 @@ impl Guards {
     where
         F: Future<Output = Result<Option<String>, ToolError>>,
     {
-        let mut shown = consent_text(&doing.guarded, preview().await?, arguments);
+        let mut shown = consent_text(&doing.guarded, preview().await?, arguments)?;
+        let mut asked = Vec::new();
         for _ in 0..call.desk().limits.question_rounds {
+            // A text is asked once in a call: one that comes back has kept changing.
+            if asked.contains(&shown) {
+                break;
+            }
             let mut consent = Consenting { guards: self, call, doing, access, is_open: true };
             if call.link().is_some() && call.can_ask(Ability::Form) {
                 consent.record();
@@ -108,11 +113,11 @@ impl Guards {
             // In a session minutes may have gone by, in which the caller lost their rights, or other things came to be
             // touched. Elsewhere the request has begun anew.
             self.decide(call, doing, access)?;
-            let now = consent_text(&doing.guarded, preview().await?, arguments);
+            let now = consent_text(&doing.guarded, preview().await?, arguments)?;
             if now == shown {
                 return Ok(());
             }
-            shown = now;
+            asked.push(std::mem::replace(&mut shown, now));
         }
         let message = "Not done: what it would do kept changing while the person was asked";
         Err(ToolError::new("changed_meanwhile", message).later())
@@ -186,9 +191,7 @@ impl Call {
             None => self.guards().shows(self.principal(), &Action::new("", "", None, &access)),
         }
     }
-}
 
-impl Call {
     /// Whether the caller may do what takes this access, to leave out of an answer what they may not see. Nobody keeps a
     /// record of the question.
     pub fn allows(&self, access: Access) -> bool {
@@ -198,27 +201,52 @@ impl Call {
     }
 }
 
-/// What a person is asked to agree to.
-fn consent_text(guarded: &Guarded, preview: Option<String>, arguments: Option<&JsonObject>) -> String {
+/// What a person is asked to agree to. What is not shown is not agreed to, so arguments that are too many are refused.
+fn consent_text(
+    guarded: &Guarded,
+    preview: Option<String>,
+    arguments: Option<&JsonObject>,
+) -> Result<String, ToolError> {
+    const MOST_CHARS: usize = 4000;
     let name = &guarded.name;
     if let Some(preview) = preview {
-        return format!("{preview}\n\nAllow `{name}`?");
+        return Ok(format!("{preview}\n\nAllow `{name}`?"));
     }
     let shown = match arguments.filter(|arguments| !arguments.is_empty()) {
         None => "without arguments".to_owned(),
         Some(arguments) => {
             let mut arguments = Value::Object(arguments.clone());
-            guarded.hide(&mut arguments);
-            format!("with {}", shorten_to(&arguments.to_string(), 1000))
+            guarded.hidden.hide(&mut arguments);
+            shorten_texts(&mut arguments);
+            let shown = arguments.to_string();
+            if shown.chars().count() > MOST_CHARS {
+                let message = "Not done: the arguments are too many to show to the person who would have to agree; \
+                               do less at once";
+                return Err(ToolError::new("too_much_to_show", message));
+            }
+            format!("with {shown}")
         }
     };
-    format!("Allow `{name}` {shown}? It may delete or take back what is live.")
+    Ok(format!("Allow `{name}` {shown}? It may delete or take back what is live."))
 }
 
-fn shorten_to(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
+/// Cuts every long text, each by itself: a long one must not hide what stands behind it. Marks that turn the direction of
+/// writing are taken out, since they could make one thing look like another.
+fn shorten_texts(value: &mut Value) {
+    const MOST_CHARS: usize = 200;
+    match value {
+        Value::String(text) => {
+            text.retain(
+                |c| !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),
+            );
+            if let Some((end, _)) = text.char_indices().nth(MOST_CHARS) {
+                text.truncate(end);
+                text.push('…');
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten_texts),
+        Value::Object(members) => members.values_mut().for_each(shorten_texts),
+        _ => {}
     }
 }
 

@@ -69,7 +69,8 @@ pub enum Ending<'a> {
     Completed,
     /// With an error of this code.
     Failed {
-        /// The stable code of a tool's error; `error` for a resource or a prompt.
+        /// The stable code of a tool's error; `error` where there is none: of a resource, a prompt, a reply that says of
+        /// itself that it failed, or an error of the protocol.
         code: &'a str,
     },
     /// With a question to the client, who may come back with the answer.

@@ -217,7 +217,7 @@ impl Core {
     /// Whether a caller may be told when a resource changes: whoever may read it may.
     pub(crate) fn tells_of(&self, uri: &str, principal: &Principal) -> Result<(), Denied> {
         let catalog = self.catalog();
-        // Of what is not there nothing is told.
+        // What nothing here serves needs no right: whoever names it may hear of it.
         let Some((resource, variables)) = catalog.resource(uri) else { return Ok(()) };
         let access = resource.access(variables);
         self.guards.shows(principal, &resource.doing(uri).action(&access))

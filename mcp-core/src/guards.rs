@@ -8,14 +8,12 @@ use std::{
     },
 };
 
-use serde_json::Value;
-
 use crate::{
     access::Access,
     annotations::Annotations,
     audit::Audit,
+    hidden::HiddenPlaces,
     policy::{Action, ByGrants, Policy},
-    protocol::JsonObject,
 };
 
 /// Has the person agree before a destructive tool runs, to exactly what it will do.
@@ -65,75 +63,7 @@ pub(crate) struct Guarded {
     /// What every caller needs, whatever the arguments.
     pub(crate) requires: Access,
     /// Where arguments stand that are shown to nobody.
-    pub(crate) hidden: Vec<Place>,
-}
-
-impl Guarded {
-    /// The places of arguments that a schema marks as write-only: they are secrets.
-    pub(crate) fn hidden_in(schema: &JsonObject) -> Vec<Place> {
-        let mut hidden = Vec::new();
-        find_hidden(schema, &mut Vec::new(), &mut hidden);
-        hidden
-    }
-
-    /// Puts an ellipsis in place of what is shown to nobody.
-    pub(crate) fn hide(&self, arguments: &mut Value) {
-        self.hidden.iter().for_each(|place| hide_at(place, arguments));
-    }
-}
-
-/// A place in arguments, as the steps to it.
-pub(crate) type Place = Vec<Step>;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// The member of this name.
-    Member(String),
-    /// Every item of a list, or every member of a map that is not named.
-    Each,
-}
-
-fn find_hidden(schema: &JsonObject, place: &mut Place, hidden: &mut Vec<Place>) {
-    let parts = ["allOf", "anyOf", "oneOf", "prefixItems"].map(|keyword| schema.get(keyword));
-    let parts = parts.into_iter().zip([None, None, None, Some(Step::Each)]).flat_map(|(parts, step)| {
-        parts.and_then(Value::as_array).into_iter().flatten().map(move |part| (step.clone(), part))
-    });
-    let rest = ["items", "additionalProperties", "patternProperties"].map(|keyword| schema.get(keyword));
-    let [items, others, patterns] = rest;
-    let patterns = patterns.and_then(Value::as_object).into_iter().flat_map(|patterns| patterns.values());
-    let each = items.into_iter().chain(others).chain(patterns).map(|schema| (Some(Step::Each), schema));
-    let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    let members = members.map(|(name, schema)| (Some(Step::Member(name.clone())), schema));
-    for (step, schema) in parts.chain(each).chain(members) {
-        let Value::Object(schema) = schema else { continue };
-        let depth = place.len();
-        place.extend(step);
-        let is_secret = |key: &str, value: Value| schema.get(key) == Some(&value);
-        if is_secret("writeOnly", true.into()) || is_secret("format", "password".into()) {
-            hidden.push(place.clone());
-        } else {
-            find_hidden(schema, place, hidden);
-        }
-        place.truncate(depth);
-    }
-}
-
-fn hide_at(place: &[Step], value: &mut Value) {
-    match (place, value) {
-        ([], value) => *value = "…".into(),
-        ([Step::Member(name), rest @ ..], Value::Object(members)) => {
-            if let Some(member) = members.get_mut(name) {
-                hide_at(rest, member);
-            }
-        }
-        ([Step::Each, rest @ ..], Value::Array(items)) => {
-            items.iter_mut().for_each(|item| hide_at(rest, item));
-        }
-        ([Step::Each, rest @ ..], Value::Object(members)) => {
-            members.values_mut().for_each(|member| hide_at(rest, member));
-        }
-        _ => {}
-    }
+    pub(crate) hidden: HiddenPlaces,
 }
 
 /// What one call does, as its call keeps it.

@@ -67,6 +67,7 @@ mod eras;
 mod exchange;
 mod failure;
 mod guards;
+mod hidden;
 mod hub;
 mod input;
 mod limits;

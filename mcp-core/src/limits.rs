@@ -31,8 +31,8 @@ pub struct Limits {
     pub state_bytes: usize,
     /// How long an answer may take, before what was asked is asked anew or, in a session, given up; 10 minutes by default.
     pub answer_time: Duration,
-    /// How many questions may wait for the answers of sessions at once; 1,024 by default. Calls that wait so count neither
-    /// as running nor does their time.
+    /// How many questions may wait for the answers of sessions at once; 1,024 by default. Calls that wait so do not
+    /// count as running, and their time stands still.
     pub waiting_questions: usize,
 }
 

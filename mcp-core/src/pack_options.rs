@@ -68,6 +68,7 @@ impl fmt::Debug for PackOptions {
         f.debug_struct("PackOptions")
             .field("prefix", &self.prefix)
             .field("only", &self.only)
+            .field("without", &self.without)
             .finish_non_exhaustive()
     }
 }

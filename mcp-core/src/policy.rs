@@ -15,9 +15,10 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Action<'a> {
-    /// The method: `tools/call`, `resources/read` or `prompts/get`.
+    /// The method: `tools/call`, `resources/read` or `prompts/get`; empty where a list or a completion asks.
     pub method: &'static str,
-    /// The name of the tool or prompt, the URI of the resource; empty where a list or a completion asks.
+    /// The name of the tool or prompt, the URI of the resource, or its template where it is only to be shown; empty where
+    /// the method is.
     pub name: &'a str,
     /// The effect of a tool.
     pub annotations: Option<Annotations>,
@@ -39,9 +40,11 @@ impl<'a> Action<'a> {
 
 /// Decides whether a caller may do something.
 ///
-/// It is asked up to three times a call, each time with what has become known: before the arguments are read, with the
-/// scopes that the tool states; after they are read, with what [`access`](crate::Tool::access) names, if it names
-/// anything; and for each [`Call::require`](crate::Call::require). All have to agree. Where a person is asked for consent
+/// It is asked at each stage of a call, with what has become known: before the arguments are read, with the scopes that
+/// are stated; after, with these and what [`access`](crate::Tool::access) names, if it names anything or consent is
+/// needed; for each [`Call::require`](crate::Call::require) and [`Call::allows`](crate::Call::allows); and once more when
+/// a person has answered over a session. Lists, completions and subscriptions ask whether something may be shown. All
+/// have to agree. Where a person is asked for consent
 /// over a session, it is asked once more when they have answered.
 pub trait Policy: Send + Sync + 'static {
     /// The decision; to be quick, since every call waits for it.
@@ -90,7 +93,8 @@ impl Denied {
     {
         let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
         let names = scopes.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(" and ");
-        Self { message: format!("Forbidden: this needs the scope {names}"), scopes }
+        let noun = if scopes.len() == 1 { "scope" } else { "scopes" };
+        Self { message: format!("Forbidden: this needs the {noun} {names}"), scopes }
     }
 
     /// The caller is no member of this tenant, whether it exists or not.

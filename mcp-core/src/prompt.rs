@@ -10,6 +10,7 @@ use crate::{
     call::Call,
     completion::{CompleteFn, Completing, Completion},
     guards::{Doing, Guarded},
+    hidden::HiddenPlaces,
     input::Input,
     protocol::{
         audience::Role,
@@ -244,7 +245,7 @@ where
         name: name.to_owned(),
         annotations: None,
         requires: work.requires,
-        hidden: Vec::new(),
+        hidden: HiddenPlaces::NONE,
     };
     let (get_arguments, get, access) = (Arc::clone(&arguments), Arc::new(work.get), work.access);
     Ok(PromptEntry {

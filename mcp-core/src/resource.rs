@@ -11,6 +11,7 @@ use crate::{
     call::Call,
     completion::{CompleteFn, Completing, Completion},
     guards::{Doing, Guarded},
+    hidden::HiddenPlaces,
     input::Input,
     protocol::{
         content::{ResourceBody, ResourceContents},
@@ -146,7 +147,8 @@ impl Contents {
         self
     }
 
-    /// Says that they are the same for every caller, so that a shared cache may keep them.
+    /// Says that they are the same for every caller, so that a shared cache may keep them. It counts only where the
+    /// resource states no scopes and touches nothing: such a cache asks no policy.
     #[must_use]
     pub fn public(mut self) -> Self {
         self.public = true;
@@ -330,7 +332,7 @@ where
         name: uri.to_owned(),
         annotations: None,
         requires: work.requires,
-        hidden: Vec::new(),
+        hidden: HiddenPlaces::NONE,
     };
     Ok(ResourceEntry {
         template,
@@ -423,7 +425,9 @@ impl ResourceEntry {
         Ok(ReadReply {
             contents: contents.parts.into_iter().map(place).collect(),
             fresh_for: contents.fresh_for,
-            public: contents.public,
+            // A shared cache asks no policy.
+            public: contents.public
+                && self.template.match_uri(&uri).is_some_and(|variables| self.access(variables).is_none()),
         })
     }
 

@@ -22,7 +22,7 @@ use crate::{
     hub::Change,
     policy::Denied,
     protocol::{
-        error::{RpcError, code},
+        error::RpcError,
         id::RequestId,
         meta::key,
         method,
@@ -306,7 +306,7 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
     }
     filter.resource_subscriptions.retain(|uri| core.tells_of(uri, call.principal()).is_ok());
     let subscriber = core.hub.subscribe(filter.clone(), limits.subscriptions).ok_or_else(|| {
-        RpcError::new(code::OVERLOADED, format!("{} subscriptions are open already", limits.subscriptions))
+        RpcError::overloaded(format!("{} subscriptions are open already", limits.subscriptions))
     })?;
 
     let id = call.id();

@@ -342,3 +342,16 @@ async fn secrets_are_shown_to_nobody_wherever_they_stand() {
     let text = asked.reply().questions()[0].message().to_owned();
     assert!(text.matches("shown").count() == 5 && !text.contains("hidden"), "{text}");
 }
+
+#[tokio::test]
+async fn what_a_policy_guards_is_not_for_shared_caches() {
+    let open = mcp_core::resource_fn("cache://open", "open", async |_: mcp_core::Empty, _| {
+        Ok(Contents::text("").public())
+    });
+    let guarded = mcp_core::resource_fn("cache://guarded", "guarded", async |_: mcp_core::Empty, _| {
+        Ok(Contents::text("").public())
+    });
+    let client = Client::new(Server::new("test", "1").add(open).add(guarded.scopes(["read"]))).await;
+    assert_eq!(client.read("cache://open").await.result()["cacheScope"], "public");
+    assert_eq!(client.read("cache://guarded").await.result()["cacheScope"], "private");
+}

@@ -127,7 +127,8 @@ impl Http {
     }
 
     /// Lets [`HttpServer`] listen on addresses that other machines can reach. Without a layer that authenticates,
-    /// whoever reaches it may call every tool that states no scopes.
+    /// whoever reaches it may call every tool that states no scopes, and with [`without_auth`](Self::without_auth) every
+    /// tool.
     #[must_use]
     pub fn listen_beyond_loopback(mut self) -> Self {
         self.beyond_loopback = true;

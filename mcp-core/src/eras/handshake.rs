@@ -30,6 +30,12 @@ pub(crate) struct Session {
     subscriber: Option<Subscriber>,
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.questions.close();
+    }
+}
+
 /// What the adapter makes of a request.
 pub(crate) enum Accepted {
     /// It served the request itself: the encoded answer.
@@ -141,10 +147,7 @@ impl Session {
         }
         let limit = origin.core.settings.limits.subscribed_resources;
         let Some(subscriber) = &self.subscriber else {
-            return Err(RpcError::new(
-                crate::protocol::error::code::OVERLOADED,
-                "As many subscriptions are open as the server takes",
-            ));
+            return Err(RpcError::overloaded("As many subscriptions are open as the server takes"));
         };
         subscriber.edit_resources(|resources| {
             resources.retain(|known| **known != *uri);

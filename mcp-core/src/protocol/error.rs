@@ -109,6 +109,11 @@ impl RpcError {
             .with_data(json!({ "uri": uri }))
     }
 
+    /// `503`, to be tried again in a second.
+    pub fn overloaded(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(code::OVERLOADED, message).with_data(json!({ "retryAfterMs": 1000 }))
+    }
+
     /// `413`, naming the limit.
     pub fn too_large(what: &str, limit: usize) -> Self {
         Self::new(code::TOO_LARGE, format!("{what} is larger than the limit of {limit} bytes"))

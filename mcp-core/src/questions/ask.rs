@@ -182,11 +182,9 @@ impl Call {
         let until = UNIX_EPOCH + Duration::from_millis(until);
         desk.once.use_up(nonce, until).await.map_err(|error| {
             tracing::error!(%error, "it cannot be said whether a confirmation was used already");
-            RpcError::new(
-                code::OVERLOADED,
+            RpcError::overloaded(
                 "Not done: it cannot be said just now whether this confirmation was used already; try again later",
             )
-            .with_data(serde_json::json!({ "retryAfterMs": 1000 }))
         })
     }
 
@@ -228,12 +226,9 @@ impl Call {
         let desk = self.desk();
         let place = desk.wait().ok_or_else(|| {
             let limit = desk.limits.waiting_questions;
-            RpcError::new(
-                code::OVERLOADED,
-                format!(
-                    "{limit} questions are waiting for their answers already, as many as the server takes"
-                ),
-            )
+            RpcError::overloaded(format!(
+                "{limit} questions are waiting for their answers already, as many as the server takes"
+            ))
         })?;
         let answer = {
             let _paused = self.asking().pause();

@@ -64,6 +64,11 @@ impl ClientLink {
         }
     }
 
+    /// Gives up on every request: the session has ended.
+    pub(crate) fn close(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<i64, oneshot::Sender<ClientAnswer>>> {
         // Nothing in here panics with the lock held.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)

@@ -28,10 +28,21 @@ impl Question for OpenUrl {
     type Answer = Answer<()>;
 
     fn prepare(self, _: &Forms, revision: Revision) -> Result<Prepared<Answer<()>>, String> {
-        let rest = self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://"));
+        let is_here = |rest: &&str| {
+            let end = if rest.starts_with('[') {
+                rest.find(']').map(|end| end + 1)
+            } else {
+                rest.find([':', '/', '?', '#'])
+            };
+            let (host, after) = rest.split_at(end.unwrap_or(rest.len()));
+            ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+                && (after.is_empty() || after.starts_with([':', '/', '?', '#']))
+        };
+        let rest =
+            self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://").filter(is_here));
         let is_printable = self.url.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_printable || rest.is_none_or(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
-            return Err("its URL is not an absolute `https:` URL of ASCII characters".to_owned());
+            return Err("its URL is not an absolute `https:` URL of ASCII characters (`http:` for this machine alone)".to_owned());
         }
         let mut params = json!({"mode": "url", "message": self.message, "url": self.url});
         if !revision.is_modern() {
@@ -46,5 +57,40 @@ impl Question for OpenUrl {
             needs: vec![Ability::OpenUrl],
             read: Box::new(read),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_is_sent_to_people_and_http_for_this_machine() {
+        let is_fine =
+            |url: &str| OpenUrl::new("", url).prepare(&Forms::default(), Revision::V2026_07_28).is_ok();
+        for url in [
+            "https://example.com",
+            "https://a.b/c?d#e",
+            "http://localhost:1/x",
+            "http://127.0.0.1",
+            "http://[::1]:2",
+        ] {
+            assert!(is_fine(url), "{url}");
+        }
+        for url in [
+            "",
+            "https://",
+            "https:///x",
+            "javascript:alert(1)",
+            "http://example.com",
+            "http://localhost.example.com",
+            "http://127.0.0.1.example.com",
+            "http://[::1].example.com",
+            "http://localhost@example.com",
+            "https://a b",
+            "https://ä",
+        ] {
+            assert!(!is_fine(url), "{url}");
+        }
     }
 }

@@ -10,13 +10,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use serde_json::json;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::OfCall;
 use crate::{
-    protocol::error::{RpcError, code},
+    protocol::error::RpcError,
     request::{Outcome, Request},
 };
 
@@ -119,13 +118,10 @@ impl<F: Future<Output = Result<Outcome, E>> + OfCall + Unpin, E> Future for Coun
                 let message = format!(
                     "{limit} requests are running already, as many as the server takes; try again later"
                 );
-                let data = json!({ "retryAfterMs": 1000 });
-                return Poll::Ready(Ok(Outcome::error(
-                    RpcError::new(code::OVERLOADED, message).with_data(data),
-                )));
+                return Poll::Ready(Ok(Outcome::error(RpcError::overloaded(message))));
             }
         };
-        // A request that was answered goes on, though there may be one more than the limit for a while: to refuse it now
+        // A request that was answered goes on, though there may be more than the limit for a while: to refuse it now
         // would lose what its person has said.
         if let Some(place) = place {
             place.take();

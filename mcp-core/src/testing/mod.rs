@@ -38,7 +38,7 @@ pub use self::{
 };
 use crate::{Revision, protocol::meta::key, protocol::method, server::IntoEndpoint};
 
-/// A client that answers every question would otherwise ask for ever where a server asks for ever.
+/// A client that answers every question would otherwise go on for ever where a server asks for ever.
 const MOST_ROUNDS: usize = 32;
 
 /// A client of a server in the same process; cheap to clone, and good for many requests at once.
@@ -140,6 +140,10 @@ impl Client {
     }
 
     /// Sends any request and waits for its answer. Questions are answered as [`Options::answering`] says.
+    ///
+    /// # Panics
+    ///
+    /// If the server asks without end, or the connection ends.
     pub async fn request(&self, method: &str, mut params: Value) -> RequestReply {
         let mut notifications = Vec::new();
         for _ in 0..MOST_ROUNDS {
@@ -170,13 +174,9 @@ impl Client {
             meta[key::CLIENT_CAPABILITIES] = self.options.capabilities.clone();
         }
         let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        Pending {
-            id,
-            mailbox: self.link.expect(&json!(id)),
-            link: Arc::clone(&self.link),
-            message: Some(message),
-        }
-        .send()
+        let mailbox = self.link.expect(&json!(id));
+        self.link.send(message.to_string());
+        Pending { id, mailbox, link: Arc::clone(&self.link) }
     }
 
     /// Sends a notification.
@@ -228,17 +228,9 @@ pub struct Pending {
     id: i64,
     mailbox: link::Mailbox,
     link: Arc<Link>,
-    message: Option<Value>,
 }
 
 impl Pending {
-    fn send(mut self) -> Self {
-        if let Some(message) = self.message.take() {
-            self.link.send(message.to_string());
-        }
-        self
-    }
-
     /// The next notification of the request: progress, a log message, or a change on a subscription; `None` once
     /// the answer is there.
     pub async fn notification(&mut self) -> Option<Value> {

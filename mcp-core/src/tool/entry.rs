@@ -10,6 +10,7 @@ use crate::{
     build::{Problem, check_name},
     call::Call,
     guards::{Doing, Guarded},
+    hidden::HiddenPlaces,
     input::Input,
     protocol::{
         JsonObject,
@@ -221,7 +222,7 @@ where
         name: name.clone(),
         annotations: Some(annotations),
         requires,
-        hidden: Guarded::hidden_in(&input_schema),
+        hidden: HiddenPlaces::of(&input_schema),
     };
     let definition = ToolDefinition {
         name,

@@ -252,3 +252,71 @@ async fn several_things_are_agreed_to_one_by_one() {
         assert_eq!(client.call("confirm", json!({"texts": ["a", "a"]})).await.error_code(), "internal");
     }
 }
+
+/// Wipes a table; what it would do reads `a` and `b` by turns, however often one looks.
+#[derive(Deserialize, JsonSchema)]
+struct Restless {}
+
+impl Tool<Done> for Restless {
+    const NAME: &'static str = "restless";
+    const ANNOTATIONS: Annotations = Annotations::destructive();
+    type Output = Text;
+
+    async fn preview(&self, looks: &Done, _: &Call) -> Result<Option<String>, ToolError> {
+        let look = looks.0.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(["a", "b"][look % 2].to_owned()))
+    }
+
+    async fn call(self, _: &Done, _: &Call) -> Result<Text, ToolError> {
+        Ok(Text::new("wiped"))
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_changing_while_a_person_is_asked_is_not_done() {
+    let server = Server::new("test", "1")
+        .confirm(mcp_core::ConfirmDestructive::new())
+        .over(Done::default())
+        .tool::<Restless>();
+    let options = Options::new().revision(Revision::V2025_11_25).answering(|asked| asked.accept(json!({})));
+    let client = Client::with(server, options).await;
+    assert_eq!(client.call("restless", json!({})).await.error_code(), "changed_meanwhile");
+}
+
+/// Deletes, without a preview.
+#[derive(Deserialize, JsonSchema)]
+struct Delete {
+    #[allow(dead_code)]
+    a_note: Vec<String>,
+    #[allow(dead_code)]
+    target: String,
+}
+
+impl Tool for Delete {
+    const NAME: &'static str = "delete";
+    const ANNOTATIONS: Annotations = Annotations::destructive();
+    type Output = Text;
+
+    async fn call(self, (): &(), _: &Call) -> Result<Text, ToolError> {
+        Ok(Text::new("deleted"))
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_agreed_to_that_is_not_shown() {
+    let server = || Server::new("test", "1").confirm(mcp_core::ConfirmDestructive::new()).tool::<Delete>();
+    let options = Options::new().answering(|asked| {
+        let message = asked.message();
+        assert!(message.contains(r#""target":"production""#), "{message}");
+        assert!(!message.contains('\u{202e}') && message.contains("xx…"), "{message}");
+        asked.accept(json!({}))
+    });
+    let client = Client::with(server(), options).await;
+    let arguments = json!({"a_note": ["x".repeat(5000), "\u{202e}"], "target": "production"});
+    assert_eq!(client.call("delete", arguments).await.text(), "deleted");
+
+    let asks_nobody = Options::new().answering(|asked| panic!("asked: {}", asked.message()));
+    let client = Client::with(server(), asks_nobody).await;
+    let many = json!({"a_note": vec!["x".repeat(100); 100], "target": "production"});
+    assert_eq!(client.call("delete", many).await.error_code(), "too_much_to_show");
+}

@@ -1,7 +1,6 @@
 //! What a call costs, counted and held against what it may cost: `cargo xtask budget`.
 //!
-//! Time depends on the machine and on who else uses it; allocations and instructions do not, and so they can be
-//! committed. The cases are in `benches/budget.rs`, what they may cost in `benches/budget.toml`, and the table of it is
+//! Time depends on the machine and on who else uses it; counts hardly do, and so they can be committed. The cases are in `benches/budget.rs`, what they may cost in `benches/budget.toml`, and the table of it is
 //! repeated in `docs/performance.md`.
 
 mod committed;

@@ -18,7 +18,7 @@ use toolpack::{ConfirmDestructive, PackOptions, Principal, PrincipalKind, Server
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let folder: PathBuf = arguments.next().ok_or("usage: reading-web FOLDER ADDRESS")?.into();
+    let folder: PathBuf = arguments.next().ok_or("usage: reading-web FOLDER [ADDRESS]")?.into();
     let address = arguments.next().and_then(|address| address.into_string().ok());
     let token: Arc<str> = std::env::var("READING_TOKEN").map_err(|_| "READING_TOKEN wants a token")?.into();
 
@@ -50,6 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn authenticate(token: Arc<str>, mut request: Request, next: Next) -> Response {
     match request.headers().get(AUTHORIZATION) {
         None => {}
+        // A service of yours compares in constant time, or looks up a digest.
         Some(shown) if shown.as_bytes() == format!("Bearer {token}").as_bytes() => {
             let ada = Principal::new(PrincipalKind::User, "ada").with_scopes([WRITE]);
             request.extensions_mut().insert(ada);

@@ -43,10 +43,6 @@ impl Tool<Reading> for AddItem {
     async fn call(self, reading: &Reading, call: &Call) -> Result<Reply<Item>, ToolError> {
         // Up to the last question this only looks: with some clients it runs again for each answer.
         let items = reading.shelf.items().await?;
-        if let Some(twin) = items.iter().find(|item| item.title == self.title) {
-            let (id, title) = (twin.id, &twin.title);
-            call.confirm(&format!("“{title}” is on the list already, as item {id}. Add it again?")).await?;
-        }
         let words = match self.words {
             None if call.can_ask(Ability::Form) => {
                 let form = Form::<Length>::new(format!("How long is “{}”?", self.title));
@@ -57,6 +53,11 @@ impl Tool<Reading> for AddItem {
             }
             words => words,
         };
+        // Consent comes last: it counts once.
+        if let Some(twin) = items.iter().find(|item| item.title == self.title) {
+            let (id, title) = (twin.id, &twin.title);
+            call.confirm(&format!("“{title}” is on the list already, as item {id}. Add it again?")).await?;
+        }
 
         let added_by = call.principal().subject().to_owned();
         let item = NewItem { title: self.title, topic: self.topic, words, added_by };
