@@ -39,16 +39,8 @@ impl<F: Input> Question for Form<F> {
 
     fn prepare(self, forms: &Forms, revision: Revision) -> Result<Prepared<Answer<F>>, String> {
         let schema = forms.of::<F>()?;
-        let params = params(&self.message, schema.listed(revision))?;
-        let read = move |response| {
-            read_action(response)?.try_map(|content| schema.read::<F>(content).map_err(Misfit::Unfit))
-        };
-        Ok(Prepared {
-            method: method::ELICITATION_CREATE,
-            params,
-            needs: vec![Ability::Form],
-            read: Box::new(read),
-        })
+        let params = params(&self.message, &schema.listed(revision));
+        elicit(Ability::Form, &params, move |content| schema.read(content).map_err(Misfit::Unfit))
     }
 }
 
@@ -73,17 +65,8 @@ impl Question for RawForm {
 
     fn prepare(self, _: &Forms, revision: Revision) -> Result<Prepared<Answer<JsonObject>>, String> {
         let schema = FormSchema::from_value(self.schema)?;
-        let params = params(&self.message, schema.listed(revision))?;
-        let read = move |response| {
-            read_action(response)?
-                .try_map(|content| schema.read::<JsonObject>(content).map_err(Misfit::Unfit))
-        };
-        Ok(Prepared {
-            method: method::ELICITATION_CREATE,
-            params,
-            needs: vec![Ability::Form],
-            read: Box::new(read),
-        })
+        let params = params(&self.message, &schema.listed(revision));
+        elicit(Ability::Form, &params, move |content| schema.read(content).map_err(Misfit::Unfit))
     }
 }
 
@@ -94,24 +77,31 @@ impl Question for Consent {
     type Answer = Answer<()>;
 
     fn prepare(self, _: &Forms, _: Revision) -> Result<Prepared<Answer<()>>, String> {
-        let params = params(&self.0, json!({"type": "object", "properties": {}}))?;
-        let read = |response| read_action(response)?.try_map(|_| Ok(()));
-        Ok(Prepared {
-            method: method::ELICITATION_CREATE,
-            params,
-            needs: vec![Ability::Form],
-            read: Box::new(read),
-        })
+        let params = params(&self.0, &json!({"type": "object", "properties": {}}));
+        elicit(Ability::Form, &params, |_| Ok(()))
     }
 }
 
-fn params(message: &str, schema: Value) -> Result<Box<serde_json::value::RawValue>, String> {
-    let params = json!({"mode": "form", "message": message, "requestedSchema": schema});
-    serde_json::value::to_raw_value(&params).map_err(|error| error.to_string())
+fn params(message: &str, schema: &Value) -> Value {
+    json!({"mode": "form", "message": message, "requestedSchema": schema})
+}
+
+/// The request that shows a person a form or a URL, and how what they filled in is read.
+pub(super) fn elicit<T>(
+    needs: Ability,
+    params: &Value,
+    read: impl Fn(JsonObject) -> Result<T, Misfit> + Send + 'static,
+) -> Result<Prepared<Answer<T>>, String> {
+    Ok(Prepared {
+        method: method::ELICITATION_CREATE,
+        params: serde_json::value::to_raw_value(params).map_err(|error| error.to_string())?,
+        needs: vec![needs],
+        read: Box::new(move |response| read_action(response)?.try_map(&read)),
+    })
 }
 
 /// What a person did with a form or a URL, with what they filled in.
-pub(super) fn read_action(response: Value) -> Result<Answer<JsonObject>, Misfit> {
+fn read_action(response: Value) -> Result<Answer<JsonObject>, Misfit> {
     // The action is text and nothing else: serde would read an enum from `{"accept": null}` as well.
     #[derive(Deserialize)]
     struct Response {
@@ -139,7 +129,7 @@ pub(super) fn read_action(response: Value) -> Result<Answer<JsonObject>, Misfit>
 
 impl<T> Answer<T> {
     /// The same with what was answered turned into something else.
-    pub(super) fn try_map<U>(self, map: impl FnOnce(T) -> Result<U, Misfit>) -> Result<Answer<U>, Misfit> {
+    fn try_map<U>(self, map: impl FnOnce(T) -> Result<U, Misfit>) -> Result<Answer<U>, Misfit> {
         Ok(match self {
             Self::Accepted(answer) => Answer::Accepted(map(answer)?),
             Self::Declined => Answer::Declined,

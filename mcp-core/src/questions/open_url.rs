@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Ability, Answer, Forms, Prepared, Question, form::read_action};
-use crate::protocol::{method, revision::Revision};
+use super::{Ability, Answer, Forms, Prepared, Question, form::elicit};
+use crate::protocol::revision::Revision;
 
 /// Sends a person to a URL, with their consent; the answer says whether they agreed to go, not what they did there.
 ///
@@ -49,14 +49,7 @@ impl Question for OpenUrl {
             // Named in a notification when the visit is over, which we do not send; required all the same.
             params["elicitationId"] = json!(super::seal::random_id()?);
         }
-        let params = serde_json::value::to_raw_value(&params).map_err(|error| error.to_string())?;
-        let read = |response| read_action(response)?.try_map(|_| Ok(()));
-        Ok(Prepared {
-            method: method::ELICITATION_CREATE,
-            params,
-            needs: vec![Ability::OpenUrl],
-            read: Box::new(read),
-        })
+        elicit(Ability::OpenUrl, &params, |_| Ok(()))
     }
 }
 
