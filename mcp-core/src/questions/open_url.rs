@@ -28,21 +28,8 @@ impl Question for OpenUrl {
     type Answer = Answer<()>;
 
     fn prepare(self, _: &Forms, revision: Revision) -> Result<Prepared<Answer<()>>, String> {
-        let is_here = |rest: &&str| {
-            let end = if rest.starts_with('[') {
-                rest.find(']').map(|end| end + 1)
-            } else {
-                rest.find([':', '/', '?', '#'])
-            };
-            let (host, after) = rest.split_at(end.unwrap_or(rest.len()));
-            ["localhost", "127.0.0.1", "[::1]"].contains(&host)
-                && (after.is_empty() || after.starts_with([':', '/', '?', '#']))
-        };
-        let rest =
-            self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://").filter(is_here));
-        let is_printable = self.url.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_printable || rest.is_none_or(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
-            return Err("its URL is not an absolute `https:` URL of ASCII characters (`http:` for this machine alone)".to_owned());
+        if !is_fit(&self.url) {
+            return Err("its URL is not an absolute `https:` URL of ASCII characters without a user's name (`http:` for this machine alone)".to_owned());
         }
         let mut params = json!({"mode": "url", "message": self.message, "url": self.url});
         if !revision.is_modern() {
@@ -51,6 +38,29 @@ impl Question for OpenUrl {
         }
         elicit(Ability::OpenUrl, &params, |_| Ok(()))
     }
+}
+
+/// Whether people may be sent to this URL.
+fn is_fit(url: &str) -> bool {
+    let (is_secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (_, Some(rest)) => (false, rest),
+        (None, None) => return false,
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // What stands before an `@` looks like the host to whoever reads the URL (RFC 3986, section 7.6); where a backslash
+    // ends the host depends on who reads it.
+    if authority.is_empty() || authority.contains(['@', '\\']) {
+        return false;
+    }
+    if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return false;
+    }
+    let host = match authority.rfind(':') {
+        Some(colon) if !authority.ends_with(']') => &authority[..colon],
+        _ => authority,
+    };
+    is_secure || ["localhost", "127.0.0.1", "[::1]"].contains(&host)
 }
 
 #[cfg(test)]
@@ -67,6 +77,8 @@ mod tests {
             "http://localhost:1/x",
             "http://127.0.0.1",
             "http://[::1]:2",
+            "http://[::1]",
+            "https://example.com/@user?to=a@b#c@d",
         ] {
             assert!(is_fine(url), "{url}");
         }
@@ -80,6 +92,12 @@ mod tests {
             "http://127.0.0.1.example.com",
             "http://[::1].example.com",
             "http://localhost@example.com",
+            "http://localhost:1@example.com",
+            "http://127.0.0.1:80@example.com/",
+            "http://localhost\\@example.com",
+            "http://example.com\\@localhost",
+            "https://bank.example@example.com",
+            "https://:secret@example.com",
             "https://a b",
             "https://ä",
         ] {
