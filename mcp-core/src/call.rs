@@ -23,6 +23,7 @@ use crate::{
         method,
         notification::notification,
         revision::Revision,
+        shape::Kind,
     },
     questions::{Arrived, Asking, ClientLink, Desk, RoundEnd, Subject},
     signal::{Flag, Signal},
@@ -190,7 +191,8 @@ impl Call {
             progress_token: token,
             progress: done,
             total: total.filter(|total| total.is_finite()),
-            message: Some(message.as_ref()).filter(|message| !message.is_empty()),
+            message: Some(message.as_ref())
+                .filter(|message| !message.is_empty() && self.revision().names(Kind::Progress, "message")),
         };
         self.0.parts.outbox.offer(Some(token.clone()), notification(method::PROGRESS, &params));
     }

@@ -28,6 +28,7 @@ use crate::{
         method,
         notification::notification,
         params::{Reference, SubscriptionFilter},
+        shape::{self, Kind},
     },
     questions::{RoundEnd, Subject},
     request::{Operation, Outcome, Reply, Request},
@@ -258,7 +259,8 @@ async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) ->
     let rest = &found[start..];
     let page = &rest[..rest.len().min(settings.size)];
     let next = (page.len() < rest.len()).then(|| page.last().map(|last| last.uri.as_str())).flatten();
-    let items: Vec<_> = page.iter().map(crate::catalog::encode).collect();
+    let items: Vec<_> =
+        page.iter().map(|resource| shape::definition(resource, Kind::Resource, call.revision())).collect();
     let items = items.iter().map(Vec::as_slice);
     let page = assemble(List::Resources, call.revision(), items, next, settings, Audience::Caller);
     Ok(Reply::Ready(page.into()))

@@ -55,9 +55,7 @@ impl Session {
         let requested = params.protocol_version.ok_or_else(|| missing("protocolVersion"))?;
         let capabilities = params.capabilities.ok_or_else(|| missing("capabilities"))?;
         let info = params.client_info.ok_or_else(|| missing("clientInfo"))?;
-        let revision = Revision::parse(&requested)
-            .filter(|revision| !revision.is_modern())
-            .unwrap_or(Revision::NEWEST_HANDSHAKE);
+        let revision = Revision::handshake(&requested).unwrap_or(Revision::NEWEST_HANDSHAKE);
         let session = Self {
             revision,
             client: Arc::new(KnownClient { info, capabilities }),

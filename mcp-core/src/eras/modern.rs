@@ -19,8 +19,9 @@ use crate::{
 pub(crate) fn is_modern(params: &Params, headers: Option<&MirroredHeaders<'_>>) -> bool {
     let in_body = params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some());
     let header = headers.and_then(|headers| headers.protocol_version.as_deref());
-    in_body
-        || header.is_some_and(|version| !Revision::HANDSHAKE.iter().any(|known| known.as_bytes() == version))
+    let is_handshake =
+        |version| std::str::from_utf8(version).is_ok_and(|version| Revision::handshake(version).is_some());
+    in_body || header.is_some_and(|version| !is_handshake(version))
 }
 
 /// Whether the version that a notification is sent under is served, wherever it is named.

@@ -89,7 +89,7 @@ impl Call {
 
     /// Whether the client says that it can be asked this.
     pub fn can_ask(&self, ability: Ability) -> bool {
-        ability.is_among(self.client_capabilities())
+        ability.is_among(self.client_capabilities(), self.revision())
     }
 
     async fn answer_or_end<A>(&self, asked: Result<A, Stop>) -> A {
