@@ -254,15 +254,16 @@ impl Core {
         }
     }
 
-    /// Subscribes a handshake session, which hears of every list without asking.
-    pub(crate) fn subscribe_session(&self) -> Option<crate::hub::Subscriber> {
+    /// Subscribes a handshake session, which hears of every list without asking. There are no more of them than
+    /// sessions.
+    pub(crate) fn subscribe_session(&self) -> crate::hub::Subscriber {
         let filter = SubscriptionFilter {
             tools_list_changed: true,
             prompts_list_changed: true,
             resources_list_changed: true,
             resource_subscriptions: Vec::new(),
         };
-        self.hub.subscribe(filter, self.settings.limits.subscriptions)
+        self.hub.subscribe(filter)
     }
 }
 

@@ -307,7 +307,7 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
         filter.resource_subscriptions.clear();
     }
     filter.resource_subscriptions.retain(|uri| core.tells_of(uri, call.principal()).is_ok());
-    let subscriber = core.hub.subscribe(filter.clone(), limits.subscriptions).ok_or_else(|| {
+    let subscriber = core.hub.subscribe_stream(filter.clone(), limits.subscriptions).ok_or_else(|| {
         RpcError::overloaded(format!("{} subscriptions are open already", limits.subscriptions))
     })?;
 

@@ -161,19 +161,6 @@ async fn a_version_that_is_not_served_is_told_which_are() {
 }
 
 #[tokio::test]
-async fn initialize_without_metadata_is_told_where_sessions_are() {
-    for revision in ["2025-11-25", "2024-11-05", "2026-07-28", "x"] {
-        let message = initialize("i", revision);
-        let posted = post(&endpoint(), &message, MirroredHeaders::default()).await;
-        assert_eq!((posted.code(), posted.status), (Some(-32022), Some(Refused)));
-        assert_eq!(posted.answer["id"], "i");
-        let error = &posted.answer["error"];
-        assert_eq!(error["data"], json!({"requested": revision, "supported": ["2026-07-28"]}));
-        assert!(error["message"].as_str().unwrap().contains("2025-11-25 is served on stdio"));
-    }
-}
-
-#[tokio::test]
 async fn the_missing_keys_are_named() {
     let headers =
         || MirroredHeaders { protocol_version: Some(b"2026-07-28".into()), ..MirroredHeaders::default() };

@@ -22,7 +22,8 @@ pub(crate) use self::{
     binding::Subject,
     desk::{Desk, Forms},
     interview::{Arrived, InputRequired, RoundEnd},
-    link::{ClientAnswer, ClientLink},
+    link::ClientLink,
+    seal::random_id,
 };
 pub use self::{
     form::{Form, RawForm},
