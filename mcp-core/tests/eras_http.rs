@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{bare, headers_for, initialize, meta, modern, post, post_bytes, server};
+use crate::harness::{bare, headers_for, meta, modern, post, post_bytes, server};
 
 /// A page.
 #[derive(Deserialize, JsonSchema)]
