@@ -1,11 +1,19 @@
 //! Who is served, and as whom.
 
+use std::{
+    fs,
+    io::Read,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::PathBuf,
+};
+
 use mcp_core::{Principal, TransportKind};
 use mcp_transport_stdio::{ServeError, SocketServer, Sockets, Stdio};
+use rustix::process::Uid;
 use serde_json::json;
 
 use crate::{
-    client::{Client, TestServer, call, text},
+    client::{Client, TestServer, call, text, within},
     tools,
 };
 
@@ -42,6 +50,34 @@ async fn a_unix_socket_serves_its_user_and_tcp_serves_strangers() {
 
     let open = TestServer::tcp(Sockets::new().without_auth()).await;
     assert_eq!(text(&open.connect().await.call("secret", json!({})).await), "told");
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+#[ignore = "has to be root, to become another user"]
+async fn another_user_is_not_served_even_where_the_file_lets_it() {
+    let server = TestServer::unix(Sockets::new()).await;
+    let path = server.path().to_owned();
+    let directory = path.parent().unwrap();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let connect = move |path: PathBuf| {
+        let connecting = std::thread::spawn(move || {
+            // Of this thread alone.
+            let other = Uid::from_raw(65_534);
+            rustix::thread::set_thread_res_uid(other, other, other).unwrap();
+            UnixStream::connect(path)
+        });
+        connecting.join().unwrap()
+    };
+    assert_eq!(connect(path.clone()).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut stream = connect(path).unwrap();
+    let said = tokio::task::spawn_blocking(move || {
+        let mut said = String::new();
+        stream.read_to_string(&mut said).map(|_| said)
+    });
+    assert_eq!(within(said).await.unwrap().unwrap(), "");
+    assert_eq!(text(&server.connect().await.call("echo", json!({"message": "hi"})).await), "hi");
 }
 
 #[tokio::test]
