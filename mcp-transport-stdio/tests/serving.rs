@@ -1,19 +1,11 @@
 //! Who is served, and as whom.
 
-use std::{
-    fs,
-    io::Read,
-    os::unix::{fs::PermissionsExt, net::UnixStream},
-    path::PathBuf,
-};
-
 use mcp_core::{Principal, TransportKind};
 use mcp_transport_stdio::{ServeError, SocketServer, Sockets, Stdio};
-use rustix::process::Uid;
 use serde_json::json;
 
 use crate::{
-    client::{Client, TestServer, call, text, within},
+    client::{Client, TestServer, call, text},
     tools,
 };
 
@@ -56,6 +48,15 @@ async fn a_unix_socket_serves_its_user_and_tcp_serves_strangers() {
 #[cfg(target_os = "linux")]
 #[ignore = "has to be root, to become another user"]
 async fn another_user_is_not_served_even_where_the_file_lets_it() {
+    use std::{
+        fs,
+        io::Read,
+        os::unix::{fs::PermissionsExt, net::UnixStream},
+        path::PathBuf,
+    };
+
+    use rustix::{process::Uid, thread::set_thread_res_uid};
+
     let server = TestServer::unix(Sockets::new()).await;
     let path = server.path().to_owned();
     let directory = path.parent().unwrap();
@@ -64,7 +65,7 @@ async fn another_user_is_not_served_even_where_the_file_lets_it() {
         let connecting = std::thread::spawn(move || {
             // Of this thread alone.
             let other = Uid::from_raw(65_534);
-            rustix::thread::set_thread_res_uid(other, other, other).unwrap();
+            set_thread_res_uid(other, other, other).unwrap();
             UnixStream::connect(path)
         });
         connecting.join().unwrap()
@@ -76,7 +77,7 @@ async fn another_user_is_not_served_even_where_the_file_lets_it() {
         let mut said = String::new();
         stream.read_to_string(&mut said).map(|_| said)
     });
-    assert_eq!(within(said).await.unwrap().unwrap(), "");
+    assert_eq!(crate::client::within(said).await.unwrap().unwrap(), "");
     assert_eq!(text(&server.connect().await.call("echo", json!({"message": "hi"})).await), "hi");
 }
 
