@@ -136,7 +136,7 @@
 //!
 //! | feature | by default | what it adds |
 //! |---|---|---|
-//! | `stdio` | yes | [`stdio`]: a client that starts the server as its child |
+//! | `stdio` | yes | [`stdio`]: a client that starts the server as its child; the same lines over TCP and Unix sockets |
 //! | `http` | yes | [`http`]: clients over the network, as a tower service or a server of its own |
 //! | `bext` | yes | [`bext`]: instances, SQL databases and key-value data, over an embedded engine |
 //! | `bext-suite` | no | the promises that every engine of bext keeps, as code to run against your own |

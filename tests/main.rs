@@ -5,6 +5,7 @@ mod bench_server;
 mod companion;
 mod http;
 mod real_clients;
+mod sockets;
 mod stdio;
 mod support;
 mod wire;

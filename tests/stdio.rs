@@ -206,6 +206,21 @@ fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing() {
 }
 
 #[test]
+fn a_client_that_closes_what_it_reads_from_ends_the_server_in_good_order() {
+    let (output, stdout) = std::io::pipe().unwrap();
+    let mut server = Server::spawn(
+        Command::new(example("everything")).arg("--stdio").stdin(Stdio::piped()).stdout(stdout),
+    );
+    server.send(&call("slow", "test_slow", json!({"ms": 600_000})));
+    drop(output);
+    // Its answer is the first that nobody takes. Input goes on, so that nothing else ends the server.
+    server.send(&call("quick", "test_simple_text", json!({})));
+    let status = server.wait();
+    assert!(status.success(), "{status} {:?}", status.signal());
+    assert_eq!(server.errors(), [""; 0]);
+}
+
+#[test]
 fn what_a_tool_prints_does_not_reach_the_client() {
     let mut server = everything();
     server.send(&call(1, "test_print", json!({})));

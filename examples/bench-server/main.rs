@@ -14,11 +14,15 @@ A server for measurements.
 
 usage: bench-server --stdio [--tools N] [--threads N]
        bench-server --http ADDR [--tools N] [--threads N]
+       bench-server --tcp ADDR [--tools N] [--threads N]
+       bench-server --unix PATH [--tools N] [--threads N]
 
   --stdio      serves standard input and output
   --http ADDR  serves http://ADDR/mcp; port 0 picks a free one, and standard error says which
+  --tcp ADDR   serves what --stdio does, over TCP
+  --unix PATH  serves what --stdio does, over a Unix socket at PATH
   --tools N    lists N tools more, of six parameters each, all on one page (default 0)
-  --threads N  runs calls on N threads (default: 1 with --stdio, one a core with --http)
+  --threads N  runs calls on N threads (default: 1 with --stdio, else one a core)
 
   tool      echo {message}       the message as one block of text
   tool      add {a, b}           {sum}, structured and as text

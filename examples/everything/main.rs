@@ -26,10 +26,14 @@ good to try a client on.
 
 usage: everything --stdio
        everything --http ADDR
+       everything --tcp ADDR
+       everything --unix PATH
 
   --stdio      serves standard input and output
   --http ADDR  serves http://ADDR/mcp; port 0 picks a free one, and standard error says which.
                Nobody is asked who they are, so keep to a loopback address such as 127.0.0.1:8080
+  --tcp ADDR   serves what --stdio does, over TCP
+  --unix PATH  serves what --stdio does, to clients of the same user, over a Unix socket at PATH
 
 The suite, against `everything --http 127.0.0.1:8080`:
   npx -y -p node@22 -p @modelcontextprotocol/conformance conformance server --url http://127.0.0.1:8080/mcp";

@@ -1,13 +1,22 @@
 //! What servers among the examples share: a command line that says over what to serve, and serving so.
 
-use std::{error::Error, ffi::OsString, fmt::Display, num::NonZero, process::ExitCode, str::FromStr};
+use std::{
+    error::Error, ffi::OsString, fmt::Display, num::NonZero, path::PathBuf, process::ExitCode, str::FromStr,
+};
 
 use tokio::runtime::{Builder, Runtime};
-use toolpack::{IntoEndpoint, http::HttpServer, stdio};
+use toolpack::{
+    IntoEndpoint,
+    http::HttpServer,
+    stdio::{self, SocketServer},
+};
 
 #[path = "causes.rs"]
 mod causes;
 use causes::with_causes;
+
+/// What the flags want that listen on a port.
+const ADDRESS: &str = "an address such as 127.0.0.1:8080";
 
 /// Over what a server is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +25,15 @@ pub(crate) enum Transport {
     Stdio,
     /// HTTP on this address.
     Http(String),
+    /// Lines over TCP on this address.
+    Tcp(String),
+    /// Lines over a Unix socket at this path.
+    Unix(PathBuf),
 }
 
 impl Transport {
-    /// Reads a command line: `--stdio` or `--http ADDR`, `--help`, and whatever else `own` knows. It is given the
-    /// flag and the place to take a value from, and says whether the flag is one of its own.
+    /// Reads a command line: `--stdio`, `--http ADDR`, `--tcp ADDR` or `--unix PATH`, `--help`, and whatever else `own`
+    /// knows. It is given the flag and the place to take a value from, and says whether the flag is one of its own.
     ///
     /// The other result is what to exit with: help was asked for and shown, or something is wrong and was said.
     pub(crate) fn from_command_line(
@@ -42,8 +55,8 @@ impl Transport {
 
     /// Serves over it until the client leaves or a signal comes; what goes wrong is said on standard error.
     ///
-    /// Calls run on one thread with stdio: its one reader and one writer gain nothing from a second. With HTTP they run
-    /// on a thread a core, so that large answers to many clients use the whole machine. That is a trade: where calls
+    /// Calls run on one thread with stdio: its one reader and one writer gain nothing from a second. With the others they
+    /// run on a thread a core, so that large answers to many clients use the whole machine. That is a trade: where calls
     /// are tiny, waking another thread is a fifth of what a call costs, and one thread is cheaper. `threads` overrules
     /// both.
     pub(crate) fn serve(self, server: impl IntoEndpoint, threads: Option<NonZero<usize>>) -> ExitCode {
@@ -68,6 +81,8 @@ impl Transport {
                 eprintln!("listening on {}", server.url());
                 server.run().await?;
             }
+            Self::Tcp(address) => run(SocketServer::bind_tcp(server, address).await?).await?,
+            Self::Unix(path) => run(SocketServer::bind_unix(server, path).await?).await?,
         }
         Ok(())
     }
@@ -75,7 +90,7 @@ impl Transport {
     fn runtime(&self, threads: Option<NonZero<usize>>) -> std::io::Result<Runtime> {
         let mut builder = match (self, threads.map(NonZero::get)) {
             (Self::Stdio, None) | (_, Some(1)) => Builder::new_current_thread(),
-            (Self::Http(_), None) => Builder::new_multi_thread(),
+            (Self::Http(_) | Self::Tcp(_) | Self::Unix(_), None) => Builder::new_multi_thread(),
             (_, Some(threads)) => {
                 let mut builder = Builder::new_multi_thread();
                 builder.worker_threads(threads);
@@ -86,14 +101,25 @@ impl Transport {
     }
 }
 
+async fn run(server: SocketServer) -> Result<(), stdio::ServeError> {
+    eprintln!("listening on {}", server.local_addr());
+    server.run().await
+}
+
 /// The words of a command line that are not read yet.
 pub(crate) struct Values(std::vec::IntoIter<OsString>);
 
 impl Values {
     /// The value of a flag: the word after it.
     pub(crate) fn value(&mut self, flag: &str, meaning: &str) -> Result<String, String> {
-        let value = self.0.next().ok_or_else(|| format!("{flag} wants {meaning} after it"))?;
-        value.into_string().map_err(|value| format!("{flag} {} is not Unicode", value.display()))
+        self.word(flag, meaning)?
+            .into_string()
+            .map_err(|value| format!("{flag} {} is not Unicode", value.display()))
+    }
+
+    /// The value of a flag that need not be Unicode, such as a path.
+    fn word(&mut self, flag: &str, meaning: &str) -> Result<OsString, String> {
+        self.0.next().ok_or_else(|| format!("{flag} wants {meaning} after it"))
     }
 
     /// The value of a flag that takes a number.
@@ -120,13 +146,17 @@ fn read(
         let named = match flag.as_ref() {
             "--help" | "-h" => return Ok(Asked::Help),
             "--stdio" => Transport::Stdio,
-            "--http" => Transport::Http(values.value("--http", "an address such as 127.0.0.1:8080")?),
+            "--http" => Transport::Http(values.value("--http", ADDRESS)?),
+            "--tcp" => Transport::Tcp(values.value("--tcp", ADDRESS)?),
+            "--unix" => Transport::Unix(values.word("--unix", "a path for its socket")?.into()),
             flag if own(flag, &mut values)? => continue,
             flag => return Err(format!("there is no flag {flag}")),
         };
         if transport.replace(named).is_some() {
-            return Err("--stdio and --http go one at a time".to_owned());
+            return Err("--stdio, --http, --tcp and --unix go one at a time".to_owned());
         }
     }
-    transport.map(Asked::Serve).ok_or_else(|| "say --stdio or --http ADDR".to_owned())
+    transport
+        .map(Asked::Serve)
+        .ok_or_else(|| "say --stdio, --http ADDR, --tcp ADDR or --unix PATH".to_owned())
 }

@@ -87,9 +87,11 @@ pub(crate) struct KnownClient {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportKind {
-    /// A pipe.
+    /// Standard input and output, or another pipe.
     Pipe,
-    /// HTTP over TCP.
+    /// A Unix socket.
+    Unix,
+    /// TCP, bare or with HTTP or TLS over it.
     Tcp,
     /// A client in the same process.
     InMemory,

@@ -23,7 +23,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrincipalKind {
-    /// A process of the same user on the same machine, over stdio.
+    /// A process of the same user on the same machine, over stdio or a Unix socket.
     Local,
     /// Nobody in particular.
     Anonymous,
@@ -103,8 +103,8 @@ impl Principal {
         }))
     }
 
-    /// The process at the other end of a pipe: it runs as the same user on the same machine, so it may do all that the
-    /// server can.
+    /// The process at the other end of a pipe or a Unix socket: it runs as the same user on the same machine, so it may
+    /// do all that the server can.
     pub fn local() -> Self {
         Self::new(PrincipalKind::Local, "local").with_every_scope().with_every_tenant()
     }

@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     os::fd::{AsFd, OwnedFd},
+    sync::Arc,
 };
 
 use rustix::{
@@ -19,26 +20,9 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::lines::Lines;
-
-/// Where messages come from.
-#[derive(Debug)]
-pub(crate) enum Input {
-    Pipe(pipe::Receiver),
-    Socket(UnixStream),
-    Thread(mpsc::Receiver<io::Result<Vec<u8>>>),
-}
-
-/// Where answers go.
-#[derive(Debug)]
-pub(crate) enum Output {
-    Pipe(pipe::Sender),
-    Socket(UnixStream),
-    Thread(Writer),
-}
+use crate::stream::{Input, Output};
 
 /// Both, with the flags that the open files had before.
-#[derive(Debug)]
 pub(crate) struct Streams {
     pub(crate) input: Input,
     pub(crate) output: Output,
@@ -53,12 +37,12 @@ pub(crate) fn take() -> io::Result<Streams> {
     let flags = [Flags::of(&stdin)?, Flags::of(&stdout)?];
     let input = match Kind::of(&stdin)? {
         Kind::Pipe => Input::Pipe(pipe::Receiver::from_owned_fd(stdin)?),
-        Kind::Socket => Input::Socket(socket(stdin)?),
-        Kind::Other => Input::from_thread(File::from(stdin))?,
+        Kind::Socket => Input::Unix(socket(stdin)?),
+        Kind::Other => Input::Thread(read_on_thread(File::from(stdin))?),
     };
     let output = match Kind::of(&stdout)? {
         Kind::Pipe => Output::Pipe(pipe::Sender::from_owned_fd(stdout)?),
-        Kind::Socket => Output::Socket(socket(stdout)?),
+        Kind::Socket => Output::Unix(socket(stdout)?),
         Kind::Other => Output::Thread(Writer::new(File::from(stdout))?),
     };
     point_stdout_elsewhere()?;
@@ -95,10 +79,10 @@ fn is_unix_socket(descriptor: &OwnedFd) -> bool {
     socket.is_ok_and(|socket| socket.local_addr().is_ok())
 }
 
-fn socket(descriptor: OwnedFd) -> io::Result<UnixStream> {
+fn socket(descriptor: OwnedFd) -> io::Result<Arc<UnixStream>> {
     let socket = std::os::unix::net::UnixStream::from(descriptor);
     socket.set_nonblocking(true)?;
-    UnixStream::from_std(socket)
+    UnixStream::from_std(socket).map(Arc::new)
 }
 
 /// The flags of an open file as they were; set back when dropped.
@@ -134,88 +118,27 @@ fn point_stdout_elsewhere() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(&null)?)
 }
 
-impl Input {
-    /// Reads on a thread of its own: one chunk ahead at most, and it ends with the process if it is stuck.
-    fn from_thread(mut file: File) -> io::Result<Self> {
-        let (sender, chunks) = mpsc::channel(1);
-        std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            let mut buffer = vec![0; 64 << 10];
-            loop {
-                let chunk = match file.read(&mut buffer) {
-                    Ok(0) => return,
-                    Ok(length) => Ok(buffer[..length].to_vec()),
-                    Err(error) => match wait_after(error, &file, PollFlags::IN) {
-                        Ok(()) => continue,
-                        Err(error) => Err(error),
-                    },
-                };
-                let is_last = chunk.is_err();
-                if sender.blocking_send(chunk).is_err() || is_last {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self::Thread(chunks))
-    }
-
-    /// Reads what there is, waiting for some; 0 at the end of input. Loses nothing when dropped.
-    pub(crate) async fn read(&mut self, lines: &mut Lines) -> io::Result<usize> {
+/// Reads on a thread of its own: one chunk ahead at most, and it ends with the process if it is stuck.
+fn read_on_thread(mut file: File) -> io::Result<mpsc::Receiver<io::Result<Vec<u8>>>> {
+    let (sender, chunks) = mpsc::channel(1);
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
         loop {
-            // Reading first and asking for readiness only when there is nothing saves a system call a message.
-            let result = match self {
-                Self::Pipe(pipe) => pipe.try_read(lines.room()),
-                Self::Socket(socket) => socket.try_read(lines.room()),
-                Self::Thread(chunks) => {
-                    let Some(chunk) = chunks.recv().await else { return Ok(0) };
-                    let chunk = chunk?;
-                    lines.room()[..chunk.len()].copy_from_slice(&chunk);
-                    Ok(chunk.len())
-                }
-            };
-            match result {
-                Ok(length) => {
-                    lines.filled(length);
-                    return Ok(length);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
-                    Self::Pipe(pipe) => pipe.readable().await?,
-                    Self::Socket(socket) => socket.readable().await?,
-                    Self::Thread(_) => {}
+            let chunk = match file.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(length) => Ok(buffer[..length].to_vec()),
+                Err(error) => match wait_after(error, &file, PollFlags::IN) {
+                    Ok(()) => continue,
+                    Err(error) => Err(error),
                 },
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The other end of a socket is gone.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(0),
-                Err(error) => return Err(error),
+            };
+            let is_last = chunk.is_err();
+            if sender.blocking_send(chunk).is_err() || is_last {
+                return;
             }
         }
-    }
-}
-
-impl Output {
-    /// Writes some of the bytes from `written` on and moves `written`; loses nothing when dropped.
-    pub(crate) async fn write(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
-        loop {
-            let rest = &bytes[*written..];
-            let result = match self {
-                Self::Pipe(pipe) => pipe.try_write(rest),
-                Self::Socket(socket) => socket.try_write(rest),
-                Self::Thread(writer) => writer.write(rest).await,
-            };
-            match result {
-                Ok(length) => {
-                    *written += length;
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
-                    Self::Pipe(pipe) => pipe.writable().await?,
-                    Self::Socket(socket) => socket.writable().await?,
-                    Self::Thread(_) => {}
-                },
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
+    })?;
+    Ok(chunks)
 }
 
 /// Writes on a thread of its own, one chunk at a time; if that is stuck, it ends with the process.
@@ -246,7 +169,7 @@ impl Writer {
 
     /// Writes bytes, and says how many. After it was dropped it is to be given what it was given before, and more if
     /// there is more: those that are on their way are waited for, and nothing is written twice.
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         if self.handed == 0 {
             self.chunks.try_send(bytes.to_vec()).map_err(|_| gone())?;

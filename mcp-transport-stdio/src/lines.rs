@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-/// How much is asked for at a time.
-const READ_BYTES: usize = 64 << 10;
+/// How much is asked for at a time: little at first, so that a thousand idle clients cost little, and more for as long as
+/// reads fill what is asked for.
+const LEAST_READ: usize = 4 << 10;
+const MOST_READ: usize = 64 << 10;
 
 /// A growing and shrinking buffer that hands out its lines in place.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub(crate) struct Lines {
     /// What of the buffer has been read and not handed out yet.
     start: usize,
     end: usize,
+    /// How much is asked for next.
+    read_bytes: usize,
     /// Up to where, from `start`, there is known to be no end of line.
     searched: usize,
     /// Whether the line that is being read was too long already.
@@ -31,29 +35,60 @@ pub(crate) enum Frame<'a> {
 impl Lines {
     /// Lines of at most this many bytes.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, buffer: Vec::new(), start: 0, end: 0, searched: 0, is_skipping: false }
+        Self {
+            max_bytes,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            read_bytes: LEAST_READ,
+            searched: 0,
+            is_skipping: false,
+        }
     }
 
     /// Room to read into; what was read is told to [`filled`](Self::filled).
     pub(crate) fn room(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            // A buffer that a long line blew up is let go.
-            if self.buffer.len() > 4 * READ_BYTES {
-                self.buffer = Vec::new();
-            }
-        }
-        if self.buffer.len() < self.end + READ_BYTES {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-            self.buffer.resize(self.end + READ_BYTES, 0);
-        }
-        &mut self.buffer[self.end..]
+        self.room_for(self.read_bytes)
     }
 
     /// Takes in what was read into the room.
     pub(crate) fn filled(&mut self, bytes: usize) {
+        let room = self.buffer.len() - self.end;
         self.end += bytes;
+        if bytes == room {
+            self.read_bytes = (2 * self.read_bytes).min(MOST_READ);
+        } else if bytes < self.read_bytes / 8 {
+            self.read_bytes = (self.read_bytes / 2).max(LEAST_READ);
+        }
+    }
+
+    /// Takes in what was read elsewhere.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.room_for(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    /// Forgets all that was read.
+    pub(crate) fn clear(&mut self) {
+        (self.start, self.end, self.searched) = (0, 0, 0);
+    }
+
+    fn room_for(&mut self, bytes: usize) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            // A buffer that a long line blew up, or many at once, is let go.
+            if self.buffer.len() > 4 * self.read_bytes {
+                self.buffer = Vec::new();
+            }
+        }
+        if self.buffer.len() < self.end + bytes {
+            if self.start > 0 {
+                self.buffer.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            }
+            self.buffer.resize(self.buffer.len().max(self.end + bytes), 0);
+        }
+        &mut self.buffer[self.end..]
     }
 
     /// The next whole line, if there is one.
@@ -116,14 +151,15 @@ mod tests {
         let mut rest = input;
         let mut sizes = chunks.iter().copied().cycle();
         while !rest.is_empty() {
-            let size = sizes.next().unwrap_or(1).clamp(1, rest.len().min(READ_BYTES));
-            lines.room()[..size].copy_from_slice(&rest[..size]);
+            let room = lines.room();
+            let size = sizes.next().unwrap_or(1).clamp(1, rest.len().min(room.len()));
+            room[..size].copy_from_slice(&rest[..size]);
             lines.filled(size);
             rest = &rest[size..];
             while let Some(frame) = lines.next_frame() {
                 out.push(owned(frame));
             }
-            assert!(lines.buffer.len() <= max_bytes + 5 * READ_BYTES, "{} bytes kept", lines.buffer.len());
+            assert!(lines.buffer.len() <= max_bytes + 5 * MOST_READ, "{} bytes kept", lines.buffer.len());
         }
         out.extend(lines.last_frame().map(owned));
         out
@@ -149,7 +185,7 @@ mod tests {
     fn a_line_of_any_length_takes_no_more_memory_than_the_limit() {
         let mut input = vec![b'x'; 50 << 20];
         input.extend_from_slice(b"\nnext\n");
-        assert_eq!(frames(1 << 20, &input, &[READ_BYTES]), [None, Some(b"next".to_vec())]);
+        assert_eq!(frames(1 << 20, &input, &[MOST_READ]), [None, Some(b"next".to_vec())]);
     }
 
     proptest! {

@@ -166,7 +166,7 @@ impl Call {
             }
             params = asked_again(&params, &why).unwrap_or(params);
         }
-        if self.transport() == TransportKind::Tcp {
+        if matches!(self.transport(), TransportKind::Tcp | TransportKind::Unix) {
             self.desk().warn_of_random_key();
         }
         Err(Stop::Open(OpenQuestion { key: key.to_owned(), method, params, mark }))

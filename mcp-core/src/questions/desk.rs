@@ -64,8 +64,8 @@ impl Desk {
     pub(super) fn warn_of_random_key(&self) {
         if self.is_key_unsaid.swap(false, Ordering::Relaxed) {
             tracing::warn!(
-                "questions are asked over HTTP with a random key: their answers are of use to this very process alone, \
-                 and are refused after a restart or at another replica; set one with Server::seal_key"
+                "questions are asked over HTTP or a socket with a random key: their answers are of use to this very \
+                 process alone, and are refused after a restart or at another replica; set one with Server::seal_key"
             );
         }
     }

@@ -100,6 +100,7 @@ fn span(request: &Request) -> Span {
 const fn transport(kind: TransportKind) -> &'static str {
     match kind {
         TransportKind::Pipe => "pipe",
+        TransportKind::Unix => "unix",
         TransportKind::Tcp => "tcp",
         TransportKind::InMemory => "inproc",
     }
