@@ -22,15 +22,24 @@
 //! **Answers** are JSON, in one write, unless the request has something to say before it ends (progress, log
 //! messages, a subscription): then they are an event stream. A client that goes away cancels its request.
 //!
+//! **HTTP/1.1 and HTTP/2** are served on one port, the latter by prior knowledge: there is no TLS in this crate, and no
+//! upgrade. Every limit is an option of [`Http`]. A browser's page may call the server where its origin was allowed by
+//! name ([`Http::allow_origin`]): then it is answered with the headers of CORS.
+//!
 //! **Served** is revision 2026-07-28, which knows neither sessions nor the GET stream: both are answered with 405.
 
 mod body;
+mod connection;
+mod cors;
 mod guard;
 mod mirror;
 mod options;
+mod pacing;
+mod routes;
 mod server;
 mod service;
 mod stream;
+mod streams;
 
 use std::{io, net::SocketAddr};
 

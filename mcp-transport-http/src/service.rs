@@ -18,7 +18,10 @@ use mcp_core::{
 };
 use serde_json::json;
 
-use crate::{Http, ResponseBody, guard, mirror};
+use crate::{Http, ResponseBody, cors, guard, mirror};
+
+/// What the endpoint answers, in words of `Allow` and of CORS.
+const METHODS: &str = "POST, OPTIONS";
 
 /// Serves MCP on whatever path it is mounted; cheap to clone.
 ///
@@ -61,8 +64,21 @@ impl HttpService {
         &self.shared.options
     }
 
-    /// Answers one request.
+    /// Answers one request, in the form that its method and the page it comes from ask for.
     pub(crate) async fn respond<B>(self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body,
+        B::Error: std::fmt::Display,
+    {
+        let shared = Arc::clone(&self.shared);
+        let origin = cors::allowed_origin(&shared.options, request.headers());
+        let is_head = request.method() == Method::HEAD;
+        let mut response = self.answer(request).await;
+        cors::share(&mut response, &shared.options, origin);
+        if is_head { without_body(response) } else { response }
+    }
+
+    async fn answer<B>(self, request: Request<B>) -> Response<ResponseBody>
     where
         B: Body,
         B::Error: std::fmt::Display,
@@ -77,8 +93,13 @@ impl HttpService {
             tracing::info!(?host, ?origin, "{}; allow_host and allow_origin open this up", refusal.message());
             return refuse(StatusCode::FORBIDDEN, refusal.message());
         }
+        if parts.method == Method::OPTIONS {
+            let mut response = with_allow(status_only(StatusCode::NO_CONTENT), METHODS);
+            cors::answer_preflight(&mut response, &shared.options, &parts.headers, METHODS);
+            return response;
+        }
         if parts.method != Method::POST {
-            return not_allowed(status_only(StatusCode::METHOD_NOT_ALLOWED), "POST");
+            return with_allow(status_only(StatusCode::METHOD_NOT_ALLOWED), METHODS);
         }
         if let Err((status, message)) = check_types(&parts.headers) {
             return refuse(status, message);
@@ -226,8 +247,8 @@ pub(crate) fn refuse(status: StatusCode, message: &str) -> Response<ResponseBody
     json_response(status, error.to_string().into_bytes())
 }
 
-/// Says which methods would have been right.
-pub(crate) fn not_allowed(
+/// Says which methods are right.
+pub(crate) fn with_allow(
     mut response: Response<ResponseBody>,
     allowed: &'static str,
 ) -> Response<ResponseBody> {
@@ -245,6 +266,17 @@ pub(crate) fn json_response(status: StatusCode, bytes: Vec<u8>) -> Response<Resp
     let mut response = Response::new(ResponseBody::whole(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What a request for the headers alone gets: the length that the body would have had, and no body. HTTP/2 would send
+/// it otherwise; over HTTP/1.1 hyper knows better.
+pub(crate) fn without_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    let mut response = response.map(|_| ResponseBody::empty());
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
     response
 }
 

@@ -3,8 +3,13 @@
 
 mod answers;
 mod client;
+mod cors;
+mod frames;
+mod http2;
 mod limits;
 mod mounting;
+mod pipelines;
 mod refusals;
+mod smuggling;
 mod streams;
 mod tools;
