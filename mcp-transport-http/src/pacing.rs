@@ -90,9 +90,8 @@ pub(crate) async fn watch(stream: impl Future<Output = ()>, limit: Duration) {
     let mut waiting = 0;
     let mut patience: Option<Pin<Box<Sleep>>> = None;
     std::future::poll_fn(|cx| {
-        let (polled, now_waiting) = WAITING.sync_scope(Cell::new(waiting), || {
-            (stream.as_mut().poll(cx), WAITING.with(Cell::get))
-        });
+        let (polled, now_waiting) =
+            WAITING.sync_scope(Cell::new(waiting), || (stream.as_mut().poll(cx), WAITING.with(Cell::get)));
         if polled.is_ready() {
             return polled;
         }

@@ -1,9 +1,6 @@
 //! A client of HTTP/2 that sends exactly the frames a test wants sent, and what servers do to bad ones.
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use mcp_transport_http::Http;
 use serde_json::{Value, json};
@@ -64,8 +61,18 @@ impl Frame {
         Self::new(HEADERS, END_HEADERS, stream, header_block(&headers))
     }
 
+    /// The body of a request, small enough for one frame.
     fn body(stream: u32, message: &Value) -> Self {
         Self::new(DATA, END_STREAM, stream, message.to_string())
+    }
+
+    /// A whole request.
+    fn post(stream: u32, message: &Value) -> Vec<Self> {
+        let body = message.to_string();
+        let mut frames = vec![Self::call(stream, message, &[])];
+        frames.extend(body.as_bytes().chunks(16 << 10).map(|piece| Self::new(DATA, 0, stream, piece)));
+        frames.last_mut().unwrap().flags = END_STREAM;
+        frames
     }
 
     fn reset(stream: u32) -> Self {
@@ -125,6 +132,7 @@ impl Frames {
     /// A connection whose client grants each stream so much window; it acknowledges the server's settings.
     async fn connect(server: &TestServer, window: u32) -> Self {
         let mut frames = Self { stream: TcpStream::connect(server.address).await.unwrap() };
+        frames.stream.set_nodelay(true).unwrap();
         frames.stream.write_all(PREFACE).await.unwrap();
         let settings = [&4_u16.to_be_bytes()[..], &window.to_be_bytes()].concat();
         frames.send(&[Frame::new(SETTINGS, 0, 0, settings), Frame::new(SETTINGS, ACK, 0, [])]).await;
@@ -207,7 +215,7 @@ async fn the_preface_may_come_byte_by_byte() {
         tokio::task::yield_now().await;
     }
     frames.send(&[Frame::new(SETTINGS, 0, 0, [])]).await;
-    frames.send(&[Frame::call(1, &echo("hi"), &[]), Frame::body(1, &echo("hi"))]).await;
+    frames.send(&Frame::post(1, &echo("hi"))).await;
     assert_eq!(frames.answer(1).await["result"]["content"][0]["text"], "hi");
 }
 
@@ -228,7 +236,7 @@ async fn a_connection_without_an_open_request_is_ended_in_good_order() {
     for case in 0..3 {
         let mut frames = Frames::connect(&server, 65_535).await;
         if case == 1 {
-            frames.send(&[Frame::call(1, &echo("hi"), &[]), Frame::body(1, &echo("hi"))]).await;
+            frames.send(&Frame::post(1, &echo("hi"))).await;
             frames.answer(1).await;
         }
         if case == 2 {
@@ -259,17 +267,17 @@ async fn a_connection_with_an_open_request_stays() {
     let options = Http::new().header_time(Duration::from_millis(50)).keep_alive(Duration::from_millis(20));
     let server = TestServer::with(options).await;
     let mut frames = Frames::connect(&server, 65_535).await;
-    frames.send(&[Frame::call(1, &hang(), &[]), Frame::body(1, &hang())]).await;
+    frames.send(&Frame::post(1, &hang())).await;
     // Ten pings take four times as long as an idle connection has.
     for _ in 0..10 {
         let ping = frames.next_of(PING).await.unwrap();
         frames.send(&[Frame::new(PING, ACK, 0, ping.payload)]).await;
     }
-    frames.send(&[Frame::call(3, &echo("hi"), &[]), Frame::body(3, &echo("hi"))]).await;
+    frames.send(&Frame::post(3, &echo("hi"))).await;
     frames.answer(3).await;
     frames.send(&[Frame::reset(1)]).await;
     within(server.dropped.notified()).await;
-    assert_eq!(frames.is_sent_away().await, NO_ERROR);
+    assert_eq!(frames.next_of(GO_AWAY).await.unwrap().reason(), NO_ERROR);
 }
 
 #[tokio::test]
@@ -277,7 +285,7 @@ async fn a_client_that_answers_no_ping_is_taken_for_dead() {
     let options = Http::new().keep_alive(Duration::from_millis(20)).write_time(Duration::from_millis(50));
     let server = TestServer::with(options).await;
     let mut frames = Frames::connect(&server, 65_535).await;
-    frames.send(&[Frame::call(1, &hang(), &[]), Frame::body(1, &hang())]).await;
+    frames.send(&Frame::post(1, &hang())).await;
     while frames.next().await.is_some() {}
     within(server.dropped.notified()).await;
 }
@@ -288,12 +296,35 @@ async fn a_request_that_is_taken_back_is_cancelled() {
     let mut frames = Frames::connect(&server, 65_535).await;
     let mut request = hang();
     request["params"]["_meta"]["progressToken"] = json!(1);
-    frames.send(&[Frame::call(1, &request, &[]), Frame::body(1, &request)]).await;
+    frames.send(&Frame::post(1, &request)).await;
     frames.next_of(DATA).await.unwrap();
     frames.send(&[Frame::reset(1)]).await;
     within(server.dropped.notified()).await;
-    frames.send(&[Frame::call(3, &echo("hi"), &[]), Frame::body(3, &echo("hi"))]).await;
+    frames.send(&Frame::post(3, &echo("hi"))).await;
     frames.answer(3).await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_its_request() {
+    let server = TestServer::start().await;
+    // Before any answer has begun, and in the middle of a stream.
+    for token in [None, Some(json!(1))] {
+        let mut frames = Frames::connect(&server, 65_535).await;
+        let mut request = hang();
+        if let Some(token) = &token {
+            request["params"]["_meta"]["progressToken"] = token.clone();
+        }
+        frames.send(&Frame::post(1, &request)).await;
+        if token.is_some() {
+            frames.next_of(DATA).await.unwrap();
+        } else {
+            // The answer to a later one shows that the request has begun.
+            frames.send(&Frame::post(3, &echo("hi"))).await;
+            frames.answer(3).await;
+        }
+        drop(frames);
+        within(server.dropped.notified()).await;
+    }
 }
 
 #[tokio::test]
@@ -317,7 +348,7 @@ async fn rapid_resets_end_the_connection_and_no_other() {
             }
         } else {
             let stream = 2 * count + 1;
-            frames.send(&[Frame::call(stream, &message, &[]), Frame::body(stream, &message)]).await;
+            frames.send(&Frame::post(stream, &message)).await;
             frames.answer(stream).await;
         }
         serves_others(&server).await;
@@ -329,14 +360,16 @@ async fn patient_resets_cost_no_more_than_requests() {
     let server = TestServer::start().await;
     let mut frames = Frames::connect(&server, 65_535).await;
     for stream in numbers(1000) {
-        frames.send(&[Frame::call(stream, &hang(), &[]), Frame::body(stream, &hang()), Frame::reset(stream)]).await;
+        frames
+            .send(&[Frame::call(stream, &hang(), &[]), Frame::body(stream, &hang()), Frame::reset(stream)])
+            .await;
         // Pings are answered in order: the server has seen the reset.
         frames.send(&[Frame::new(PING, 0, 0, [7; 8])]).await;
         frames.next_of(PING).await.unwrap();
     }
     // All are cancelled: none of them holds a place.
     let mut frames = Frames::connect(&server, 65_535).await;
-    frames.send(&[Frame::call(1, &echo("hi"), &[]), Frame::body(1, &echo("hi"))]).await;
+    frames.send(&Frame::post(1, &echo("hi"))).await;
     frames.answer(1).await;
 }
 
@@ -346,9 +379,7 @@ async fn errors_that_make_the_server_reset_end_the_connection() {
     let mut frames = Frames::connect(&server, 65_535).await;
     // A window that grows by nothing is an error of its stream (MadeYouReset, CVE-2025-8671).
     let attack: Vec<u8> = numbers(1000)
-        .flat_map(|stream| {
-            [Frame::call(stream, &hang(), &[]), Frame::new(WINDOW_UPDATE, 0, stream, [0; 4])]
-        })
+        .flat_map(|stream| [Frame::call(stream, &hang(), &[]), Frame::new(WINDOW_UPDATE, 0, stream, [0; 4])])
         .flat_map(|frame| frame.encode())
         .collect();
     _ = frames.stream.write_all(&attack).await;
@@ -380,13 +411,13 @@ async fn one_stream_too_many_is_refused_and_may_come_again() {
     let settings = frames.next_of(SETTINGS).await.unwrap().payload;
     assert!(settings.chunks(6).any(|setting| setting == [0, 3, 0, 0, 0, 2]), "{settings:?}");
     for stream in [1, 3, 5] {
-        frames.send(&[Frame::call(stream, &hang(), &[]), Frame::body(stream, &hang())]).await;
+        frames.send(&Frame::post(stream, &hang())).await;
     }
     let refused = frames.next_of(RESET).await.unwrap();
     assert_eq!((refused.stream, refused.reason()), (5, REFUSED_STREAM));
     frames.send(&[Frame::reset(1)]).await;
     within(server.dropped.notified()).await;
-    frames.send(&[Frame::call(7, &echo("hi"), &[]), Frame::body(7, &echo("hi"))]).await;
+    frames.send(&Frame::post(7, &echo("hi"))).await;
     frames.answer(7).await;
 }
 
@@ -396,16 +427,8 @@ async fn a_stream_whose_client_grants_no_window_is_reset() {
     // Neither at the beginning nor in the middle of an answer; others on the connection live on.
     for window in [0, 20_000] {
         let mut frames = Frames::connect(&server, window).await;
-        let message = echo(&"x".repeat(100_000));
-        let length = message.to_string().len().to_string();
-        let mut request = vec![Frame::call(1, &message, &[("content-length", &length)])];
-        let body = message.to_string();
-        let pieces: Vec<&[u8]> = body.as_bytes().chunks(16_384).collect();
-        for (number, piece) in pieces.iter().enumerate() {
-            let flags = if number + 1 == pieces.len() { END_STREAM } else { 0 };
-            request.push(Frame::new(DATA, flags, 1, *piece));
-        }
-        frames.send(&request).await;
+        let message = echo(&"x".repeat(50_000));
+        frames.send(&Frame::post(1, &message)).await;
         let mut received = 0;
         loop {
             let frame = frames.next().await.unwrap();
@@ -416,10 +439,9 @@ async fn a_stream_whose_client_grants_no_window_is_reset() {
             }
         }
         assert_eq!(received, window as usize);
-        frames.send(&[Frame::call(3, &echo("hi"), &[]), Frame::body(3, &echo("hi"))]).await;
-        if window > 0 {
-            frames.answer(3).await;
-        }
+        frames.send(&Frame::post(3, &echo("hi"))).await;
+        frames.send(&[Frame::new(WINDOW_UPDATE, 0, 3, 65_535_u32.to_be_bytes())]).await;
+        frames.answer(3).await;
     }
 }
 
@@ -429,21 +451,13 @@ async fn a_stream_that_is_taken_slowly_is_not_reset() {
     let mut frames = Frames::connect(&server, 0).await;
     let mut message = call("report", json!({}));
     message["params"]["_meta"]["progressToken"] = json!("p".repeat(30_000));
-    let body = message.to_string();
-    let (first, second) = body.as_bytes().split_at(16_384);
-    frames
-        .send(&[
-            Frame::call(1, &message, &[]),
-            Frame::new(DATA, 0, 1, first),
-            Frame::new(DATA, END_STREAM, 1, second),
-        ])
-        .await;
+    frames.send(&Frame::post(1, &message)).await;
     frames.next_of(HEADERS).await.unwrap();
     // In all three times as long as a piece may wait.
     let mut received = 0;
     let mut times = tokio::time::interval(Duration::from_millis(100));
-    let is_over = AtomicU32::new(0);
-    while is_over.load(Ordering::Relaxed) == 0 {
+    let mut is_over = false;
+    while !is_over {
         times.tick().await;
         frames.send(&[Frame::new(WINDOW_UPDATE, 0, 1, 16_384_u32.to_be_bytes())]).await;
         let mut granted = 16_384;
@@ -453,8 +467,8 @@ async fn a_stream_that_is_taken_slowly_is_not_reset() {
             if frame.kind == DATA {
                 received += frame.payload.len();
                 granted -= frame.payload.len();
-                if frame.flags & END_STREAM != 0 {
-                    is_over.store(1, Ordering::Relaxed);
+                is_over = frame.flags & END_STREAM != 0;
+                if is_over {
                     break;
                 }
             }
@@ -496,7 +510,8 @@ async fn a_header_list_at_the_limit_is_read_and_one_byte_more_is_refused() {
 async fn a_shutdown_answers_what_was_accepted_and_takes_no_more() {
     let server = TestServer::start().await;
     let mut frames = Frames::connect(&server, 65_535).await;
-    let listen = crate::client::message("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    let listen =
+        crate::client::message("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
     let headers = header_block(&[
         (":method", "POST"),
         (":scheme", "http"),
@@ -531,7 +546,7 @@ async fn a_stream_that_outlives_the_drain_does_not_hold_up_the_end() {
     let mut frames = Frames::connect(&server, 65_535).await;
     let mut request = hang();
     request["params"]["_meta"]["progressToken"] = json!(1);
-    frames.send(&[Frame::call(1, &request, &[]), Frame::body(1, &request)]).await;
+    frames.send(&Frame::post(1, &request)).await;
     frames.next_of(DATA).await.unwrap();
     let dropped = std::sync::Arc::clone(&server.dropped);
     server.shut_down().await;

@@ -56,7 +56,11 @@ async fn every_input_has_one_answer() {
         ("a length with a sign", changed("Content-Length: ", "Content-Length: +"), &[400]),
         ("a length below nothing", changed("Content-Length: ", "Content-Length: -"), &[400]),
         ("a length in hexadecimal", changed("Content-Length: ", "Content-Length: 0x"), &[400]),
-        ("a length beyond all numbers", changed("Content-Length: ", "Content-Length: 99999999999999999999"), &[400]),
+        (
+            "a length beyond all numbers",
+            changed("Content-Length: ", "Content-Length: 99999999999999999999"),
+            &[400],
+        ),
         ("an empty length", length("Content-Length: "), &[400]),
         ("a good request in chunks", chunked(te, one_chunk), &[200, 200]),
         // Read by its chunks, and nothing after it on this connection (RFC 9112, section 6.3).
@@ -64,22 +68,58 @@ async fn every_input_has_one_answer() {
         ("chunks before a length", chunked(&format!("{te}Content-Length: 3\r\n"), one_chunk), &[200]),
         ("an encoding that is none", chunked("Transfer-Encoding: xchunked\r\n", one_chunk), &[400]),
         ("an encoding after the chunks", chunked("Transfer-Encoding: chunked, gzip\r\n", one_chunk), &[400]),
-        ("chunks in two headers", chunked(&format!("Transfer-Encoding: identity\r\n{te}"), one_chunk), &[200, 200]),
+        (
+            "chunks in two headers",
+            chunked(&format!("Transfer-Encoding: identity\r\n{te}"), one_chunk),
+            &[200, 200],
+        ),
         ("an encoding with a tab", chunked("Transfer-Encoding:\tchunked\r\n", one_chunk), &[200, 200]),
-        ("an encoding with a vertical tab", chunked("Transfer-Encoding: \u{b}chunked\r\n", one_chunk), &[400]),
-        ("chunks in HTTP/1.0", {
-            let text = String::from_utf8(chunked(te, one_chunk)).unwrap();
-            text.replace("HTTP/1.1", "HTTP/1.0").into_bytes()
-        }, &[400]),
+        (
+            "an encoding with a vertical tab",
+            chunked("Transfer-Encoding: \u{b}chunked\r\n", one_chunk),
+            &[400],
+        ),
+        (
+            "chunks in HTTP/1.0",
+            {
+                let text = String::from_utf8(chunked(te, one_chunk)).unwrap();
+                text.replace("HTTP/1.1", "HTTP/1.0").into_bytes()
+            },
+            &[400],
+        ),
         ("a chunk whose size is none", chunked(te, |_| "zz\r\n".to_owned()), &[400]),
-        ("a chunk whose size is beyond all numbers", chunked(te, |_| "ffffffffffffffffff\r\n".to_owned()), &[400]),
+        (
+            "a chunk whose size is beyond all numbers",
+            chunked(te, |_| "ffffffffffffffffff\r\n".to_owned()),
+            &[400],
+        ),
         ("a chunk whose size has a sign", chunked(te, |body| format!("+{}", one_chunk(body))), &[400]),
         ("a chunk whose size has a prefix", chunked(te, |body| format!("0x{}", one_chunk(body))), &[400]),
-        ("a chunk with a bare line feed", chunked(te, |body| format!("{:x}\n{body}\r\n0\r\n\r\n", body.len())), &[400]),
-        ("a chunk longer than its size", chunked(te, |body| format!("{:x}\r\n{body}xx\r\n0\r\n\r\n", body.len())), &[400]),
-        ("a chunk with an extension", chunked(te, |body| format!("{:x};a=b\r\n{body}\r\n0\r\n\r\n", body.len())), &[200, 200]),
-        ("an extension with a bare line feed", chunked(te, |body| format!("{:x};a\nb\r\n{body}\r\n0\r\n\r\n", body.len())), &[400]),
-        ("chunks with a trailer", chunked(te, |body| format!("{:x}\r\n{body}\r\n0\r\nHost: evil\r\n\r\n", body.len())), &[200, 200]),
+        (
+            "a chunk with a bare line feed",
+            chunked(te, |body| format!("{:x}\n{body}\r\n0\r\n\r\n", body.len())),
+            &[400],
+        ),
+        (
+            "a chunk longer than its size",
+            chunked(te, |body| format!("{:x}\r\n{body}xx\r\n0\r\n\r\n", body.len())),
+            &[400],
+        ),
+        (
+            "a chunk with an extension",
+            chunked(te, |body| format!("{:x};a=b\r\n{body}\r\n0\r\n\r\n", body.len())),
+            &[200, 200],
+        ),
+        (
+            "an extension with a bare line feed",
+            chunked(te, |body| format!("{:x};a\nb\r\n{body}\r\n0\r\n\r\n", body.len())),
+            &[400],
+        ),
+        (
+            "chunks with a trailer",
+            chunked(te, |body| format!("{:x}\r\n{body}\r\n0\r\nHost: evil\r\n\r\n", body.len())),
+            &[200, 200],
+        ),
         // Where a header ends.
         ("a folded header", changed("Mcp-Name: ", "Mcp-Name:\r\n "), &[400]),
         ("a blank before the colon", changed("Mcp-Name:", "Mcp-Name :"), &[400]),
@@ -96,10 +136,14 @@ async fn every_input_has_one_answer() {
         ("no host", changed("Host: localhost\r\n", ""), &[403, 200]),
         ("an absolute target", get("GET http://localhost/health HTTP/1.1"), &[200, 200]),
         ("an absolute target elsewhere", changed("/mcp", "http://evil.example.com/mcp"), &[403, 200]),
-        ("an absolute target that its host denies", {
-            let text = String::from_utf8(changed("/mcp", "http://localhost/mcp")).unwrap();
-            text.replace("Host: localhost", "Host: evil.example.com").into_bytes()
-        }, &[200, 200]),
+        (
+            "an absolute target that its host denies",
+            {
+                let text = String::from_utf8(changed("/mcp", "http://localhost/mcp")).unwrap();
+                text.replace("Host: localhost", "Host: evil.example.com").into_bytes()
+            },
+            &[200, 200],
+        ),
         ("a target without a path", get("GET mcp HTTP/1.1"), &[404, 200]),
         ("the server itself", get("OPTIONS * HTTP/1.1"), &[404, 200]),
         ("a tunnel", get("CONNECT localhost:80 HTTP/1.1"), &[404, 200]),
@@ -115,7 +159,14 @@ async fn every_input_has_one_answer() {
         ("nearly the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n".to_vec(), &[400]),
         ("a method that is none", get("GE(T /health HTTP/1.1"), &[400]),
         ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), &[400]),
-        ("an upgrade", changed("Mcp-Name: ", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\nMcp-Name: "), &[200, 200]),
+        (
+            "an upgrade",
+            changed(
+                "Mcp-Name: ",
+                "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\nMcp-Name: ",
+            ),
+            &[200, 200],
+        ),
     ];
     let server = TestServer::start().await;
     let mut wrong = Vec::new();
