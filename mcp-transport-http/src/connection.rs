@@ -73,7 +73,8 @@ enum Version {
 }
 
 /// Reads until it is clear which version this is: mostly one read, since no method but `PRI` begins like the preface
-/// for more than a byte. Hyper-util's own way to tell has no limit on the time this takes.
+/// for more than a byte. Hyper-util's own way to tell has no limit on the time this takes; here it is that of headers,
+/// which then begins anew, so that the first request of a connection may take twice as long as any other.
 async fn read_first(stream: &TcpStream, prefix: &mut Prefix) -> io::Result<Version> {
     while PREFACE.starts_with(prefix.bytes()) {
         if prefix.bytes().len() == PREFACE.len() {

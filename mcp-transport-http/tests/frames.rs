@@ -26,6 +26,7 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 const NO_ERROR: u32 = 0;
+const FLOW_CONTROL_ERROR: u32 = 3;
 const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -158,8 +159,19 @@ impl Frames {
     async fn next_of(&mut self, kind: u8) -> Option<Frame> {
         loop {
             let frame = self.next().await?;
-            if frame.kind == kind && frame.flags & ACK * u8::from(kind == SETTINGS) == 0 {
+            let is_acknowledgement = kind == SETTINGS && frame.flags & ACK != 0;
+            if frame.kind == kind && !is_acknowledgement {
                 return Some(frame);
+            }
+        }
+    }
+
+    /// The next frame of one of these kinds.
+    async fn next_of_any(&mut self, kinds: &[u8]) -> Frame {
+        loop {
+            let frame = self.next().await.unwrap();
+            if kinds.contains(&frame.kind) {
+                return frame;
             }
         }
     }
@@ -376,17 +388,42 @@ async fn patient_resets_cost_no_more_than_requests() {
 #[tokio::test]
 async fn errors_that_make_the_server_reset_end_the_connection() {
     let server = TestServer::start().await;
-    let mut frames = Frames::connect(&server, 65_535).await;
-    // A window that grows by nothing is an error of its stream (MadeYouReset, CVE-2025-8671).
-    let attack: Vec<u8> = numbers(1000)
-        .flat_map(|stream| [Frame::call(stream, &hang(), &[]), Frame::new(WINDOW_UPDATE, 0, stream, [0; 4])])
-        .flat_map(|frame| frame.encode())
-        .collect();
-    _ = frames.stream.write_all(&attack).await;
-    if let Some(farewell) = frames.next_of(GO_AWAY).await {
-        assert_ne!(farewell.reason(), NO_ERROR);
+    for (count, is_over) in [(127, false), (128, false), (129, true)] {
+        let mut frames = Frames::connect(&server, 65_535).await;
+        for stream in numbers(count) {
+            // A window beyond all numbers is an error of its stream (MadeYouReset, CVE-2025-8671).
+            let more = (u32::MAX >> 1).to_be_bytes();
+            frames
+                .send(&[Frame::call(stream, &hang(), &[]), Frame::new(WINDOW_UPDATE, 0, stream, more)])
+                .await;
+            // One after the other, so that none is refused for being one too many at once.
+            match frames.next_of_any(&[RESET, GO_AWAY]).await {
+                end if end.kind == RESET => assert_eq!(end.reason(), FLOW_CONTROL_ERROR, "{stream}"),
+                end => {
+                    assert!(is_over && stream == 2 * count - 1, "{stream}");
+                    assert_eq!(end.reason(), ENHANCE_YOUR_CALM);
+                }
+            }
+        }
+        if !is_over {
+            let stream = 2 * count + 1;
+            frames.send(&Frame::post(stream, &echo("hi"))).await;
+            frames.answer(stream).await;
+        }
+        serves_others(&server).await;
     }
-    serves_others(&server).await;
+}
+
+#[tokio::test]
+async fn a_client_that_grants_all_and_reads_nothing_is_let_go() {
+    let server = TestServer::with(Http::new().write_time(Duration::from_millis(100))).await;
+    let mut frames = Frames::connect(&server, u32::MAX >> 1).await;
+    let more = (u32::MAX >> 1) - 65_535;
+    let mut flood = call("flood", json!({}));
+    flood["params"]["_meta"]["progressToken"] = json!(1);
+    frames.send(&[Frame::new(WINDOW_UPDATE, 0, 0, more.to_be_bytes())]).await;
+    frames.send(&Frame::post(1, &flood)).await;
+    within(server.dropped.notified()).await;
 }
 
 #[tokio::test]
