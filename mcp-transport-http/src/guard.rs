@@ -37,7 +37,7 @@ pub(crate) fn check(options: &Http, uri: &Uri, headers: &HeaderMap) -> Result<()
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return Ok(()) };
     let origin = origin.to_str().ok().filter(|_| origins.next().is_none()).ok_or(Refusal::Origin)?;
-    if options.origins.contains(&origin.to_ascii_lowercase()) {
+    if is_named(options, origin) {
         return Ok(());
     }
     // `null`, `file:` and their like have no host of ours.
@@ -46,6 +46,11 @@ pub(crate) fn check(options: &Http, uri: &Uri, headers: &HeaderMap) -> Result<()
         Some(host) if is_served(options, host) => Ok(()),
         _ => Err(Refusal::Origin),
     }
+}
+
+/// Whether an origin was allowed by name.
+pub(crate) fn is_named(options: &Http, origin: &str) -> bool {
+    options.origins.contains(&origin.to_ascii_lowercase())
 }
 
 /// Whether a host is this machine itself, or one that was allowed by name.

@@ -27,15 +27,24 @@
 //! principal that opened it, has a stream of its own (GET), and ends by DELETE or when it has been idle for
 //! [`Http::session_idle_time`]. There only the client's `notifications/cancelled` cancels a request. Streams are not
 //! resumable.
+//!
+//! **HTTP/1.1 and HTTP/2** are served on one port, the latter by prior knowledge: there is no TLS in this crate, and no
+//! upgrade. Every limit is an option of [`Http`]. A browser's page may call the server where its origin was allowed by
+//! name ([`Http::allow_origin`]): then it is answered with the headers of CORS.
 
 mod body;
+mod connection;
+mod cors;
 mod guard;
 mod mirror;
 mod options;
+mod pacing;
+mod routes;
 mod server;
 mod service;
 mod sessions;
 mod stream;
+mod streams;
 
 use std::{io, net::SocketAddr};
 

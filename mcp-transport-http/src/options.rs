@@ -16,6 +16,8 @@ pub struct Http {
     pub(crate) keep_alive: Duration,
     pub(crate) drain_time: Duration,
     pub(crate) max_connections: usize,
+    pub(crate) max_concurrent_streams: u32,
+    pub(crate) max_header_bytes: usize,
     pub(crate) max_sessions: usize,
     pub(crate) session_idle_time: Duration,
     pub(crate) path: String,
@@ -35,6 +37,8 @@ impl Default for Http {
             keep_alive: Duration::from_secs(15),
             drain_time: Duration::from_secs(10),
             max_connections: 16_384,
+            max_concurrent_streams: 100,
+            max_header_bytes: 32 << 10,
             max_sessions: 16_384,
             session_idle_time: Duration::from_secs(30 * 60),
             path: "/mcp".to_owned(),
@@ -67,7 +71,7 @@ impl Http {
     }
 
     /// How long a client may take to send a request's headers, also of the next request on an idle connection; 30
-    /// seconds by default. A slower one is disconnected.
+    /// seconds by default. A slower one is disconnected, over HTTP/2 after it was told to go away.
     #[must_use]
     pub fn header_time(mut self, time: Duration) -> Self {
         self.header_time = time;
@@ -75,7 +79,8 @@ impl Http {
     }
 
     /// How long a client of [`HttpServer`] may take nothing at all of what is written to it; 30 seconds by default. One
-    /// that takes longer is disconnected, which cancels its request.
+    /// that takes longer is disconnected, which cancels its request. Over HTTP/2 this holds for each stream, which is
+    /// then reset, and for the answer to a ping.
     #[must_use]
     pub fn write_time(mut self, time: Duration) -> Self {
         self.write_time = time;
@@ -83,7 +88,7 @@ impl Http {
     }
 
     /// How often an event stream with nothing to say sends a comment, so that nobody on the way takes it for dead;
-    /// every 15 seconds by default.
+    /// every 15 seconds by default. An HTTP/2 connection on which nothing was received for as long is pinged.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.keep_alive = interval;
@@ -101,6 +106,23 @@ impl Http {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
+        self
+    }
+
+    /// How many requests a client of [`HttpServer`] may have open at once over one connection of HTTP/2; 100 by
+    /// default. Further ones are refused, and may be sent again. Over HTTP/1.1 it is always one.
+    #[must_use]
+    pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
+        self.max_concurrent_streams = streams;
+        self
+    }
+
+    /// The largest head of a request that [`HttpServer`] reads, in bytes; 32 KiB by default. Over HTTP/1.1 this is the
+    /// request line with all headers, over HTTP/2 their list uncompressed, with 32 bytes more for each. Over HTTP/1.1
+    /// there may be 100 headers. A larger head is answered with 431.
+    #[must_use]
+    pub fn max_header_bytes(mut self, bytes: usize) -> Self {
+        self.max_header_bytes = bytes;
         self
     }
 
@@ -137,9 +159,12 @@ impl Http {
         self
     }
 
-    /// Does not refuse the requests of web pages of this origin, such as `https://app.example.com`, as it does not
-    /// those of pages of a host that is served. For a browser to let a page of another origin read the answers, a layer
-    /// in front has to speak CORS.
+    /// Serves web pages of this origin, such as `https://app.example.com`: their requests are not refused, and their
+    /// browser is told (CORS) that they may send what MCP needs and read the answers; cookies it is told nothing of. A
+    /// layer in front that authenticates has to let `OPTIONS` through, which browsers send without credentials.
+    ///
+    /// Pages of a host that is served are not refused either. Unless their origin is named here, though, their browser
+    /// lets them read answers only where the endpoint is of the very same origin.
     #[must_use]
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.insert(origin.into().to_ascii_lowercase());

@@ -1,23 +1,16 @@
 //! A server of its own: accepts connections, keeps each within its limits, and shuts down in good order.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use http::{Method, Request, Response, StatusCode};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use mcp_core::{Endpoint, IntoEndpoint, Signal};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::{Semaphore, oneshot},
     task::JoinSet,
 };
 
-use crate::{
-    Http, HttpService, ResponseBody, ServeError,
-    service::{json_response, not_allowed, refuse},
-    stream::Patient,
-};
+use crate::{Http, HttpService, ServeError, connection};
 
 /// A server that is listening; nothing is answered until it [runs](Self::run).
 #[derive(Debug)]
@@ -109,7 +102,7 @@ impl HttpServer {
                 () = &mut end => break,
                 (accepted, place) = accepting => match accepted {
                     Ok((stream, _)) => {
-                        let serving = serve_connection(stream, self.service.clone(), closing.clone());
+                        let serving = connection::serve(stream, self.service.clone(), closing.clone());
                         connections.spawn(async move {
                             serving.await;
                             drop(place);
@@ -119,6 +112,8 @@ impl HttpServer {
                 },
                 Some(_) = connections.join_next() => {}
             }
+            // All that have ended, and not one for each that comes: what has ended must not pile up.
+            while connections.try_join_next().is_some() {}
         }
         drop(self.listener);
         self.service.close();
@@ -131,50 +126,6 @@ impl HttpServer {
             tracing::warn!(connections = connections.len(), "requests were still running at the end");
         }
     }
-}
-
-/// Serves one connection until its client is done with it, or the server closes.
-async fn serve_connection(stream: TcpStream, service: HttpService, closing: Signal) {
-    // Small answers must not wait for the client's acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was gone at once");
-        return;
-    }
-    let (header_time, write_time) = (service.options().header_time, service.options().write_time);
-    let routes = service_fn(move |request| route(service.clone(), request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
-        .serve_connection(TokioIo::new(Patient::new(stream, write_time)), routes);
-    let mut connection = pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = closing.raised() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended");
-    }
-}
-
-/// The endpoint at its path, and whether the server lives.
-async fn route(
-    service: HttpService,
-    request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Infallible> {
-    let path = request.uri().path();
-    if path == service.options().path {
-        return Ok(service.respond(request).await);
-    }
-    if path == "/health" {
-        return Ok(match *request.method() {
-            Method::GET | Method::HEAD => json_response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
-            _ => not_allowed(refuse(StatusCode::METHOD_NOT_ALLOWED, "Only GET is served here"), "GET, HEAD"),
-        });
-    }
-    Ok(refuse(StatusCode::NOT_FOUND, &format!("Not found; MCP is served at {}", service.options().path)))
 }
 
 /// Waits before the next connection where this one failed for want of descriptors or memory.

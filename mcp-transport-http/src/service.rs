@@ -19,13 +19,15 @@ use mcp_core::{
 };
 use serde_json::json;
 
-use crate::{Http, ResponseBody, guard, mirror, sessions::Sessions};
+use crate::{Http, ResponseBody, cors, guard, mirror, sessions::Sessions};
 
 /// What a session is named by (specification 2025-11-25, "Session Management").
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
-/// The methods that the endpoint has.
-const METHODS: &str = "GET, HEAD, POST, DELETE";
+/// The methods that the endpoint has, in words of `Allow` and of CORS.
+const METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+/// Those that it has in revisions without sessions.
+const MODERN_METHODS: &str = "POST, OPTIONS";
 
 /// Serves MCP on whatever path it is mounted; cheap to clone.
 ///
@@ -76,8 +78,21 @@ impl HttpService {
         &self.shared.options
     }
 
-    /// Answers one request.
+    /// Answers one request, in the form that its method and the page it comes from ask for.
     pub(crate) async fn respond<B>(self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body,
+        B::Error: std::fmt::Display,
+    {
+        let shared = Arc::clone(&self.shared);
+        let origin = cors::allowed_origin(&shared.options, request.headers());
+        let is_head = request.method() == Method::HEAD;
+        let mut response = self.answer(request).await;
+        cors::share(&mut response, &shared.options, origin);
+        if is_head { without_body(response) } else { response }
+    }
+
+    async fn answer<B>(self, request: Request<B>) -> Response<ResponseBody>
     where
         B: Body,
         B::Error: std::fmt::Display,
@@ -92,12 +107,17 @@ impl HttpService {
             tracing::info!(?host, ?origin, "{}; allow_host and allow_origin open this up", refusal.message());
             return refuse(StatusCode::FORBIDDEN, refusal.message());
         }
+        if parts.method == Method::OPTIONS {
+            let mut response = with_allow(status_only(StatusCode::NO_CONTENT), METHODS);
+            cors::answer_preflight(&mut response, &shared.options, &parts.headers, METHODS);
+            return response;
+        }
         let principal = parts.extensions.get().unwrap_or(&shared.options.stranger).clone();
         match parts.method {
             Method::POST => shared.post(&parts.headers, body, principal).await,
             Method::GET | Method::HEAD => shared.stream(&parts.method, &parts.headers, principal),
             Method::DELETE => shared.delete(&parts.headers, &principal),
-            _ => not_allowed(status_only(StatusCode::METHOD_NOT_ALLOWED), METHODS),
+            _ => with_allow(status_only(StatusCode::METHOD_NOT_ALLOWED), METHODS),
         }
     }
 }
@@ -186,7 +206,7 @@ impl Shared {
         // The newer revisions have neither sessions nor these methods.
         let version = headers.get("mcp-protocol-version").map(|version| version.to_str().unwrap_or_default());
         if version.is_some_and(|version| Revision::handshake(version).is_none()) {
-            return Err(Box::new(not_allowed(status_only(StatusCode::METHOD_NOT_ALLOWED), "POST")));
+            return Err(Box::new(with_allow(status_only(StatusCode::METHOD_NOT_ALLOWED), MODERN_METHODS)));
         }
         match self.sessions.find(session_id(headers).as_deref(), principal) {
             NamedSession::Known(session) => Ok(session),
@@ -344,8 +364,8 @@ fn refuse_for_now(message: &str) -> Response<ResponseBody> {
     response
 }
 
-/// Says which methods would have been right.
-pub(crate) fn not_allowed(
+/// Says which methods are right.
+pub(crate) fn with_allow(
     mut response: Response<ResponseBody>,
     allowed: &'static str,
 ) -> Response<ResponseBody> {
@@ -363,6 +383,17 @@ pub(crate) fn json_response(status: StatusCode, bytes: Vec<u8>) -> Response<Resp
     let mut response = Response::new(ResponseBody::whole(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What a request for the headers alone gets: the length that the body would have had, and no body. HTTP/2 would send
+/// it otherwise; over HTTP/1.1 hyper knows better.
+pub(crate) fn without_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    let mut response = response.map(|_| ResponseBody::empty());
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
     response
 }
 

@@ -3,9 +3,14 @@
 
 mod answers;
 mod client;
+mod cors;
+mod frames;
+mod http2;
 mod limits;
 mod mounting;
+mod pipelines;
 mod refusals;
 mod sessions;
+mod smuggling;
 mod streams;
 mod tools;

@@ -1,0 +1,34 @@
+//! What stands at which path of a server of its own: the endpoint, and whether the server lives.
+
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+
+use crate::{
+    HttpService, ResponseBody,
+    service::{json_response, refuse, with_allow, without_body},
+};
+
+/// Answers a request of whatever path.
+pub(crate) async fn route<B>(service: HttpService, request: Request<B>) -> Response<ResponseBody>
+where
+    B: Body,
+    B::Error: std::fmt::Display,
+{
+    let path = request.uri().path();
+    if path == service.options().path {
+        return service.respond(request).await;
+    }
+    let response = if path == "/health" { health(request.method()) } else { not_found(&service) };
+    if request.method() == Method::HEAD { without_body(response) } else { response }
+}
+
+fn health(method: &Method) -> Response<ResponseBody> {
+    match *method {
+        Method::GET | Method::HEAD => json_response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
+        _ => with_allow(refuse(StatusCode::METHOD_NOT_ALLOWED, "Only GET is served here"), "GET, HEAD"),
+    }
+}
+
+fn not_found(service: &HttpService) -> Response<ResponseBody> {
+    refuse(StatusCode::NOT_FOUND, &format!("Not found; MCP is served at {}", service.options().path))
+}
