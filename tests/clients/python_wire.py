@@ -36,7 +36,7 @@ def parse_arguments(description: str, eras: list[str]) -> Target:
     parser.add_argument("args", nargs=argparse.REMAINDER, help="what to give to the command")
     given = parser.parse_args()
     # The process ends with the run, and the file with it.
-    record = open(given.record, "w", encoding="utf-8") if given.record else None  # noqa: SIM115
+    record = open(given.record, "w", encoding="utf-8") if given.record else None
     is_url = given.target.startswith(("http://", "https://"))
     return Target(given.target if is_url else None, [given.target, *given.args], given.era, record)
 
