@@ -20,11 +20,15 @@ struct Dialogue {
 impl Dialogue {
     /// With a client that can be asked anything.
     fn open(revision: &'static str) -> Self {
-        let everything = json!({
-            "elicitation": {"form": {}, "url": {}},
-            "sampling": {"tools": {}, "context": {}},
-            "roots": {},
-        });
+        let everything = match revision {
+            "2024-11-05" | "2025-03-26" => json!({"sampling": {}, "roots": {}}),
+            "2025-06-18" => json!({"elicitation": {}, "sampling": {}, "roots": {}}),
+            _ => json!({
+                "elicitation": {"form": {}, "url": {}},
+                "sampling": {"tools": {}, "context": {}},
+                "roots": {},
+            }),
+        };
         Self::open_with(revision, everything)
     }
 
@@ -224,27 +228,33 @@ fn modern_messages_are_valid() {
 
 #[test]
 #[cfg_attr(not(mcp_spec), ignore = "no MCP specification: set TOOLPACK_SPEC")]
-fn messages_of_2025_11_25_are_valid() {
-    let mut dialogue = Dialogue::open("2025-11-25");
-    dialogue.ask("ping", json!({}));
-    dialogue.ask("logging/setLevel", json!({"level": "debug"}));
-    common(&mut dialogue);
-    dialogue.ask("resources/subscribe", json!({"uri": "test://watched-resource"}));
-    dialogue.ask("resources/unsubscribe", json!({"uri": "test://watched-resource"}));
-    dialogue.ask("resources/subscribe", json!({"uri": "test://no/such"}));
-    dialogue.ask("tools/call", json!({"name": "test_trigger_tool_change", "arguments": {}}));
-    dialogue.start("tools/call", json!({"name": "test_slow", "arguments": {"ms": 5_000}}));
-    dialogue.say(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": dialogue.next_id}}));
-    dialogue.close();
+fn messages_of_a_session_are_valid() {
+    for revision in HANDSHAKE {
+        let mut dialogue = Dialogue::open(revision);
+        dialogue.ask("ping", json!({}));
+        dialogue.ask("logging/setLevel", json!({"level": "debug"}));
+        common(&mut dialogue);
+        dialogue.ask("resources/subscribe", json!({"uri": "test://watched-resource"}));
+        dialogue.ask("resources/unsubscribe", json!({"uri": "test://watched-resource"}));
+        dialogue.ask("resources/subscribe", json!({"uri": "test://no/such"}));
+        dialogue.ask("tools/call", json!({"name": "test_trigger_tool_change", "arguments": {}}));
+        dialogue.start("tools/call", json!({"name": "test_slow", "arguments": {"ms": 5_000}}));
+        let cancelled = json!({"requestId": dialogue.next_id});
+        dialogue.say(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled}));
+        dialogue.close();
+    }
 }
 
-/// Both eras.
-const ERAS: [&str; 2] = ["2026-07-28", "2025-11-25"];
+/// The revisions whose sessions open with a handshake.
+const HANDSHAKE: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+
+/// All of them.
+const ALL: [&str; 5] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
 
 #[test]
 #[cfg_attr(not(mcp_spec), ignore = "no MCP specification: set TOOLPACK_SPEC")]
 fn what_comes_of_a_refusal_or_a_bad_answer_is_valid() {
-    for revision in ERAS {
+    for revision in ALL {
         let mut dialogue = Dialogue::open(revision);
         for answering in [
             (|_: &Value| json!({"action": "decline"})) as fn(&Value) -> Value,
@@ -279,7 +289,7 @@ fn a_client_that_cannot_be_asked_is_told_so_in_valid_errors() {
         ("test_confirm", json!({"elicitation": {"form": {}}})),
         ("test_streaming_elicitation", json!({"elicitation": {"form": {}}})),
     ];
-    for revision in ERAS {
+    for revision in ALL {
         let mut dialogue = Dialogue::open_with(revision, json!({}));
         for (tool, capabilities) in &needs {
             let answer = dialogue.call(tool, json!({}));

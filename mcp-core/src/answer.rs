@@ -24,6 +24,8 @@ pub enum AnswerStatus {
     Refused,
     /// The method is not served.
     UnknownMethod,
+    /// The session that the message names is not there, or not any more.
+    UnknownSession,
     /// An error of our own, whose code is an HTTP status.
     Status(u16),
 }
@@ -42,10 +44,20 @@ impl EncodedAnswer {
 }
 
 impl AnswerStatus {
+    /// The status of a request of a session. There 404 says that the session is over, and 400 that it goes on no
+    /// further: errors of JSON-RPC are answers like any other.
+    pub(crate) fn in_session(error: Option<&RpcError>) -> Self {
+        match Self::of(error) {
+            Self::Status(status) => Self::Status(status),
+            _ => Self::Served,
+        }
+    }
+
     /// The status of a request that was served, by its error if it has one.
     pub(crate) fn of(error: Option<&RpcError>) -> Self {
         match error.map(|error| error.code) {
             Some(code::METHOD_NOT_FOUND) => Self::UnknownMethod,
+            Some(code::UNKNOWN_SESSION) => Self::UnknownSession,
             Some(code::HEADER_MISMATCH | code::MISSING_CAPABILITY | code::UNSUPPORTED_VERSION) => {
                 Self::Refused
             }

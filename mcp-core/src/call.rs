@@ -23,6 +23,7 @@ use crate::{
         method,
         notification::notification,
         revision::Revision,
+        shape::Kind,
     },
     questions::{Arrived, Asking, ClientLink, Desk, RoundEnd, Subject},
     signal::{Flag, Signal},
@@ -113,15 +114,13 @@ struct Reports {
     progress: f64,
     /// Nothing more is said: the answer is there.
     is_over: bool,
-    /// Not even an answer is wanted.
-    is_withdrawn: bool,
 }
 
 impl Call {
     pub(crate) fn new(parts: CallParts) -> Self {
         Self(Arc::new(Inner {
             parts,
-            reports: Mutex::new(Reports { progress: f64::NEG_INFINITY, is_over: false, is_withdrawn: false }),
+            reports: Mutex::new(Reports { progress: f64::NEG_INFINITY, is_over: false }),
             doing: OnceLock::new(),
             asking: Asking::default(),
             cancelled: Flag::default(),
@@ -190,7 +189,8 @@ impl Call {
             progress_token: token,
             progress: done,
             total: total.filter(|total| total.is_finite()),
-            message: Some(message.as_ref()).filter(|message| !message.is_empty()),
+            message: Some(message.as_ref())
+                .filter(|message| !message.is_empty() && self.revision().names(Kind::Progress, "message")),
         };
         self.0.parts.outbox.offer(Some(token.clone()), notification(method::PROGRESS, &params));
     }
@@ -223,23 +223,13 @@ impl Call {
 
     /// Tells the work that nobody waits for it any more.
     pub(crate) fn cancel(&self) {
-        self.reports().is_over = true;
+        self.end();
         self.0.cancelled.raise();
     }
 
-    /// The same, where the client wants no answer either.
-    pub(crate) fn withdraw(&self) {
-        self.reports().is_withdrawn = true;
-        self.cancel();
-    }
-
-    /// Ends all reports, and then says the last word, if it is still wanted.
-    pub(crate) fn end(&self, last_word: impl FnOnce()) {
-        let mut reports = self.reports();
-        reports.is_over = true;
-        if !reports.is_withdrawn {
-            last_word();
-        }
+    /// Ends all reports: the answer is there.
+    pub(crate) fn end(&self) {
+        self.reports().is_over = true;
     }
 
     fn reports(&self) -> MutexGuard<'_, Reports> {

@@ -1,38 +1,34 @@
 //! A standing connection in both directions: both eras at once, many requests at a time, newline framing.
 
 use std::{
-    collections::HashMap,
-    future::Future,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use tokio::task::AbortHandle;
 
 use crate::{
-    call::{Call, TransportKind},
+    batch,
+    call::TransportKind,
     encode,
-    endpoint::{Core, Endpoint},
+    endpoint::Endpoint,
     eras::{
         Origin,
-        handshake::{Accepted, Session},
+        handshake::{self, Handshake, Said},
         modern,
     },
+    in_flight::InFlight,
     outbox::Item,
     principal::Principal,
     protocol::{
         envelope::{self, Incoming},
-        error::{RpcError, shorten},
+        error::{RpcError, code},
         id::RequestId,
         meta::key,
         method,
-        notification::notification,
         params::Params,
         revision::Revision,
     },
-    request::{Outcome, OutcomeKind, Reply, Request},
-    rings::OutcomeFuture,
     signal::Signal,
 };
 
@@ -44,16 +40,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Connection {
     origin: Origin,
-    session: Option<Arc<Session>>,
+    session: Option<Arc<Handshake>>,
     changes_task: Option<AbortHandle>,
-    running: HashMap<RequestId, Moved>,
-}
-
-/// A request that was moved to a task.
-#[derive(Debug)]
-struct Moved {
-    call: Call,
-    task: AbortHandle,
+    in_flight: Arc<InFlight>,
 }
 
 impl Connection {
@@ -62,33 +51,38 @@ impl Connection {
         let outbox = Arc::new(endpoint.core().outbox());
         let core = Arc::clone(endpoint.core());
         let origin = Origin { principal, transport, closing: Signal::new(), outbox, core };
-        Self { origin, session: None, changes_task: None, running: HashMap::new() }
+        Self { origin, session: None, changes_task: None, in_flight: Arc::default() }
     }
 
     /// Takes one message and appends what there is to say about it at once, each message a line.
     ///
     /// To be called within a tokio runtime.
     pub fn receive(&mut self, message: &[u8], out: &mut Vec<u8>) {
-        match envelope::parse(message) {
-            Ok(Incoming::Request { id, method, params }) => {
-                if let Err(error) = params.and_then(|params| self.request(id.clone(), &method, params, out)) {
-                    self.refuse(Some(&id), &error, out);
-                }
+        let has_batches = self.session.as_ref().filter(|session| session.revision().has_batches());
+        if let Some(session) = has_batches.filter(|_| batch::is_array(message)) {
+            match session.take_batch(&self.origin, &self.in_flight, message) {
+                Ok(_) => self.flush(out),
+                Err(error) => self.refuse(None, &error, out),
             }
-            Ok(Incoming::Notification { method, params }) => {
+            return;
+        }
+        let said = match (envelope::parse(message), &self.session) {
+            (Ok(Incoming::Request { id, method, params }), _) => {
+                let taken = params.and_then(|params| self.request(id.clone(), &method, params));
+                taken.unwrap_or_else(|error| Said::Refused(Some(id), error))
+            }
+            (Ok(Incoming::Notification { method, params }), None) => {
                 // A malformed notification is ignored, as any other that means nothing here.
                 if let (method::CANCELLED, Ok(params)) = (&*method, params) {
-                    self.cancel(params);
+                    handshake::cancel(&self.in_flight, &self.origin.outbox, params);
                 }
+                Said::Nothing
             }
-            // An answer to nothing that is open is ignored.
-            Ok(Incoming::Response { id, answer }) => {
-                if let (Some(session), Some(id)) = (&self.session, id) {
-                    session.answered(&id, answer.read());
-                }
-            }
-            Err(malformed) => self.refuse(malformed.id.as_ref(), &malformed.error, out),
-        }
+            (Ok(Incoming::Response { .. }), None) => Said::Nothing,
+            (message, Some(session)) => session.take(&self.origin, &self.in_flight, message, None),
+            (Err(malformed), None) => Said::Refused(malformed.id, malformed.error),
+        };
+        self.say(&said, out);
     }
 
     /// Answers a message that was too large to be read.
@@ -99,14 +93,14 @@ impl Connection {
     /// Appends messages that are ready by now, waiting for the first.
     pub fn poll_output(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<()> {
         let Poll::Ready(first) = self.origin.outbox.poll_pop(cx) else { return Poll::Pending };
-        self.write(first, out);
+        write(first, out);
         self.flush(out);
         Poll::Ready(())
     }
 
     /// Whether some request has no answer yet; an open subscription is one.
     pub fn is_busy(&self) -> bool {
-        !self.running.is_empty()
+        !self.in_flight.is_empty() || self.origin.outbox.len() > 0
     }
 
     /// Ends subscriptions; what else runs goes on until it is done or [abandoned](Self::abandon).
@@ -116,90 +110,61 @@ impl Connection {
 
     /// Cancels what is still running, and appends an error for each.
     pub fn abandon(&mut self, out: &mut Vec<u8>) {
+        self.in_flight.cancel_all(Some(&RpcError::new(code::OVERLOADED, "The server is shutting down")));
         self.flush(out);
-        for (id, moved) in std::mem::take(&mut self.running) {
-            moved.cancel();
-            let error =
-                RpcError::new(crate::protocol::error::code::OVERLOADED, "The server is shutting down");
-            encode::error(out, Some(&id), &error, moved.call.revision());
-            out.push(b'\n');
-        }
     }
 
     /// The task of a request that waits, to see when it has ended.
     pub(crate) fn task_of(&self, id: &RequestId) -> Option<AbortHandle> {
-        self.running.get(id).map(|moved| moved.task.clone())
-    }
-
-    fn request(
-        &mut self,
-        id: RequestId,
-        name: &str,
-        params: Params,
-        out: &mut Vec<u8>,
-    ) -> Result<(), RpcError> {
-        if self.running.contains_key(&id) {
-            return Err(RpcError::invalid_request(
-                "Invalid request: a request of the same id is still running",
-            ));
-        }
-        let origin = self.origin.clone();
-        if modern::is_modern(&params, None) {
-            let request = modern::accept(origin, id, name, params, None)?;
-            self.run(request, out);
-            return Ok(());
-        }
-        match &self.session {
-            Some(session) => match session.accept(origin, id, name, params)? {
-                Accepted::Request(request) => self.run(*request, out),
-                Accepted::Answered(answer) => push_line(out, &answer),
-            },
-            None if name == method::INITIALIZE => {
-                let (session, answer) = Session::open(&origin, &id, params)?;
-                push_line(out, &answer);
-                self.changes_task =
-                    Some(tokio::spawn(Arc::clone(&session).tell_changes(origin)).abort_handle());
-                self.session = Some(session);
-            }
-            None => {
-                return Err(RpcError::invalid_params(format!(
-                    "Invalid params: `_meta` lacks `{}` and `{}`, and no session was opened with `initialize`",
-                    key::PROTOCOL_VERSION,
-                    key::CLIENT_CAPABILITIES
-                )));
-            }
-        }
-        Ok(())
+        self.in_flight.task_of(id)
     }
 
     /// Runs a request here, and moves it to a task if it does not end at once.
-    fn run(&mut self, request: Request, out: &mut Vec<u8>) {
-        let call = request.call.clone();
-        let mut work = self.origin.core.run(request);
-        // Whatever it waits for wakes the task that polls it next.
-        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => {
-                call.end(|| {});
-                self.flush(out);
-                write_answer(out, &self.origin.core, &call, &outcome);
-                out.push(b'\n');
+    fn request(&mut self, id: RequestId, name: &str, params: Params) -> Result<Said, RpcError> {
+        if modern::is_modern(&params, None) {
+            self.in_flight.check_new(&id)?;
+            let request = modern::accept(self.origin.clone(), id, name, params, None)?;
+            let call = request.call.clone();
+            return Ok(match self.in_flight.start(&self.origin.core, request, None) {
+                Some(outcome) => Said::Outcome(call, outcome),
+                None => Said::Later,
+            });
+        }
+        match &self.session {
+            Some(session) => session.request(&self.origin, &self.in_flight, id, name, params, None),
+            None if name == method::INITIALIZE => {
+                let (session, answer) = Handshake::open(&self.origin, &id, params)?;
+                let telling = Arc::clone(&session).tell_changes(self.origin.clone());
+                self.changes_task = Some(tokio::spawn(telling).abort_handle());
+                self.session = Some(session);
+                Ok(Said::Own(answer))
             }
-            Poll::Pending => {
-                let task = tokio::spawn(Waiting { work, call: call.clone() }).abort_handle();
-                self.running.insert(call.id().clone(), Moved { call, task });
-            }
+            None => Err(RpcError::invalid_params(format!(
+                "Invalid params: `_meta` lacks `{}` and `{}`, and no session was opened with `initialize`",
+                key::PROTOCOL_VERSION,
+                key::CLIENT_CAPABILITIES
+            ))),
         }
     }
 
-    fn cancel(&mut self, params: Params) {
-        let Some(moved) = params.request_id.and_then(|id| self.running.remove(&id)) else { return };
-        tracing::debug!(id = %moved.call.id(), reason = params.reason.as_deref().map(shorten).as_deref(), "a request was cancelled");
-        moved.cancel();
+    fn revision(&self) -> Revision {
+        self.session.as_ref().map_or(Revision::V2026_07_28, |session| session.revision())
+    }
+
+    /// Appends what there is to say at once, after what was queued before it.
+    fn say(&mut self, said: &Said, out: &mut Vec<u8>) {
+        if matches!(said, Said::Outcome(..)) {
+            self.flush(out);
+        }
+        let start = out.len();
+        said.write(out, &self.origin.core, self.revision());
+        if out.len() > start {
+            out.push(b'\n');
+        }
     }
 
     fn refuse(&self, id: Option<&RequestId>, error: &RpcError, out: &mut Vec<u8>) {
-        let revision = self.session.as_ref().map_or(Revision::V2026_07_28, |session| session.revision());
-        encode::error(out, id, error, revision);
+        encode::error(out, id, error, self.revision());
         out.push(b'\n');
     }
 
@@ -208,28 +173,8 @@ impl Connection {
     fn flush(&mut self, out: &mut Vec<u8>) {
         for _ in 0..self.origin.outbox.len() {
             let Some(item) = self.origin.outbox.pop() else { return };
-            self.write(item, out);
+            write(item, out);
         }
-    }
-
-    fn write(&mut self, item: Item, out: &mut Vec<u8>) {
-        match item {
-            Item::Note { bytes, .. } => push_line(out, &bytes),
-            // A cancelled request is not answered, even if it was done by then.
-            Item::Answer { id, bytes } => {
-                if self.running.remove(&id).is_some() {
-                    push_line(out, &bytes);
-                }
-            }
-        }
-    }
-}
-
-impl Moved {
-    fn cancel(&self) {
-        self.call.withdraw();
-        self.task.abort();
-        self.call.outbox().forget_answer(self.call.id());
     }
 }
 
@@ -237,43 +182,17 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.origin.closing.raise();
         self.changes_task.iter().for_each(AbortHandle::abort);
-        self.running.values().for_each(Moved::cancel);
+        self.in_flight.cancel_all(None);
     }
 }
 
-/// A request in its own task; queues its answer.
-struct Waiting {
-    work: OutcomeFuture,
-    call: Call,
-}
-
-impl Future for Waiting {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let outcome = std::task::ready!(self.work.as_mut().poll(cx));
-        let call = &self.call;
-        let mut bytes = Vec::with_capacity(256);
-        write_answer(&mut bytes, &Core::of(call), call, &outcome);
-        call.end(|| call.outbox().answer(call.id().clone(), bytes));
-        Poll::Ready(())
+fn write(item: Item, out: &mut Vec<u8>) {
+    match item {
+        Item::Note { bytes, .. } | Item::Answer { bytes, .. } => {
+            out.extend_from_slice(&bytes);
+            out.push(b'\n');
+        }
+        // Of one request among many.
+        Item::End => {}
     }
-}
-
-/// Appends the answer; a subscription that the server ended is also cancelled, as the specification wants it on
-/// a channel that all requests share.
-fn write_answer(out: &mut Vec<u8>, core: &Core, call: &Call, outcome: &Outcome) {
-    encode::answer(out, call.id(), outcome, core.terms(call.revision()));
-    if matches!(outcome.0, OutcomeKind::Complete(Reply::Ended)) {
-        out.push(b'\n');
-        out.extend_from_slice(&notification(
-            method::CANCELLED,
-            &serde_json::json!({ "requestId": call.id() }),
-        ));
-    }
-}
-
-fn push_line(out: &mut Vec<u8>, message: &[u8]) {
-    out.extend_from_slice(message);
-    out.push(b'\n');
 }

@@ -7,10 +7,12 @@ use crate::{
     prompt::Messages,
     protocol::{
         JsonObject,
+        content::Block,
         error::{RpcError, code},
         id::RequestId,
         meta::key,
         revision::Revision,
+        shape::{self, Feature, Kind},
     },
     questions::InputRequired,
     request::{Outcome, OutcomeKind, Reply},
@@ -89,10 +91,14 @@ impl Writer<'_> {
 
     fn error(&mut self, id: Option<&RequestId>, error: &RpcError) {
         self.raw(r#"{"jsonrpc":"2.0","#);
-        if let Some(id) = id {
-            self.raw(r#""id":"#);
-            self.json(id);
-            self.raw(",");
+        match id {
+            Some(id) => {
+                self.raw(r#""id":"#);
+                self.json(id);
+                self.raw(",");
+            }
+            None if self.revision.has(Feature::ErrorsWithoutId) => {}
+            None => self.raw(r#""id":null,"#),
         }
         self.raw(r#""error":"#);
         if error.is_missing_resource && !self.revision.is_modern() {
@@ -151,7 +157,7 @@ impl Writer<'_> {
             if index > 0 {
                 self.raw(",");
             }
-            self.json(block);
+            self.block(block, index + 1);
         }
         let structured = reply.structured.as_deref().map(|raw| one_line(raw.get()));
         // Room for data and mirror at once: growing step by step would copy large answers several times over.
@@ -166,8 +172,11 @@ impl Writer<'_> {
         }
         self.raw("]");
         // Before 2026 structured content is always an object.
-        if let Some(structured) = structured.filter(|json| self.revision.is_modern() || json.starts_with('{'))
-        {
+        let is_known = |json: &str| {
+            self.revision.names(Kind::ToolResult, "structuredContent")
+                && (self.revision.is_modern() || json.starts_with('{'))
+        };
+        if let Some(structured) = structured.filter(|json| is_known(json)) {
             self.raw(r#","structuredContent":"#);
             self.raw(&structured);
         }
@@ -179,8 +188,17 @@ impl Writer<'_> {
 
     fn resource(&mut self, reply: &ReadReply) {
         self.open();
-        self.raw(r#""contents":"#);
-        self.json(&reply.contents);
+        self.raw(r#""contents":["#);
+        for (index, contents) in reply.contents.iter().enumerate() {
+            if index > 0 {
+                self.raw(",");
+            }
+            match shape::contents(contents, self.revision) {
+                Some(shaped) => self.json(&shaped),
+                None => self.json(contents),
+            }
+        }
+        self.raw("]");
         if self.revision.is_modern() {
             let scope = if reply.public { "public" } else { "private" };
             let ttl_ms = reply.fresh_for.as_millis();
@@ -189,14 +207,31 @@ impl Writer<'_> {
         self.close(None);
     }
 
-    fn prompt(&mut self, messages: &Messages) {
+    fn prompt(&mut self, prompt: &Messages) {
         self.open();
-        // The members of the messages' own object, without its braces.
-        let start = self.out.len();
-        self.json(messages);
-        self.out.remove(start);
-        self.out.pop();
+        if let Some(description) = &prompt.description {
+            self.raw(r#""description":"#);
+            self.json(description);
+            self.raw(",");
+        }
+        self.raw(r#""messages":["#);
+        for (index, message) in prompt.messages.iter().enumerate() {
+            self.raw(if index > 0 { r#",{"role":"# } else { r#"{"role":"# });
+            self.json(&message.role);
+            self.raw(r#","content":"#);
+            self.block(&message.content, index + 1);
+            self.raw("}");
+        }
+        self.raw("]");
         self.close(None);
+    }
+
+    /// The block at this position, counted from 1.
+    fn block(&mut self, block: &Block, position: usize) {
+        match shape::block(block, position, self.revision) {
+            Some(shaped) => self.json(&shaped),
+            None => self.json(block),
+        }
     }
 
     fn completion(&mut self, completion: &Completion) {

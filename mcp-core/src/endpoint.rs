@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     build::Problem,
@@ -23,7 +23,7 @@ use crate::{
     principal::Principal,
     protocol::{
         capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
-        revision::Revision,
+        revision::Revision, shape,
     },
     questions::Desk,
     request::Request,
@@ -248,21 +248,22 @@ impl Core {
     pub(crate) fn initialize_result(&self, revision: Revision) -> impl Serialize + '_ {
         InitializeResult {
             protocol_version: revision.as_str(),
-            capabilities: self.catalog().capabilities.clone(),
-            server_info: &self.info,
+            capabilities: shape::capabilities(&self.catalog().capabilities, revision),
+            server_info: shape::implementation(&self.info, revision),
             instructions: self.settings.instructions.as_deref(),
         }
     }
 
-    /// Subscribes a handshake session, which hears of every list without asking.
-    pub(crate) fn subscribe_session(&self) -> Option<crate::hub::Subscriber> {
+    /// Subscribes a handshake session, which hears of every list without asking. There are no more of them than
+    /// sessions.
+    pub(crate) fn subscribe_session(&self) -> crate::hub::Subscriber {
         let filter = SubscriptionFilter {
             tools_list_changed: true,
             prompts_list_changed: true,
             resources_list_changed: true,
             resource_subscriptions: Vec::new(),
         };
-        self.hub.subscribe(filter, self.settings.limits.subscriptions)
+        self.hub.subscribe(filter)
     }
 }
 
@@ -301,8 +302,8 @@ struct DiscoverResult<'a> {
 #[serde(rename_all = "camelCase")]
 struct InitializeResult<'a> {
     protocol_version: &'static str,
-    capabilities: ServerCapabilities,
-    server_info: &'a Implementation,
+    capabilities: Value,
+    server_info: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     instructions: Option<&'a str>,
 }

@@ -1,190 +1,201 @@
 //! One message and its answer: what a transport without a standing connection needs of the core.
 
-use std::{
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
-};
-
-use serde_json::json;
+use std::sync::Arc;
 
 use crate::{
     answer::{AnswerStatus, EncodedAnswer},
-    call::{Call, TransportKind},
-    encode,
-    endpoint::{Core, Endpoint},
-    eras::{Origin, modern},
-    outbox::Item,
+    batch,
+    call::TransportKind,
+    endpoint::Endpoint,
+    eras::{
+        Origin,
+        handshake::{Handshake, Said},
+        modern,
+    },
     principal::Principal,
     protocol::{
         envelope::{self, Incoming},
-        error::{RpcError, code},
+        error::RpcError,
         header::MirroredHeaders,
+        id::RequestId,
         method,
         params::Params,
         revision::Revision,
     },
-    rings::OutcomeFuture,
+    questions::random_id,
+    running::Running,
+    session::{NamedSession, Session},
     signal::Signal,
 };
+
+/// One message as HTTP brings it.
+#[derive(Debug)]
+pub struct Post<'a> {
+    /// The body.
+    pub message: &'a [u8],
+    /// The headers that say parts of it again.
+    pub headers: MirroredHeaders<'a>,
+    /// The session that a header names.
+    pub session: NamedSession,
+    /// On whose behalf it comes.
+    pub principal: Principal,
+    /// Whether the client takes what there is to say before the answer, as a stream.
+    pub takes_stream: bool,
+    /// Raised by the transport when it is about to shut down; subscriptions end then.
+    pub closing: &'a Signal,
+}
 
 /// What came of a message.
 #[derive(Debug)]
 pub enum Exchange {
-    /// It was a notification, and wants no answer.
+    /// It wants no answer.
     Accepted,
-    /// It was refused at once.
-    Refused(EncodedAnswer),
-    /// It is a request, which runs while it is polled and is cancelled when dropped.
+    /// It is answered at once.
+    Answered(EncodedAnswer),
+    /// It opened a session, to be kept, and is answered at once.
+    Opened(Session, EncodedAnswer),
+    /// It asks for what takes its time, or has something to say before it ends.
     Running(Box<Running>),
 }
 
 impl Endpoint {
-    /// Takes one message that stands for itself, as over HTTP, with the headers that mirror parts of it.
+    /// Takes one message.
     ///
-    /// `closing` is raised by the transport when it is about to shut down; subscriptions end then.
-    pub fn exchange(
-        &self,
-        message: &[u8],
-        headers: MirroredHeaders<'_>,
-        principal: Principal,
-        closing: &Signal,
-    ) -> Exchange {
-        let revision = Revision::V2026_07_28;
-        let refuse =
-            |id: Option<&_>, error: &RpcError| Exchange::Refused(EncodedAnswer::refusal(id, error, revision));
-        let (id, method, params) = match envelope::parse(message) {
-            Ok(Incoming::Request { id, method, params }) => (Some(id), method, params),
-            Ok(Incoming::Notification { method, params }) => (None, method, params),
-            Ok(Incoming::Response { .. }) => {
+    /// To be called within a tokio runtime.
+    pub fn exchange(&self, post: Post<'_>) -> Exchange {
+        let is_modern = modern::is_modern_header(&post.headers);
+        let revision = match &post.session {
+            NamedSession::Known(session) if !is_modern => session.revision(),
+            _ => Revision::V2026_07_28,
+        };
+        let refuse = |id: Option<&_>, error: &RpcError| {
+            Exchange::Answered(EncodedAnswer::refusal(id, error, revision))
+        };
+        if revision.has_batches() && batch::is_array(post.message) {
+            return self.take_batch(post);
+        }
+        let incoming = match envelope::parse(post.message) {
+            Ok(incoming) => incoming,
+            Err(malformed) => return refuse(malformed.id.as_ref(), &malformed.error),
+        };
+        let (id, params) = match &incoming {
+            Incoming::Request { id, params, .. } => (Some(id.clone()), params),
+            Incoming::Notification { params, .. } => (None, params),
+            Incoming::Response { .. } if is_modern => {
                 let error = RpcError::invalid_request("Invalid request: no request of this server is open");
                 return refuse(None, &error);
             }
-            Err(malformed) => return refuse(malformed.id.as_ref(), &malformed.error),
+            Incoming::Response { .. } => return self.take_in_session(post, incoming),
         };
-        let params = match params {
-            Ok(params) => params,
-            Err(error) => return refuse(id.as_ref(), &error),
-        };
-        if !modern::is_modern(&params, Some(&headers)) {
-            return refuse(id.as_ref(), &handshake_refusal(&method, &params));
+        match params {
+            Err(error) => refuse(id.as_ref(), error),
+            Ok(params) if !modern::is_modern(params, Some(&post.headers)) => {
+                self.take_in_session(post, incoming)
+            }
+            Ok(_) => match incoming {
+                Incoming::Request { id, method, params: Ok(params) } => {
+                    self.take_modern(post, id, &method, params)
+                }
+                Incoming::Notification { params: Ok(params), .. } => {
+                    match modern::check_version(&params, &post.headers) {
+                        Ok(()) => Exchange::Accepted,
+                        Err(error) => refuse(None, &error),
+                    }
+                }
+                _ => Exchange::Accepted,
+            },
         }
-        let Some(id) = id else {
-            return match modern::check_version(&params, &headers) {
-                Ok(()) => Exchange::Accepted,
-                Err(error) => refuse(None, &error),
-            };
+    }
+
+    fn take_modern(&self, post: Post<'_>, id: RequestId, method: &str, params: Params) -> Exchange {
+        let origin = self.origin(&post);
+        match modern::accept(origin, id.clone(), method, params, Some(post.headers)) {
+            Ok(request) => Exchange::Running(Running::here(self.core(), request)),
+            Err(error) => {
+                Exchange::Answered(EncodedAnswer::refusal(Some(&id), &error, Revision::V2026_07_28))
+            }
+        }
+    }
+
+    /// Takes a message that says nothing of its revision: one that opens a session, or one of a session.
+    fn take_in_session(&self, post: Post<'_>, incoming: Incoming<'_>) -> Exchange {
+        let id = match &incoming {
+            Incoming::Request { id, .. } => Some(id.clone()),
+            Incoming::Notification { .. } | Incoming::Response { .. } => None,
         };
+        let refuse = |error: &RpcError| {
+            Exchange::Answered(EncodedAnswer::refusal(id.as_ref(), error, Revision::NEWEST_HANDSHAKE))
+        };
+        let incoming = match incoming {
+            Incoming::Request { id, method, params: Ok(params) } if method == method::INITIALIZE => {
+                return self.open(&post, &id, params).unwrap_or_else(|error| refuse(&error));
+            }
+            incoming => incoming,
+        };
+        match &post.session {
+            NamedSession::Known(session) => {
+                let origin = self.origin(&post);
+                let said = session.handshake().take(&origin, session.in_flight(), Ok(incoming), None);
+                in_session(said, &origin, session.revision())
+            }
+            NamedSession::Unknown => refuse(&RpcError::unknown_session()),
+            NamedSession::None => refuse(&RpcError::header_mismatch(
+                "Header mismatch: MCP-Protocol-Version is missing, or names a revision whose messages belong to a \
+                 session, and Mcp-Session-Id names none; a session opens with `initialize`",
+            )),
+        }
+    }
+
+    fn take_batch(&self, post: Post<'_>) -> Exchange {
+        let NamedSession::Known(session) = &post.session else { return Exchange::Accepted };
+        let origin = self.origin(&post);
+        match session.handshake().take_batch(&origin, session.in_flight(), post.message) {
+            Ok(true) => Exchange::Running(Running::elsewhere(origin.outbox)),
+            Ok(false) => Exchange::Accepted,
+            Err(error) => Exchange::Answered(EncodedAnswer::refusal(None, &error, session.revision())),
+        }
+    }
+
+    fn open(&self, post: &Post<'_>, id: &RequestId, params: Params) -> Result<Exchange, RpcError> {
+        let origin = self.origin(post);
+        let (handshake, bytes) = Handshake::open(&origin, id, params)?;
+        let name = random_id().map_err(|error| {
+            tracing::error!(error, "no session can be named: there is no randomness");
+            RpcError::internal()
+        })?;
+        let answer = EncodedAnswer { bytes, status: AnswerStatus::Served };
+        Ok(Exchange::Opened(Session::new(name, &origin, handshake), answer))
+    }
+
+    /// Where a message comes from, with an outbox of its own.
+    fn origin(&self, post: &Post<'_>) -> Origin {
         let outbox = Arc::new(self.core().outbox());
-        let origin = Origin {
-            principal,
+        if !post.takes_stream {
+            outbox.close();
+        }
+        Origin {
+            principal: post.principal.clone(),
             transport: TransportKind::Tcp,
-            closing: closing.clone(),
+            closing: post.closing.clone(),
             outbox,
             core: Arc::clone(self.core()),
-        };
-        match modern::accept(origin, id.clone(), &method, params, Some(headers)) {
-            Ok(request) => {
-                let (call, is_subscription) = (request.call.clone(), request.is_subscription());
-                let future = Some(self.core().run(request));
-                Exchange::Running(Box::new(Running {
-                    call,
-                    core: Arc::clone(self.core()),
-                    is_subscription,
-                    future,
-                    answer: None,
-                }))
-            }
-            Err(error) => refuse(Some(&id), &error),
         }
     }
 }
 
-/// What a client of the handshake era is told, as long as its revisions are served over pipes only.
-fn handshake_refusal(name: &str, params: &Params) -> RpcError {
-    if name == method::INITIALIZE {
-        let requested = params.protocol_version.as_deref().unwrap_or_default();
-        let message = format!(
-            "This endpoint serves revision {} alone; {} is served on stdio",
-            Revision::MODERN[0],
-            Revision::NEWEST_HANDSHAKE
-        );
-        return RpcError::new(code::UNSUPPORTED_VERSION, message).with_data(
-            json!({"requested": crate::protocol::error::shorten(requested), "supported": Revision::MODERN}),
-        );
+/// What came of a message of a session.
+fn in_session(said: Said, origin: &Origin, revision: Revision) -> Exchange {
+    let said = match said {
+        Said::Nothing => return Exchange::Accepted,
+        Said::Later => return Exchange::Running(Running::elsewhere(Arc::clone(&origin.outbox))),
+        said => said,
+    };
+    let mut bytes = Vec::with_capacity(256);
+    let status = said.write(&mut bytes, &origin.core, revision);
+    if origin.outbox.len() == 0 {
+        return Exchange::Answered(EncodedAnswer { bytes, status });
     }
-    RpcError::header_mismatch(
-        "Header mismatch: MCP-Protocol-Version is missing or names a revision that opens with a handshake",
-    )
-}
-
-/// A request that runs while it is polled. Dropping it before its answer cancels it.
-pub struct Running {
-    call: Call,
-    core: Arc<Core>,
-    is_subscription: bool,
-    future: Option<OutcomeFuture>,
-    /// The answer, while notifications before it are still to be handed out.
-    answer: Option<EncodedAnswer>,
-}
-
-/// What a running request has for its client.
-#[derive(Debug)]
-pub enum Step {
-    /// A notification that belongs to the request; more will come.
-    Notification(Vec<u8>),
-    /// The answer; nothing comes after it.
-    Answer(EncodedAnswer),
-}
-
-impl Running {
-    /// Whether this is a stream of notifications, of no use to a client that takes none.
-    pub fn is_subscription(&self) -> bool {
-        self.is_subscription
-    }
-
-    /// Runs the request on until it has something for its client. Not to be polled again after the answer.
-    pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        loop {
-            if let Poll::Ready(Item::Note { bytes, .. } | Item::Answer { bytes, .. }) =
-                self.call.outbox().poll_pop(cx)
-            {
-                return Poll::Ready(Step::Notification(bytes));
-            }
-            if let Some(answer) = self.answer.take() {
-                return Poll::Ready(Step::Answer(answer));
-            }
-            let Some(future) = &mut self.future else { return Poll::Pending };
-            if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
-                self.future = None;
-                self.call.end(|| {});
-                let mut bytes = Vec::with_capacity(256);
-                let terms = self.core.terms(self.call.revision());
-                encode::answer(&mut bytes, self.call.id(), &outcome, terms);
-                self.answer = Some(EncodedAnswer { bytes, status: AnswerStatus::of(outcome.rpc_error()) });
-                continue;
-            }
-            // The work may have queued something after the look above.
-            match self.call.outbox().poll_pop(cx) {
-                Poll::Ready(Item::Note { bytes, .. } | Item::Answer { bytes, .. }) => {
-                    return Poll::Ready(Step::Notification(bytes));
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.future.is_some() {
-            self.call.cancel();
-        }
-    }
-}
-
-impl fmt::Debug for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("call", &self.call).finish_non_exhaustive()
-    }
+    // Something was said before.
+    origin.outbox.answer(None, bytes, status);
+    Exchange::Running(Running::elsewhere(Arc::clone(&origin.outbox)))
 }

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -16,6 +16,7 @@ use crate::protocol::{method, params::SubscriptionFilter};
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     next: AtomicU64,
+    streams: AtomicUsize,
     subscribers: Mutex<HashMap<u64, Arc<Shared>>>,
 }
 
@@ -25,6 +26,7 @@ pub(crate) struct Subscriber {
     key: u64,
     hub: Arc<Hub>,
     shared: Arc<Shared>,
+    is_stream: bool,
 }
 
 #[derive(Debug, Default)]
@@ -73,21 +75,28 @@ impl Change {
 }
 
 impl Hub {
-    /// Adds a subscriber, unless there are as many as there may be.
-    pub(crate) fn subscribe(
+    /// Adds a session, which has no stream of its own.
+    pub(crate) fn subscribe(self: &Arc<Self>, filter: SubscriptionFilter) -> Subscriber {
+        self.add(filter, false)
+    }
+
+    /// Adds a stream, unless there are as many as there may be.
+    pub(crate) fn subscribe_stream(
         self: &Arc<Self>,
         filter: SubscriptionFilter,
         limit: usize,
     ) -> Option<Subscriber> {
+        let subscriber = self.add(filter, true);
+        (self.streams.load(Ordering::Relaxed) <= limit).then_some(subscriber)
+    }
+
+    fn add(self: &Arc<Self>, filter: SubscriptionFilter, is_stream: bool) -> Subscriber {
         let shared = Arc::new(Shared::default());
         lock(&shared.state).filter = filter;
-        let mut subscribers = lock(&self.subscribers);
-        if subscribers.len() >= limit {
-            return None;
-        }
         let key = self.next.fetch_add(1, Ordering::Relaxed);
-        subscribers.insert(key, Arc::clone(&shared));
-        Some(Subscriber { key, hub: Arc::clone(self), shared })
+        lock(&self.subscribers).insert(key, Arc::clone(&shared));
+        self.streams.fetch_add(is_stream.into(), Ordering::Relaxed);
+        Subscriber { key, hub: Arc::clone(self), shared, is_stream }
     }
 
     /// Tells everybody whom it concerns that lists have changed.
@@ -147,6 +156,7 @@ impl Subscriber {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         lock(&self.hub.subscribers).remove(&self.key);
+        self.hub.streams.fetch_sub(self.is_stream.into(), Ordering::Relaxed);
     }
 }
 

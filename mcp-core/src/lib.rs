@@ -55,6 +55,7 @@ mod admission;
 mod annotations;
 mod answer;
 mod audit;
+mod batch;
 mod build;
 mod call;
 mod catalog;
@@ -69,6 +70,7 @@ mod failure;
 mod guards;
 mod hidden;
 mod hub;
+mod in_flight;
 mod input;
 mod limits;
 mod outbox;
@@ -84,8 +86,10 @@ mod request_error;
 mod resource;
 mod rings;
 mod router;
+mod running;
 pub mod schema;
 mod server;
+mod session;
 mod signal;
 pub mod testing;
 mod tool;
@@ -102,7 +106,7 @@ pub use self::{
     connection::Connection,
     endpoint::{Edit, Endpoint},
     entry::{Entry, IntoEntry},
-    exchange::{Exchange, Running, Step},
+    exchange::{Exchange, Post},
     guards::ConfirmDestructive,
     input::{Empty, Input},
     limits::Limits,
@@ -129,7 +133,9 @@ pub use self::{
     request_error::RequestError,
     resource::{Contents, Resource, ResourceEntry, ResourceFn, resource, resource_fn},
     rings::{BoxError, RingService},
+    running::{Running, Step},
     server::{IntoEndpoint, Server},
+    session::{NamedSession, Session},
     signal::Signal,
     tool::{Content, DynTool, Output, Reply, Text, Tool, ToolEntry, ToolFn, ToolReply, tool, tool_fn},
     tool_error::{Retry, ToolError},

@@ -12,6 +12,8 @@ pub struct Limits {
     pub call_time: Duration,
     /// How many requests may run at once over all connections; 1,024 by default.
     pub concurrent_calls: usize,
+    /// How many messages may come at once as an array, as revision 2025-03-26 has it; 100 by default.
+    pub batch_length: usize,
     /// How many items a list page holds; 100 by default.
     pub page_size: usize,
     /// How large an answer may be on the wire, in bytes, lists apart; 16 MiB by default.
@@ -41,6 +43,7 @@ impl Default for Limits {
         Self {
             call_time: Duration::from_secs(300),
             concurrent_calls: 1024,
+            batch_length: 100,
             page_size: 100,
             result_bytes: 16 << 20,
             subscriptions: 16_384,

@@ -8,21 +8,27 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::protocol::id::{ProgressToken, RequestId};
+use crate::{
+    answer::AnswerStatus,
+    protocol::id::{ProgressToken, RequestId},
+};
 
 /// One message, ready for the wire, without any framing.
 #[derive(Debug)]
 pub(crate) enum Item {
     /// A notification; progress names its token, so that a newer one may take its place.
     Note { progress: Option<ProgressToken>, bytes: Vec<u8> },
-    /// The answer to a request that had been moved aside.
-    Answer { id: RequestId, bytes: Vec<u8> },
+    /// The answer to a request that had been moved aside, or to a batch of them.
+    Answer { id: Option<RequestId>, bytes: Vec<u8>, status: AnswerStatus },
+    /// Nothing more will come, and no answer either.
+    End,
 }
 
 /// The queue of one request over HTTP, or of a whole connection.
 ///
 /// Notifications are bounded: past the limit newer progress replaces older of the same request, and log messages
-/// are left out. Answers are always taken; there are no more of them than calls in flight.
+/// are left out. Answers are always taken; there are no more of them than calls in flight. Once it is closed it takes
+/// nothing but answers.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     max_notes: usize,
@@ -38,6 +44,7 @@ struct Inner {
     notes: usize,
     /// The bytes of the notifications.
     bytes: usize,
+    is_closed: bool,
     reader: Option<Waker>,
 }
 
@@ -52,12 +59,30 @@ impl Outbox {
         inner.notes == 0 || (inner.notes < self.max_notes && inner.bytes + bytes.len() <= self.max_bytes)
     }
 
+    /// Takes nothing but answers any more: nobody reads notifications, or requests of the server's.
+    pub(crate) fn close(&self) {
+        let mut inner = self.lock();
+        inner.is_closed = true;
+        inner.items.retain(|item| !matches!(item, Item::Note { .. }));
+        (inner.notes, inner.bytes) = (0, 0);
+        drop(inner);
+        self.room.notify_waiters();
+    }
+
+    /// Whether somebody reads notifications.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.lock().is_closed
+    }
+
     /// Queues a notification if there is room, or in place of an older one of the same progress.
     pub(crate) fn offer(&self, progress: Option<ProgressToken>, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
         let mut inner = self.lock();
+        if inner.is_closed {
+            return;
+        }
         if self.has_room(&inner, &bytes) {
             inner.push(Item::Note { progress, bytes });
             return;
@@ -86,6 +111,9 @@ impl Outbox {
             room.as_mut().enable();
             {
                 let mut inner = self.lock();
+                if inner.is_closed {
+                    return;
+                }
                 if self.has_room(&inner, &bytes) {
                     inner.push(Item::Note { progress: None, bytes });
                     return;
@@ -95,14 +123,19 @@ impl Outbox {
         }
     }
 
-    /// Queues an answer.
-    pub(crate) fn answer(&self, id: RequestId, bytes: Vec<u8>) {
-        self.lock().push(Item::Answer { id, bytes });
+    /// Queues an answer, that of a batch without an id.
+    pub(crate) fn answer(&self, id: Option<RequestId>, bytes: Vec<u8>, status: AnswerStatus) {
+        self.lock().push(Item::Answer { id, bytes, status });
     }
 
     /// Takes back the answer to a request that was cancelled, so that it cannot answer a later one of the same id.
     pub(crate) fn forget_answer(&self, of: &RequestId) {
-        self.lock().items.retain(|item| !matches!(item, Item::Answer { id, .. } if id == of));
+        self.lock().items.retain(|item| !matches!(item, Item::Answer { id: Some(id), .. } if id == of));
+    }
+
+    /// Says that nothing more will come, where there will be no answer.
+    pub(crate) fn end(&self) {
+        self.lock().push(Item::End);
     }
 
     /// How many messages are queued.
@@ -172,8 +205,9 @@ mod tests {
     use super::*;
 
     fn bytes(item: Option<Item>) -> Option<Vec<u8>> {
-        item.map(|item| match item {
-            Item::Note { bytes, .. } | Item::Answer { bytes, .. } => bytes,
+        item.and_then(|item| match item {
+            Item::Note { bytes, .. } | Item::Answer { bytes, .. } => Some(bytes),
+            Item::End => None,
         })
     }
 
@@ -185,7 +219,7 @@ mod tests {
         outbox.offer(None, b"lost".to_vec());
         outbox.offer(Some(1.into()), b"2/9".to_vec());
         outbox.offer(Some(2.into()), b"lost".to_vec());
-        outbox.answer(1.into(), b"done".to_vec());
+        outbox.answer(Some(1.into()), b"done".to_vec(), AnswerStatus::Served);
         assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"2/9".as_slice()));
         assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"log".as_slice()));
         assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"done".as_slice()));

@@ -2,8 +2,6 @@
 
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 
-use serde::Serialize;
-
 use crate::{
     access::Access,
     build::{Problem, check_name},
@@ -66,17 +64,16 @@ pub trait Prompt<S = ()>: Input {
 }
 
 /// The messages of a prompt.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Messages {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    messages: Vec<Message>,
+    pub(crate) description: Option<String>,
+    pub(crate) messages: Vec<Message>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Message {
-    role: Role,
-    content: Block,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) role: Role,
+    pub(crate) content: Block,
 }
 
 impl Messages {

@@ -28,6 +28,7 @@ use crate::{
         method,
         notification::notification,
         params::{Reference, SubscriptionFilter},
+        shape::{self, Kind},
     },
     questions::{RoundEnd, Subject},
     request::{Operation, Outcome, Reply, Request},
@@ -258,7 +259,8 @@ async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) ->
     let rest = &found[start..];
     let page = &rest[..rest.len().min(settings.size)];
     let next = (page.len() < rest.len()).then(|| page.last().map(|last| last.uri.as_str())).flatten();
-    let items: Vec<_> = page.iter().map(crate::catalog::encode).collect();
+    let items: Vec<_> =
+        page.iter().map(|resource| shape::definition(resource, Kind::Resource, call.revision())).collect();
     let items = items.iter().map(Vec::as_slice);
     let page = assemble(List::Resources, call.revision(), items, next, settings, Audience::Caller);
     Ok(Reply::Ready(page.into()))
@@ -305,7 +307,7 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
         filter.resource_subscriptions.clear();
     }
     filter.resource_subscriptions.retain(|uri| core.tells_of(uri, call.principal()).is_ok());
-    let subscriber = core.hub.subscribe(filter.clone(), limits.subscriptions).ok_or_else(|| {
+    let subscriber = core.hub.subscribe_stream(filter.clone(), limits.subscriptions).ok_or_else(|| {
         RpcError::overloaded(format!("{} subscriptions are open already", limits.subscriptions))
     })?;
 

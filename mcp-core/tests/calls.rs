@@ -10,8 +10,8 @@ use std::{
 };
 
 use mcp_core::{
-    Annotations, AnswerStatus, Call, DynTool, Endpoint, Exchange, LogLevel, Principal, Revision, Server,
-    Signal, Step, Text, Tool, ToolError, ToolReply,
+    Annotations, AnswerStatus, Call, DynTool, Endpoint, Exchange, LogLevel, Revision, Server, Signal, Step,
+    Text, Tool, ToolError, ToolReply,
     testing::{Client, Options},
     tool_fn,
 };
@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{Gate, Wire, bare, headers_for, initialize, modern, post, server};
+use crate::harness::{Gate, Wire, bare, exchange, headers_for, initialize, modern, post, server};
 
 /// No arguments.
 #[derive(Deserialize, JsonSchema)]
@@ -183,12 +183,7 @@ async fn nothing_is_said_of_a_request_after_its_answer() {
 
     // Over HTTP a task that goes on reporting cannot keep the answer back.
     gate.open(1);
-    let Exchange::Running(mut running) = endpoint.exchange(
-        request.to_string().as_bytes(),
-        headers_for(&request),
-        Principal::anonymous(),
-        &Signal::new(),
-    ) else {
+    let Exchange::Running(mut running) = exchange(&endpoint, &request, &Signal::new()) else {
         panic!("refused")
     };
     let mut cx = Context::from_waker(Waker::noop());
@@ -329,12 +324,7 @@ async fn a_dropped_exchange_cancels_its_call() {
     });
     let endpoint = server().add(tool).build().unwrap();
     let request = call_of(1, "t");
-    let exchange = endpoint.exchange(
-        request.to_string().as_bytes(),
-        headers_for(&request),
-        Principal::anonymous(),
-        &Signal::new(),
-    );
+    let exchange = exchange(&endpoint, &request, &Signal::new());
     let Exchange::Running(mut running) = exchange else { panic!("{exchange:?}") };
     assert!(running.poll_step(&mut Context::from_waker(Waker::noop())).is_pending());
     tokio::task::yield_now().await;
@@ -493,12 +483,7 @@ async fn a_panic_fails_its_own_request_alone() {
 async fn a_dropped_exchange_whose_drop_panics_harms_nobody() {
     let endpoint = panicking();
     let call = call_of(1, "drop_cancelled");
-    let exchange = endpoint.exchange(
-        call.to_string().as_bytes(),
-        headers_for(&call),
-        Principal::anonymous(),
-        &Signal::new(),
-    );
+    let exchange = exchange(&endpoint, &call, &Signal::new());
     let Exchange::Running(mut running) = exchange else { panic!("{exchange:?}") };
     assert!(running.poll_step(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(running);

@@ -53,15 +53,25 @@ async fn a_session_fills_in_what_a_modern_request_says_itself() {
 #[tokio::test]
 async fn initialize_settles_on_a_revision_that_has_sessions() {
     let endpoint = endpoint();
-    for requested in ["2025-11-25", "2024-11-05", "2026-07-28", "2099-01-01", ""] {
+    let whole = json!({"name": "test", "version": "1.0.0", "description": "A test."});
+    let brief = json!({"name": "test", "version": "1.0.0"});
+    for (requested, agreed, server) in [
+        ("2025-11-25", "2025-11-25", &whole),
+        ("2025-06-18", "2025-06-18", &brief),
+        ("2025-03-26", "2025-03-26", &brief),
+        ("2024-11-05", "2024-11-05", &brief),
+        ("2026-07-28", "2025-11-25", &whole),
+        ("2099-01-01", "2025-11-25", &whole),
+        ("", "2025-11-25", &whole),
+    ] {
         let mut wire = Wire::new(&endpoint);
         let answer = wire.ask(&initialize("first", requested));
         assert_eq!(
             answer,
             json!({"jsonrpc": "2.0", "id": "first", "result": {
-                "protocolVersion": "2025-11-25",
+                "protocolVersion": agreed,
                 "capabilities": {"logging": {}, "tools": {"listChanged": true}},
-                "serverInfo": {"name": "test", "version": "1.0.0", "description": "A test."},
+                "serverInfo": server,
                 "instructions": "Be kind.",
             }})
         );

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{bare, headers_for, initialize, meta, modern, post, post_bytes, server};
+use crate::harness::{bare, headers_for, meta, modern, post, post_bytes, server};
 
 /// A page.
 #[derive(Deserialize, JsonSchema)]
@@ -158,19 +158,6 @@ async fn a_version_that_is_not_served_is_told_which_are() {
     let discovered = post(&endpoint(), &discover, headers_for(&discover)).await;
     let supported = &discovered.answer["result"]["supportedVersions"];
     assert_eq!(posted.answer["error"]["data"], json!({"requested": "2099-01-01", "supported": supported}));
-}
-
-#[tokio::test]
-async fn initialize_without_metadata_is_told_where_sessions_are() {
-    for revision in ["2025-11-25", "2024-11-05", "2026-07-28", "x"] {
-        let message = initialize("i", revision);
-        let posted = post(&endpoint(), &message, MirroredHeaders::default()).await;
-        assert_eq!((posted.code(), posted.status), (Some(-32022), Some(Refused)));
-        assert_eq!(posted.answer["id"], "i");
-        let error = &posted.answer["error"];
-        assert_eq!(error["data"], json!({"requested": revision, "supported": ["2026-07-28"]}));
-        assert!(error["message"].as_str().unwrap().contains("2025-11-25 is served on stdio"));
-    }
 }
 
 #[tokio::test]

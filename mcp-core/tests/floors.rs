@@ -62,7 +62,7 @@ fn three_floors() -> Server<i64> {
 
 #[tokio::test]
 async fn each_floor_is_listed_with_its_schemas_and_annotations() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(three_floors(), revision).await;
         let tools = client.list_tools().await;
         insta::allow_duplicates! { insta::assert_json_snapshot!("listed_floors", tools); }
@@ -71,7 +71,7 @@ async fn each_floor_is_listed_with_its_schemas_and_annotations() {
 
 #[tokio::test]
 async fn each_floor_answers_with_structured_content_and_its_mirror() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(three_floors(), revision).await;
         for (tool, sum) in [("add", 103), ("add_fn", 3), ("add_raw", 3)] {
             let reply = client.call(tool, json!({"a": 2})).await;
@@ -128,7 +128,7 @@ fn answering() -> Server {
 #[tokio::test]
 async fn every_form_of_answer_is_written_alike_in_both_eras() {
     let mut seen = Vec::new();
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(answering(), revision).await;
         let mut replies = Vec::new();
         for tool in ["text", "reply", "empty", "content", "fail"] {

@@ -3,8 +3,8 @@
 use std::{future::poll_fn, sync::Arc};
 
 use mcp_core::{
-    AnswerStatus, Call, Connection, Endpoint, Exchange, Messages, MirroredHeaders, Principal, Prompt,
-    RequestError, Server, Signal, Step, TransportKind,
+    AnswerStatus, Call, Connection, Endpoint, Exchange, Messages, MirroredHeaders, NamedSession, Post,
+    Principal, Prompt, RequestError, Server, Signal, Step, TransportKind,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -122,20 +122,52 @@ pub(crate) fn headers_for(message: &Value) -> MirroredHeaders<'static> {
     }
 }
 
+/// Hands over a message as over HTTP, with the headers that belong to it.
+pub(crate) fn exchange(endpoint: &Endpoint, message: &Value, closing: &Signal) -> Exchange {
+    endpoint.exchange(Post {
+        message: message.to_string().as_bytes(),
+        headers: headers_for(message),
+        session: NamedSession::None,
+        principal: Principal::anonymous(),
+        takes_stream: true,
+        closing,
+    })
+}
+
 /// Takes a message as over HTTP, to its answer.
 pub(crate) async fn post(endpoint: &Endpoint, message: &Value, headers: MirroredHeaders<'_>) -> Posted {
     post_bytes(endpoint, message.to_string().as_bytes(), headers).await
 }
 
 pub(crate) async fn post_bytes(endpoint: &Endpoint, message: &[u8], headers: MirroredHeaders<'_>) -> Posted {
+    post_in(endpoint, NamedSession::None, message, headers).await
+}
+
+/// The same for a message that names a session.
+pub(crate) async fn post_in(
+    endpoint: &Endpoint,
+    session: NamedSession,
+    message: &[u8],
+    headers: MirroredHeaders<'_>,
+) -> Posted {
     let mut notifications = Vec::new();
-    let answer = match endpoint.exchange(message, headers, Principal::anonymous(), &Signal::new()) {
+    let post = Post {
+        message,
+        headers,
+        session,
+        principal: Principal::anonymous(),
+        takes_stream: true,
+        closing: &Signal::new(),
+    };
+    let answer = match endpoint.exchange(post) {
         Exchange::Accepted => return Posted { status: None, answer: Value::Null, notifications },
-        Exchange::Refused(answer) => answer,
+        Exchange::Answered(answer) => answer,
+        Exchange::Opened(_, answer) => answer,
         Exchange::Running(mut running) => loop {
             match poll_fn(|cx| running.poll_step(cx)).await {
                 Step::Notification(bytes) => notifications.push(serde_json::from_slice(&bytes).unwrap()),
                 Step::Answer(answer) => break answer,
+                Step::End => return Posted { status: None, answer: Value::Null, notifications },
             }
         },
     };

@@ -14,6 +14,7 @@ mod lists;
 mod questions;
 mod registration;
 mod resources;
+mod revisions;
 mod schema_types;
 mod schemas;
 mod subscriptions;

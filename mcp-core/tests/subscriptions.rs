@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use mcp_core::{
-    Annotations, AnswerStatus, Call, Contents, DynTool, Endpoint, Exchange, Principal, RequestError,
-    Resource, Server, Signal, Step, ToolReply, prompt,
+    Annotations, AnswerStatus, Call, Contents, DynTool, Endpoint, Exchange, RequestError, Resource, Server,
+    Signal, Step, ToolReply, prompt,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{Ask, Wire, bare, headers_for, initialize, lines, modern, post, server};
+use crate::harness::{Ask, Wire, bare, exchange, headers_for, initialize, lines, modern, post, server};
 
 /// A file.
 #[derive(Deserialize, JsonSchema)]
@@ -195,12 +195,7 @@ async fn the_server_ends_a_subscription_with_its_result_and_then_cancels_it() {
 async fn over_http_a_subscription_ends_with_its_result() {
     let endpoint = full().build().unwrap();
     let (request, closing) = (listen(3, all_of(&["files://a"])), Signal::new());
-    let exchange = endpoint.exchange(
-        request.to_string().as_bytes(),
-        headers_for(&request),
-        Principal::anonymous(),
-        &closing,
-    );
+    let exchange = exchange(&endpoint, &request, &closing);
     let Exchange::Running(mut running) = exchange else { panic!("{exchange:?}") };
     let mut step = async || std::future::poll_fn(|cx| running.poll_step(cx)).await;
     let Step::Notification(first) = step().await else { panic!("no acknowledgement") };

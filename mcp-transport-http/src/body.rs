@@ -17,6 +17,9 @@ use tokio::time::Sleep;
 /// without end must not fill the memory, nor keep its client's going away from being noticed.
 const HIGH_WATER: usize = 64 << 10;
 
+/// An event that says nothing.
+const COMMENT: &[u8] = b":\n\n";
+
 /// The body of a response.
 #[derive(Debug)]
 pub struct ResponseBody(Kind);
@@ -33,7 +36,7 @@ enum Kind {
 struct Events {
     /// Events that are ready to go out.
     ready: Vec<u8>,
-    /// The request; none once it is answered. Dropping it cancels it.
+    /// What feeds it; none once that is over.
     running: Option<Box<Running>>,
     keep_alive: Duration,
     silence: Pin<Box<Sleep>>,
@@ -48,10 +51,14 @@ impl ResponseBody {
         Self(Kind::Whole(Some(bytes.into())))
     }
 
-    /// The stream of a request, beginning with a notification that it has for its client.
-    pub(crate) fn events(first: &[u8], running: Box<Running>, keep_alive: Duration) -> Self {
+    /// The stream of a request or a session, beginning with a message that there is for its client, or with a comment,
+    /// which has the headers go out at once.
+    pub(crate) fn events(first: Option<&[u8]>, running: Box<Running>, keep_alive: Duration) -> Self {
         let mut ready = Vec::new();
-        push_event(&mut ready, first);
+        match first {
+            Some(message) => push_event(&mut ready, message),
+            None => ready.extend_from_slice(COMMENT),
+        }
         let silence = Box::pin(tokio::time::sleep(keep_alive));
         Self(Kind::Events(Box::new(Events { ready, running: Some(running), keep_alive, silence })))
     }
@@ -99,12 +106,13 @@ impl Events {
                     push_event(&mut self.ready, &answer.bytes);
                     self.running = None;
                 }
+                Poll::Ready(Step::End) => self.running = None,
                 Poll::Pending => break,
             }
         }
         if self.ready.is_empty() && self.running.is_some() {
             std::task::ready!(self.silence.as_mut().poll(cx));
-            self.ready.extend_from_slice(b":\n\n");
+            self.ready.extend_from_slice(COMMENT);
         }
         if self.ready.is_empty() {
             return Poll::Ready(None);

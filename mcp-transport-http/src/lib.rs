@@ -30,6 +30,7 @@ mod mirror;
 mod options;
 mod server;
 mod service;
+mod sessions;
 mod stream;
 
 use std::{io, net::SocketAddr};

@@ -23,7 +23,7 @@ pub(crate) fn read(headers: &HeaderMap) -> MirroredHeaders<'_> {
 }
 
 /// A header's value; several are joined, so that they match nothing.
-fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
+pub(crate) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
     let mut values = headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
     let first = values.next()?;
     let rest: Vec<_> = values.collect();

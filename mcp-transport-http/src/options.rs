@@ -16,6 +16,8 @@ pub struct Http {
     pub(crate) keep_alive: Duration,
     pub(crate) drain_time: Duration,
     pub(crate) max_connections: usize,
+    pub(crate) max_sessions: usize,
+    pub(crate) session_idle_time: Duration,
     pub(crate) path: String,
     pub(crate) hosts: BTreeSet<String>,
     pub(crate) origins: BTreeSet<String>,
@@ -33,6 +35,8 @@ impl Default for Http {
             keep_alive: Duration::from_secs(15),
             drain_time: Duration::from_secs(10),
             max_connections: 16_384,
+            max_sessions: 16_384,
+            session_idle_time: Duration::from_secs(30 * 60),
             path: "/mcp".to_owned(),
             hosts: BTreeSet::new(),
             origins: BTreeSet::new(),
@@ -97,6 +101,22 @@ impl Http {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
+        self
+    }
+
+    /// How many sessions may be open at once; 16,384 by default. Clients of revisions up to 2025-11-25 open one each;
+    /// one too many is answered with 503.
+    #[must_use]
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.max_sessions = sessions;
+        self
+    }
+
+    /// How long a session may be idle, without a request under way and without an open stream, before it is ended; 30
+    /// minutes by default. Its client is answered with 404 from then on, and opens a new one.
+    #[must_use]
+    pub fn session_idle_time(mut self, time: Duration) -> Self {
+        self.session_idle_time = time;
         self
     }
 

@@ -123,7 +123,10 @@ impl HttpServer {
         drop(self.listener);
         self.service.close();
         closing.raise();
-        let drained = async { while connections.join_next().await.is_some() {} };
+        let drained = async {
+            while connections.join_next().await.is_some() {}
+            self.service.settled().await;
+        };
         if tokio::time::timeout(options.drain_time, drained).await.is_err() {
             tracing::warn!(connections = connections.len(), "requests were still running at the end");
         }

@@ -1,6 +1,7 @@
-//! The MCP endpoint as a service: one POST, one message, one answer.
+//! The MCP endpoint as a service: one POST, one message, one answer; and for sessions, GET and DELETE.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     future::Future,
     pin::Pin,
@@ -9,16 +10,22 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use mcp_core::{
-    AnswerStatus, BuildError, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, RpcError, Running, Signal,
-    Step,
+    AnswerStatus, BuildError, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, NamedSession, Post, Principal,
+    Revision, RpcError, Running, Session, Signal, Step,
 };
 use serde_json::json;
 
-use crate::{Http, ResponseBody, guard, mirror};
+use crate::{Http, ResponseBody, guard, mirror, sessions::Sessions};
+
+/// What a session is named by (specification 2025-11-25, "Session Management").
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// The methods that the endpoint has.
+const METHODS: &str = "GET, HEAD, POST, DELETE";
 
 /// Serves MCP on whatever path it is mounted; cheap to clone.
 ///
@@ -32,6 +39,7 @@ pub struct HttpService {
 struct Shared {
     endpoint: Endpoint,
     options: Http,
+    sessions: Arc<Sessions>,
     closing: Signal,
 }
 
@@ -49,10 +57,17 @@ impl HttpService {
     }
 
     pub(crate) fn with_options(endpoint: Endpoint, options: Http) -> Self {
-        Self { shared: Arc::new(Shared { endpoint, options, closing: Signal::new() }) }
+        let sessions = Sessions::new(options.max_sessions, options.session_idle_time);
+        Self { shared: Arc::new(Shared { endpoint, options, sessions, closing: Signal::new() }) }
     }
 
-    /// Ends all subscriptions, each with its result, so that a graceful shutdown need not wait for them.
+    /// Waits until the requests of all sessions are answered, also those whose clients have gone.
+    pub(crate) async fn settled(&self) {
+        self.shared.sessions.settled().await;
+    }
+
+    /// Ends all subscriptions, each with its result, and the streams of sessions, so that a graceful shutdown need not
+    /// wait for them.
     pub fn close(&self) {
         self.shared.closing.raise();
     }
@@ -77,26 +92,120 @@ impl HttpService {
             tracing::info!(?host, ?origin, "{}; allow_host and allow_origin open this up", refusal.message());
             return refuse(StatusCode::FORBIDDEN, refusal.message());
         }
-        if parts.method != Method::POST {
-            return not_allowed(status_only(StatusCode::METHOD_NOT_ALLOWED), "POST");
+        let principal = parts.extensions.get().unwrap_or(&shared.options.stranger).clone();
+        match parts.method {
+            Method::POST => shared.post(&parts.headers, body, principal).await,
+            Method::GET | Method::HEAD => shared.stream(&parts.method, &parts.headers, principal),
+            Method::DELETE => shared.delete(&parts.headers, &principal),
+            _ => not_allowed(status_only(StatusCode::METHOD_NOT_ALLOWED), METHODS),
         }
-        if let Err((status, message)) = check_types(&parts.headers) {
+    }
+}
+
+impl Shared {
+    /// Takes a message.
+    async fn post<B>(&self, headers: &HeaderMap, body: B, principal: Principal) -> Response<ResponseBody>
+    where
+        B: Body,
+        B::Error: std::fmt::Display,
+    {
+        if let Err((status, message)) = check_types(headers) {
             return refuse(status, message);
         }
-        let message = match read(body, &parts.headers, &shared.options).await {
+        let message = match read(body, headers, &self.options).await {
             Ok(message) => message,
             Err(response) => return *response,
         };
-        let principal = parts.extensions.get().unwrap_or(&shared.options.stranger).clone();
-        let exchange =
-            shared.endpoint.exchange(&message, mirror::read(&parts.headers), principal, &shared.closing);
+        let exchange = self.endpoint.exchange(Post {
+            message: &message,
+            headers: mirror::read(headers),
+            session: self.sessions.find(session_id(headers).as_deref(), &principal),
+            principal,
+            takes_stream: accepts(headers, "text/event-stream"),
+            closing: &self.closing,
+        });
         drop(message);
         match exchange {
             Exchange::Accepted => status_only(StatusCode::ACCEPTED),
-            Exchange::Refused(answer) => json_answer(answer),
-            Exchange::Running(running) => run(running, &parts.headers, &shared.options).await,
+            Exchange::Answered(answer) => json_answer(answer),
+            Exchange::Opened(session, answer) => self.open(session, answer),
+            Exchange::Running(running) => run(running, headers, &self.options).await,
         }
     }
+
+    /// Keeps a session that was opened.
+    fn open(&self, session: Session, answer: EncodedAnswer) -> Response<ResponseBody> {
+        let Ok(id) = HeaderValue::from_str(session.id()) else {
+            return status_only(StatusCode::INTERNAL_SERVER_ERROR);
+        };
+        if !self.sessions.keep(session) {
+            let limit = self.options.max_sessions;
+            return refuse_for_now(&format!(
+                "{limit} sessions are open already, as many as the server takes"
+            ));
+        }
+        let mut response = json_answer(answer);
+        response.headers_mut().insert(SESSION_ID, id);
+        response
+    }
+
+    /// Opens the stream of a session, or shows only what it would begin with.
+    fn stream(&self, method: &Method, headers: &HeaderMap, principal: Principal) -> Response<ResponseBody> {
+        let session = match self.named_session(headers, &principal) {
+            Ok(session) => session,
+            Err(response) => return *response,
+        };
+        if !accepts(headers, "text/event-stream") {
+            return refuse(StatusCode::NOT_ACCEPTABLE, "Accept must list text/event-stream");
+        }
+        if method == Method::HEAD {
+            return event_stream(ResponseBody::empty());
+        }
+        let running = session.stream(principal, &self.closing);
+        event_stream(ResponseBody::events(None, running, self.options.keep_alive))
+    }
+
+    /// Ends a session.
+    fn delete(&self, headers: &HeaderMap, principal: &Principal) -> Response<ResponseBody> {
+        match self.named_session(headers, principal) {
+            Ok(session) => {
+                self.sessions.end(&session);
+                status_only(StatusCode::NO_CONTENT)
+            }
+            Err(response) => *response,
+        }
+    }
+
+    /// The session that a request without a message is about.
+    fn named_session(
+        &self,
+        headers: &HeaderMap,
+        principal: &Principal,
+    ) -> Result<Session, Box<Response<ResponseBody>>> {
+        // The newer revisions have neither sessions nor these methods.
+        let version = headers.get("mcp-protocol-version").map(|version| version.to_str().unwrap_or_default());
+        if version.is_some_and(|version| Revision::handshake(version).is_none()) {
+            return Err(Box::new(not_allowed(status_only(StatusCode::METHOD_NOT_ALLOWED), "POST")));
+        }
+        match self.sessions.find(session_id(headers).as_deref(), principal) {
+            NamedSession::Known(session) => Ok(session),
+            NamedSession::Unknown => {
+                Err(Box::new(refuse(StatusCode::NOT_FOUND, "Unknown session: it has ended, or never was")))
+            }
+            NamedSession::None => Err(Box::new(refuse(
+                StatusCode::BAD_REQUEST,
+                "Mcp-Session-Id is missing; a session opens with a POST of `initialize`",
+            ))),
+        }
+    }
+}
+
+/// The session that the headers name. Several are joined, and what is no text replaced, so that they name none.
+fn session_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    mirror::value(headers, SESSION_ID.as_str()).map(|id| match id {
+        Cow::Borrowed(id) => String::from_utf8_lossy(id),
+        Cow::Owned(id) => String::from_utf8_lossy(&id).into_owned().into(),
+    })
 }
 
 /// Runs a request until it is clear whether it is answered with JSON or with a stream.
@@ -109,12 +218,14 @@ async fn run(mut running: Box<Running>, headers: &HeaderMap, options: &Http) -> 
         match std::future::poll_fn(|cx| running.poll_step(cx)).await {
             Step::Answer(answer) => return json_answer(answer),
             Step::Notification(first) if takes_events => {
-                let body = ResponseBody::events(&first, running, options.keep_alive);
+                let body = ResponseBody::events(Some(&first), running, options.keep_alive);
                 return event_stream(body);
             }
-            // A client that takes no stream has no use for what comes before the answer. Without a pause, a request
-            // that reports without end would keep its client's going away from being noticed.
-            Step::Notification(_) => tokio::task::yield_now().await,
+            // What a client that takes no stream has no use for is not queued in the first place, but for what was by
+            // then.
+            Step::Notification(_) => {}
+            // Cancelled before its answer: there is nothing to say.
+            Step::End => return status_only(StatusCode::ACCEPTED),
         }
     }
 }
@@ -208,7 +319,7 @@ fn json_answer(answer: EncodedAnswer) -> Response<ResponseBody> {
     let status = match answer.status {
         AnswerStatus::Served => StatusCode::OK,
         AnswerStatus::Refused => StatusCode::BAD_REQUEST,
-        AnswerStatus::UnknownMethod => StatusCode::NOT_FOUND,
+        AnswerStatus::UnknownMethod | AnswerStatus::UnknownSession => StatusCode::NOT_FOUND,
         AnswerStatus::Status(status) => {
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
         }
@@ -224,6 +335,13 @@ fn json_answer(answer: EncodedAnswer) -> Response<ResponseBody> {
 pub(crate) fn refuse(status: StatusCode, message: &str) -> Response<ResponseBody> {
     let error = json!({"jsonrpc": "2.0", "error": {"code": status.as_u16(), "message": message}});
     json_response(status, error.to_string().into_bytes())
+}
+
+/// A refusal of what may work later.
+fn refuse_for_now(message: &str) -> Response<ResponseBody> {
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, message);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// Says which methods would have been right.

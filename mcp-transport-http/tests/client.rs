@@ -29,6 +29,14 @@ impl TestServer {
 
     pub(crate) async fn with(options: Http) -> Self {
         let (endpoint, dropped) = tools::endpoint();
+        Self::of(endpoint, dropped, options).await
+    }
+
+    pub(crate) async fn of(
+        endpoint: mcp_core::Endpoint,
+        dropped: std::sync::Arc<tokio::sync::Notify>,
+        options: Http,
+    ) -> Self {
         let server: HttpServer = options.bind(&endpoint, "127.0.0.1:0").await.unwrap();
         let address = server.local_addr();
         let (end, ended) = oneshot::channel::<()>();

@@ -6,5 +6,6 @@ mod client;
 mod limits;
 mod mounting;
 mod refusals;
+mod sessions;
 mod streams;
 mod tools;

@@ -18,6 +18,9 @@ use crate::{Problem, workspace};
 /// The revision that is checked unless another is named.
 pub(crate) const NEWEST: &str = "2026-07-28";
 
+/// The revisions that the suite has requirements of: the newest of each era.
+pub(crate) const REVISIONS: [&str; 2] = [NEWEST, "2025-11-25"];
+
 /// Which scenarios run.
 #[derive(Debug)]
 pub(crate) enum Selection {

@@ -41,11 +41,10 @@ pub(crate) fn test() -> Result<Vec<Step>, Problem> {
     ];
     steps.extend(features::steps()?);
     steps.push(with_tools(&installed, "test", cargo(&["test", "--workspace", "--all-features"])));
-    steps.push(conformance_step(
-        "conformance",
-        Selection::Requirements(conformance::NEWEST.into()),
-        &installed,
-    ));
+    for revision in conformance::REVISIONS {
+        let name = format!("conformance {revision}");
+        steps.push(conformance_step(&name, Selection::Requirements(revision.into()), &installed));
+    }
     Ok(steps)
 }
 

@@ -16,6 +16,7 @@ use crate::{
         capabilities::{Flags, ServerCapabilities},
         definition::ResourceDefinition,
         revision::Revision,
+        shape::{self, Kind},
         uri_template::Variables,
     },
     resource::ResourceEntry,
@@ -148,34 +149,34 @@ impl Catalog {
                     List::Tools,
                     tools
                         .iter()
-                        .map(|tool| {
-                            (tool.definition.name.clone(), pages::encode_tool(&tool.definition, revision))
-                        })
+                        .map(|tool| &tool.definition)
+                        .map(|tool| (tool.name.clone(), shape::tool(tool, revision)))
                         .collect(),
                 ),
                 page(
                     List::Prompts,
                     prompts
                         .iter()
-                        .map(|prompt| (prompt.definition.name.clone(), pages::encode(&prompt.definition)))
+                        .map(|prompt| &prompt.definition)
+                        .map(|prompt| {
+                            (prompt.name.clone(), shape::definition(prompt, Kind::Prompt, revision))
+                        })
                         .collect(),
                 ),
                 page(
                     List::Resources,
                     resources
                         .iter()
-                        .map(|resource| {
-                            (resource.template.to_string(), pages::encode(&resource.definition()))
-                        })
+                        .map(|resource| (resource.template.to_string(), resource.definition()))
+                        .map(|(uri, resource)| (uri, shape::definition(&resource, Kind::Resource, revision)))
                         .collect(),
                 ),
                 page(
                     List::Templates,
                     templates
                         .iter()
-                        .map(|resource| {
-                            (resource.template.to_string(), pages::encode(&resource.template_definition()))
-                        })
+                        .map(|resource| (resource.template.to_string(), resource.template_definition()))
+                        .map(|(uri, template)| (uri, shape::definition(&template, Kind::Resource, revision)))
                         .collect(),
                 ),
             ];

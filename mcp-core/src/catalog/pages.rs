@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::List;
-use crate::protocol::{JsonObject, definition::ToolDefinition, revision::Revision};
+use crate::protocol::revision::Revision;
 
 /// How lists are cut into pages and what is said of their freshness.
 #[derive(Clone, Debug)]
@@ -134,37 +133,7 @@ pub(crate) fn decode_cursor(cursor: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
 }
 
-/// A definition that is written alike in every revision.
-pub(crate) fn encode(definition: &impl Serialize) -> Vec<u8> {
-    // Definitions are maps with string keys throughout, which cannot fail.
-    serde_json::to_vec(definition).unwrap_or_default()
-}
-
-/// A tool as this revision writes it.
-pub(super) fn encode_tool(definition: &ToolDefinition, revision: Revision) -> Vec<u8> {
-    if revision.is_modern() {
-        return encode(definition);
-    }
-    let mut definition = definition.clone();
-    definition.input_schema = without_boolean_properties(definition.input_schema);
-    // Before 2026 structured content is always an object.
-    definition.output_schema = definition
-        .output_schema
-        .filter(|schema| schema.get("type").is_some_and(|kind| kind == "object"))
-        .map(without_boolean_properties);
-    encode(&definition)
-}
-
-/// Writes the boolean schemas of properties as objects, which is all that earlier revisions have there.
-fn without_boolean_properties(mut schema: JsonObject) -> JsonObject {
-    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        for property in properties.values_mut() {
-            match property {
-                Value::Bool(true) => *property = json!({}),
-                Value::Bool(false) => *property = json!({"not": {}}),
-                _ => {}
-            }
-        }
-    }
-    schema
+/// Serializes what is a map with string keys throughout, which cannot fail.
+pub(crate) fn encode(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }

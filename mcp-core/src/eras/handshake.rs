@@ -6,45 +6,91 @@ use serde_json::json;
 
 use super::{Origin, modern};
 use crate::{
+    answer::AnswerStatus,
+    batch::{self, Batch},
     call::{Call, CallParts, ClientFacts, KnownClient},
-    encode::plain_result,
+    encode::{self, plain_result},
+    endpoint::Core,
     hub::{Change, Subscriber},
+    in_flight::{InFlight, write_answer},
+    outbox::Outbox,
     policy::Denied,
     protocol::{
-        error::RpcError, id::RequestId, level::LogLevel, method, notification::notification, params::Params,
+        envelope::Incoming,
+        error::{RpcError, shorten},
+        id::RequestId,
+        level::LogLevel,
+        method,
+        notification::notification,
+        params::Params,
         revision::Revision,
     },
-    questions::{ClientAnswer, ClientLink},
-    request::{Operation, Request},
+    questions::ClientLink,
+    request::{Operation, Outcome, Request},
 };
 
-/// A session, from `initialize` to the end of its connection.
+/// What a handshake settled, and what has come up since: a session, whatever its messages travel over.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct Handshake {
     revision: Revision,
     client: Arc<KnownClient>,
     /// The least severe level that the client wants to see.
     log_level: Mutex<LogLevel>,
     /// The questions that the client has not answered yet.
     questions: Arc<ClientLink>,
-    subscriber: Option<Subscriber>,
+    subscriber: Subscriber,
 }
 
-impl Drop for Session {
+impl Drop for Handshake {
     fn drop(&mut self) {
         self.questions.close();
     }
 }
 
+/// What there is to say to a message at once.
+pub(crate) enum Said {
+    /// Nothing, now or later.
+    Nothing,
+    /// Nothing yet: the answer comes when the request is done.
+    Later,
+    /// The adapter's own answer, encoded.
+    Own(Vec<u8>),
+    /// What came of a request.
+    Outcome(Call, Outcome),
+    /// The request, or what should have been one, is refused.
+    Refused(Option<RequestId>, RpcError),
+}
+
+impl Said {
+    /// Appends what there is to say, under this revision; the status that it has over HTTP.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, core: &Core, revision: Revision) -> AnswerStatus {
+        match self {
+            Self::Nothing | Self::Later => AnswerStatus::Served,
+            Self::Own(answer) => {
+                out.extend_from_slice(answer);
+                AnswerStatus::Served
+            }
+            Self::Outcome(call, outcome) => {
+                write_answer(out, core, call, outcome);
+                AnswerStatus::in_session(outcome.rpc_error())
+            }
+            Self::Refused(id, error) => {
+                encode::error(out, id.as_ref(), error, revision);
+                if id.is_some() { AnswerStatus::in_session(Some(error)) } else { AnswerStatus::Refused }
+            }
+        }
+    }
+}
+
 /// What the adapter makes of a request.
-pub(crate) enum Accepted {
+enum Accepted {
     /// It served the request itself: the encoded answer.
     Answered(Vec<u8>),
     /// The core has to.
     Request(Box<Request>),
 }
 
-impl Session {
+impl Handshake {
     /// Opens a session: negotiates the revision and answers `initialize`.
     pub(crate) fn open(
         origin: &Origin,
@@ -55,10 +101,8 @@ impl Session {
         let requested = params.protocol_version.ok_or_else(|| missing("protocolVersion"))?;
         let capabilities = params.capabilities.ok_or_else(|| missing("capabilities"))?;
         let info = params.client_info.ok_or_else(|| missing("clientInfo"))?;
-        let revision = Revision::parse(&requested)
-            .filter(|revision| !revision.is_modern())
-            .unwrap_or(Revision::NEWEST_HANDSHAKE);
-        let session = Self {
+        let revision = Revision::handshake(&requested).unwrap_or(Revision::NEWEST_HANDSHAKE);
+        let handshake = Self {
             revision,
             client: Arc::new(KnownClient { info, capabilities }),
             log_level: Mutex::new(LogLevel::Info),
@@ -67,12 +111,89 @@ impl Session {
         };
         let mut answer = Vec::new();
         plain_result(&mut answer, id, &origin.core.initialize_result(revision));
-        Ok((Arc::new(session), answer))
+        Ok((Arc::new(handshake), answer))
     }
 
-    /// Takes the client's answer to a question.
-    pub(crate) fn answered(&self, id: &RequestId, answer: ClientAnswer) {
-        self.questions.resolve(id, answer);
+    /// Takes a message of the session, or one member of a batch.
+    pub(crate) fn take(
+        &self,
+        origin: &Origin,
+        in_flight: &Arc<InFlight>,
+        message: batch::Member<'_>,
+        batch: Option<&Arc<Batch>>,
+    ) -> Said {
+        match message {
+            Ok(Incoming::Request { id, method, params }) => {
+                let taken = params.and_then(|params| {
+                    if modern::is_modern(&params, None) {
+                        return Err(RpcError::invalid_request(
+                            "Invalid request: the revision that this message names has no batches",
+                        ));
+                    }
+                    self.request(origin, in_flight, id.clone(), &method, params, batch)
+                });
+                taken.unwrap_or_else(|error| Said::Refused(Some(id), error))
+            }
+            Ok(Incoming::Notification { method, params }) => {
+                // A malformed notification is ignored, as any other that means nothing here.
+                if let (method::CANCELLED, Ok(params)) = (&*method, params) {
+                    cancel(in_flight, &origin.outbox, params);
+                }
+                Said::Nothing
+            }
+            // An answer to nothing that is open is ignored.
+            Ok(Incoming::Response { id, answer }) => {
+                if let Some(id) = id {
+                    self.questions.resolve(&id, answer.read());
+                }
+                Said::Nothing
+            }
+            Err(malformed) => Said::Refused(malformed.id, malformed.error),
+        }
+    }
+
+    /// Runs a request of the session.
+    pub(crate) fn request(
+        &self,
+        origin: &Origin,
+        in_flight: &Arc<InFlight>,
+        id: RequestId,
+        name: &str,
+        params: Params,
+        batch: Option<&Arc<Batch>>,
+    ) -> Result<Said, RpcError> {
+        in_flight.check_new(&id)?;
+        Ok(match self.accept(origin.clone(), id, name, params)? {
+            Accepted::Answered(answer) => Said::Own(answer),
+            Accepted::Request(request) => {
+                let call = request.call.clone();
+                match in_flight.start(&origin.core, *request, batch) {
+                    Some(outcome) => Said::Outcome(call, outcome),
+                    None => Said::Later,
+                }
+            }
+        })
+    }
+
+    /// Takes several messages at once. Their answers go to the outbox together; true if there will be any.
+    pub(crate) fn take_batch(
+        &self,
+        origin: &Origin,
+        in_flight: &Arc<InFlight>,
+        message: &[u8],
+    ) -> Result<bool, RpcError> {
+        let members = batch::read(message, origin.core.settings.limits.batch_length)?;
+        let wanted = members.iter().filter(|member| batch::wants_answer(member)).count();
+        let batch = (wanted > 0).then(|| Batch::new(Arc::clone(&origin.outbox), wanted));
+        for member in members {
+            let said = self.take(origin, in_flight, member, batch.as_ref());
+            let mut bytes = Vec::new();
+            said.write(&mut bytes, &origin.core, self.revision);
+            if let Some(batch) = batch.as_ref().filter(|_| !bytes.is_empty()) {
+                batch.answer(&bytes);
+            }
+        }
+        Ok(batch.is_some())
     }
 
     /// The revision that was agreed on.
@@ -81,7 +202,7 @@ impl Session {
     }
 
     /// Reads a request of the session, or serves it if only a session can.
-    pub(crate) fn accept(
+    fn accept(
         &self,
         origin: Origin,
         id: RequestId,
@@ -132,6 +253,26 @@ impl Session {
         Ok(Accepted::Request(Box::new(Request { operation, call })))
     }
 
+    /// Opens another way to the client than those of its requests, in place of an earlier one.
+    pub(crate) fn stand(&self, outbox: &Arc<Outbox>) {
+        if let Some(earlier) = self.questions.standing().replace(Arc::clone(outbox)) {
+            earlier.end();
+        }
+    }
+
+    /// Whether such a way is open.
+    pub(crate) fn stands(&self) -> bool {
+        self.questions.standing().as_ref().is_some_and(|outbox| outbox.is_open())
+    }
+
+    /// Gives up on what the client was asked, and closes that way: the session is over.
+    pub(crate) fn end(&self) {
+        self.questions.close();
+        if let Some(standing) = self.questions.standing().take() {
+            standing.end();
+        }
+    }
+
     /// Adds a resource to what the session hears of, or takes it out.
     fn subscribe(&self, origin: &Origin, name: &str, uri: Box<str>) -> Result<(), RpcError> {
         let catalog = origin.core.catalog();
@@ -146,10 +287,7 @@ impl Session {
             origin.core.tells_of(&uri, &origin.principal).map_err(Denied::into_rpc)?;
         }
         let limit = origin.core.settings.limits.subscribed_resources;
-        let Some(subscriber) = &self.subscriber else {
-            return Err(RpcError::overloaded("As many subscriptions are open as the server takes"));
-        };
-        subscriber.edit_resources(|resources| {
+        self.subscriber.edit_resources(|resources| {
             resources.retain(|known| **known != *uri);
             if name == method::RESOURCES_UNSUBSCRIBE {
                 return Ok(());
@@ -166,9 +304,8 @@ impl Session {
 
     /// Tells the client of changes for as long as the session lasts.
     pub(crate) async fn tell_changes(self: Arc<Self>, origin: Origin) {
-        let Some(subscriber) = &self.subscriber else { return };
         loop {
-            for change in subscriber.changes().await {
+            for change in self.subscriber.changes().await {
                 let params = match &change {
                     // What was granted may have changed, and so may what there is.
                     Change::Updated(uri) if origin.core.tells_of(uri, &origin.principal).is_err() => continue,
@@ -178,5 +315,16 @@ impl Session {
                 origin.outbox.send(notification(change.method(), &params)).await;
             }
         }
+    }
+}
+
+/// Cancels what a notification says.
+pub(crate) fn cancel(in_flight: &InFlight, outbox: &Outbox, params: Params) {
+    let Some(id) = params.request_id else { return };
+    if in_flight.cancel(&id) {
+        let reason = params.reason.as_deref().map(shorten);
+        tracing::debug!(%id, reason = reason.as_deref(), "a request was cancelled");
+    } else {
+        outbox.forget_answer(&id);
     }
 }

@@ -17,10 +17,15 @@ use crate::{
 
 /// Whether a request belongs to this era, whatever its method: it names its protocol version.
 pub(crate) fn is_modern(params: &Params, headers: Option<&MirroredHeaders<'_>>) -> bool {
-    let in_body = params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some());
-    let header = headers.and_then(|headers| headers.protocol_version.as_deref());
-    in_body
-        || header.is_some_and(|version| !Revision::HANDSHAKE.iter().any(|known| known.as_bytes() == version))
+    params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some())
+        || headers.is_some_and(is_modern_header)
+}
+
+/// Whether the headers alone say so: they name a version, and none that opens with a handshake.
+pub(crate) fn is_modern_header(headers: &MirroredHeaders<'_>) -> bool {
+    let is_handshake =
+        |version| std::str::from_utf8(version).is_ok_and(|version| Revision::handshake(version).is_some());
+    headers.protocol_version.as_deref().is_some_and(|version| !is_handshake(version))
 }
 
 /// Whether the version that a notification is sent under is served, wherever it is named.

@@ -46,6 +46,8 @@ pub mod code {
     pub const UNSUPPORTED_VERSION: i32 = -32022;
     /// The caller may not do this; the HTTP status of the same number.
     pub const FORBIDDEN: i32 = 403;
+    /// The session is over, or never was; the HTTP status of the same number.
+    pub const UNKNOWN_SESSION: i32 = 404;
     /// Larger than the server takes; the HTTP status of the same number.
     pub const TOO_LARGE: i32 = 413;
     /// As many calls as the server takes at once are running; the HTTP status of the same number.
@@ -112,6 +114,14 @@ impl RpcError {
     /// `503`, to be tried again in a second.
     pub fn overloaded(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(code::OVERLOADED, message).with_data(json!({ "retryAfterMs": 1000 }))
+    }
+
+    /// `404`, for a session that is not there.
+    pub(crate) fn unknown_session() -> Self {
+        Self::new(
+            code::UNKNOWN_SESSION,
+            "Unknown session: it has ended, or never was; open one with `initialize`",
+        )
     }
 
     /// `413`, naming the limit.

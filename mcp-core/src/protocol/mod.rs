@@ -15,6 +15,7 @@ pub(crate) mod notification;
 pub(crate) mod object;
 pub mod params;
 pub mod revision;
+pub(crate) mod shape;
 pub mod uri_template;
 
 /// A JSON object as it travels in `_meta` and other free-form places.

@@ -89,7 +89,7 @@ impl Call {
 
     /// Whether the client says that it can be asked this.
     pub fn can_ask(&self, ability: Ability) -> bool {
-        ability.is_among(self.client_capabilities())
+        ability.is_among(self.client_capabilities(), self.revision())
     }
 
     async fn answer_or_end<A>(&self, asked: Result<A, Stop>) -> A {
@@ -246,7 +246,7 @@ impl Call {
             ToolError::new("not_answered", format!("The question `{key}` was not answered within {limit:?}"))
                 .later()
         })?;
-        answer.unwrap_or_else(|| Err("the session ended".to_owned())).map_err(|why| {
+        answer.map_err(|why| {
             let why = shorten(&why);
             let message = format!("The client did not take the question `{key}`: {why}");
             ToolError::new("question_refused", message).into()

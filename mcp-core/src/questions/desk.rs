@@ -111,7 +111,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Annotations, Endpoint, Exchange, ListRoots, MirroredHeaders, Principal, Server, Signal, Step, Text,
+        Annotations, Endpoint, Exchange, ListRoots, MirroredHeaders, NamedSession, Post, Principal, Server,
+        Signal, Step, Text,
         testing::{Client, Options},
         tool_fn,
     };
@@ -154,7 +155,14 @@ mod tests {
             params: Vec::new(),
         };
         let message = message.to_string();
-        let exchange = endpoint.exchange(message.as_bytes(), headers, Principal::anonymous(), &Signal::new());
+        let exchange = endpoint.exchange(Post {
+            message: message.as_bytes(),
+            headers,
+            session: NamedSession::None,
+            principal: Principal::anonymous(),
+            takes_stream: true,
+            closing: &Signal::new(),
+        });
         let Exchange::Running(mut running) = exchange else { panic!("{exchange:?}") };
         let Step::Answer(answer) = poll_fn(|cx| running.poll_step(cx)).await else {
             panic!("a notification")

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Ability, Answer, Forms, Misfit, Prepared, Question};
 use crate::{
     input::Input,
-    protocol::{JsonObject, method, revision::Revision},
+    protocol::{JsonObject, method, revision::Revision, shape::Feature},
     schema::FormSchema,
 };
 
@@ -39,8 +39,8 @@ impl<F: Input> Question for Form<F> {
 
     fn prepare(self, forms: &Forms, revision: Revision) -> Result<Prepared<Answer<F>>, String> {
         let schema = forms.of::<F>()?;
-        let params = params(&self.message, &schema.listed(revision));
-        elicit(Ability::Form, &params, move |content| schema.read(content).map_err(Misfit::Unfit))
+        let params = params(&self.message, &schema.listed(revision), revision);
+        elicit(needed(&schema), &params, move |content| schema.read(content).map_err(Misfit::Unfit))
     }
 }
 
@@ -65,8 +65,8 @@ impl Question for RawForm {
 
     fn prepare(self, _: &Forms, revision: Revision) -> Result<Prepared<Answer<JsonObject>>, String> {
         let schema = FormSchema::from_value(self.schema)?;
-        let params = params(&self.message, &schema.listed(revision));
-        elicit(Ability::Form, &params, move |content| schema.read(content).map_err(Misfit::Unfit))
+        let params = params(&self.message, &schema.listed(revision), revision);
+        elicit(needed(&schema), &params, move |content| schema.read(content).map_err(Misfit::Unfit))
     }
 }
 
@@ -76,14 +76,23 @@ pub(crate) struct Consent(pub(crate) String);
 impl Question for Consent {
     type Answer = Answer<()>;
 
-    fn prepare(self, _: &Forms, _: Revision) -> Result<Prepared<Answer<()>>, String> {
-        let params = params(&self.0, &json!({"type": "object", "properties": {}}));
+    fn prepare(self, _: &Forms, revision: Revision) -> Result<Prepared<Answer<()>>, String> {
+        let params = params(&self.0, &json!({"type": "object", "properties": {}}), revision);
         elicit(Ability::Form, &params, |_| Ok(()))
     }
 }
 
-fn params(message: &str, schema: &Value) -> Value {
-    json!({"mode": "form", "message": message, "requestedSchema": schema})
+fn params(message: &str, schema: &Value, revision: Revision) -> Value {
+    let mut params = json!({"message": message, "requestedSchema": schema});
+    if revision.has(Feature::UrlVisits) {
+        params["mode"] = "form".into();
+    }
+    params
+}
+
+/// What a client has to be able to do to show this form.
+fn needed(schema: &FormSchema) -> Ability {
+    if schema.has_lists() { Ability::FormWithLists } else { Ability::Form }
 }
 
 /// The request that shows a person a form or a URL, and how what they filled in is read.

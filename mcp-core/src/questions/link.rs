@@ -18,24 +18,26 @@ use crate::{
 };
 
 /// What a client answered: a result, or the message of an error.
-pub(crate) type ClientAnswer = Result<Value, String>;
+type ClientAnswer = Result<Value, String>;
 
 /// The requests of a session that its client has not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct ClientLink {
     last_id: AtomicI64,
     waiting: Mutex<HashMap<i64, oneshot::Sender<ClientAnswer>>>,
+    /// Another way to the client than that of the request which asks, where there is one.
+    standing: Mutex<Option<Arc<Outbox>>>,
 }
 
 impl ClientLink {
-    /// Sends a request and waits for its answer; `None` when there will never be one. Dropping this takes the request
-    /// back.
+    /// Sends a request and waits for its answer. It goes the way of the request that asks, or the standing one where
+    /// nobody reads that. Dropping this takes it back.
     pub(crate) async fn request(
         self: &Arc<Self>,
         outbox: &Arc<Outbox>,
         method: &'static str,
         params: &RawValue,
-    ) -> Option<ClientAnswer> {
+    ) -> ClientAnswer {
         #[derive(Serialize)]
         struct Request<'a> {
             jsonrpc: &'static str,
@@ -44,15 +46,19 @@ impl ClientLink {
             params: &'a RawValue,
         }
 
+        let standing = || self.standing().clone().filter(|standing| standing.is_open());
+        let outbox = if outbox.is_open() { Some(Arc::clone(outbox)) } else { standing() };
+        let outbox = outbox.ok_or("it has no stream open to be asked over")?;
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (sender, answer) = oneshot::channel();
         self.lock().insert(id, sender);
-        let open = Open { link: self, outbox, id };
-        let message = serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params }).ok()?;
+        let open = Open { link: self, outbox: &outbox, id };
+        let message = serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params })
+            .map_err(|error| error.to_string())?;
         outbox.send(message).await;
-        let answer = answer.await.ok();
+        let answer = answer.await;
         drop(open);
-        answer
+        answer.unwrap_or_else(|_| Err("the session ended".to_owned()))
     }
 
     /// Hands an answer to who waits for it; one to nothing that is open is ignored.
@@ -67,6 +73,11 @@ impl ClientLink {
     /// Gives up on every request: the session has ended.
     pub(crate) fn close(&self) {
         self.lock().clear();
+    }
+
+    /// The standing way to the client.
+    pub(crate) fn standing(&self) -> MutexGuard<'_, Option<Arc<Outbox>>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i64, oneshot::Sender<ClientAnswer>>> {

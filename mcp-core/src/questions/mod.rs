@@ -22,7 +22,8 @@ pub(crate) use self::{
     binding::Subject,
     desk::{Desk, Forms},
     interview::{Arrived, InputRequired, RoundEnd},
-    link::{ClientAnswer, ClientLink},
+    link::ClientLink,
+    seal::random_id,
 };
 pub use self::{
     form::{Form, RawForm},
@@ -32,7 +33,7 @@ pub use self::{
     sample::{Sample, SampleBlock, SampleMessage, Sampled, ToolChoice},
     seal::{SealKey, SealKeyError},
 };
-use crate::protocol::{capabilities::ClientCapabilities, revision::Revision};
+use crate::protocol::{capabilities::ClientCapabilities, revision::Revision, shape::Feature};
 
 /// What can be asked with [`Call::ask`](crate::Call::ask): [`Form`], [`RawForm`], [`OpenUrl`], [`Sample`] and
 /// [`ListRoots`]. The question fixes its answer.
@@ -162,6 +163,8 @@ impl NotAccepted {
 pub enum Ability {
     /// Show its user a form.
     Form,
+    /// Show its user a form in which several choices are made.
+    FormWithLists,
     /// Send its user to a URL.
     OpenUrl,
     /// Sample a model.
@@ -175,8 +178,8 @@ pub enum Ability {
 }
 
 impl Ability {
-    /// Whether a client says that it can.
-    pub(crate) fn is_among(self, capabilities: &ClientCapabilities) -> bool {
+    /// Whether a client that speaks this revision says that it can.
+    pub(crate) fn is_among(self, capabilities: &ClientCapabilities, revision: Revision) -> bool {
         let sampling = |part: &str| {
             capabilities
                 .sampling
@@ -184,14 +187,28 @@ impl Ability {
                 .is_some_and(|sampling| sampling.get(part).is_some_and(Value::is_object))
         };
         match self {
-            // Up to 2025-06-18 there were only forms, and nothing to say of them.
-            Self::Form => capabilities
-                .elicitation
-                .as_ref()
-                .is_some_and(|modes| modes.contains_key("form") || !modes.contains_key("url")),
-            Self::OpenUrl => capabilities.elicitation.as_ref().is_some_and(|modes| modes.contains_key("url")),
+            Self::Form => {
+                revision.has(Feature::Forms)
+                    && capabilities.elicitation.as_ref().is_some_and(|modes| {
+                        // Up to 2025-06-18 there were only forms, and nothing to say of them.
+                        !revision.has(Feature::UrlVisits)
+                            || modes.contains_key("form")
+                            || !modes.contains_key("url")
+                    })
+            }
+            Self::FormWithLists => {
+                revision.has(Feature::RichForms) && Self::Form.is_among(capabilities, revision)
+            }
+            Self::OpenUrl => {
+                revision.has(Feature::UrlVisits)
+                    && capabilities.elicitation.as_ref().is_some_and(|modes| modes.contains_key("url"))
+            }
             Self::Sample => capabilities.sampling.is_some(),
-            Self::SampleWithTools => sampling("tools"),
+            Self::SampleWithTools => revision.has(Feature::SamplingTools) && sampling("tools"),
+            // It was part of sampling before clients could say so.
+            Self::SampleWithContext if !revision.has(Feature::SamplingTools) => {
+                capabilities.sampling.is_some()
+            }
             Self::SampleWithContext => sampling("context"),
             Self::Roots => capabilities.roots.is_some(),
         }
@@ -202,7 +219,7 @@ impl Ability {
         let mut required = json!({});
         for need in needs {
             match need {
-                Self::Form => required["elicitation"]["form"] = json!({}),
+                Self::Form | Self::FormWithLists => required["elicitation"]["form"] = json!({}),
                 Self::OpenUrl => required["elicitation"]["url"] = json!({}),
                 Self::Sample if required["sampling"].is_object() => {}
                 Self::Sample => required["sampling"] = json!({}),
@@ -218,6 +235,9 @@ impl Ability {
     pub(crate) const fn in_words(self) -> &'static str {
         match self {
             Self::Form => "show its user a form (elicitation)",
+            Self::FormWithLists => {
+                "show its user a form in which several choices are made (elicitation, from 2025-11-25 on)"
+            }
             Self::OpenUrl => "send its user to a URL (elicitation in URL mode)",
             Self::Sample => "sample a model",
             Self::SampleWithTools => "sample a model that uses tools",

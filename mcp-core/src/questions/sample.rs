@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{Ability, Forms, Misfit, Prepared, Question};
 use crate::protocol::{
     JsonObject, audience::Role, content::Block, definition::ToolDefinition, method, revision::Revision,
+    shape::Feature,
 };
 
 /// Asks the client's model to go on from these messages; the answer is [`Sampled`].
@@ -154,6 +155,21 @@ impl SampleMessage {
     }
 }
 
+impl SampleMessage {
+    /// A message for each block, which is all that earlier revisions know. Of those that nobody before 2025-03-26 can
+    /// hear, a text says so.
+    fn one_by_one(self, revision: Revision) -> impl Iterator<Item = Self> {
+        let role = self.role;
+        let known = move |block| match block {
+            SampleBlock::Audio { mime_type, .. } if !revision.has(Feature::Audio) => {
+                SampleBlock::text(format!("(a sound, {mime_type}, which this client cannot take)"))
+            }
+            block => block,
+        };
+        self.content.into_iter().map(move |block| Self { role, content: vec![known(block)] })
+    }
+}
+
 /// A single block stands by itself, as every revision knows it.
 fn one_or_many<S: serde::Serializer>(blocks: &[SampleBlock], serializer: S) -> Result<S::Ok, S::Error> {
     match blocks {
@@ -243,16 +259,24 @@ impl Sampled {
 impl Question for Sample {
     type Answer = Sampled;
 
-    fn prepare(self, _: &Forms, _: Revision) -> Result<Prepared<Sampled>, String> {
+    fn prepare(mut self, _: &Forms, revision: Revision) -> Result<Prepared<Sampled>, String> {
         if self.messages.is_empty() || self.max_tokens == 0 {
             return Err("sampling wants one message and one token at least".to_owned());
         }
         let mut needs = vec![Ability::Sample];
-        if !self.tools.is_empty() {
+        let blocks = || self.messages.iter().flat_map(|message| &message.content);
+        let is_of_tools = |block: &SampleBlock| {
+            matches!(block, SampleBlock::ToolUse { .. } | SampleBlock::ToolResult { .. })
+        };
+        if !self.tools.is_empty() || blocks().any(is_of_tools) {
             needs.push(Ability::SampleWithTools);
         }
         if self.include_context.is_some() {
             needs.push(Ability::SampleWithContext);
+        }
+        if !revision.has(Feature::SamplingTools) {
+            self.messages =
+                self.messages.into_iter().flat_map(|message| message.one_by_one(revision)).collect();
         }
         let params = serde_json::value::to_raw_value(&self).map_err(|error| error.to_string())?;
         Ok(Prepared { method: method::SAMPLING_CREATE, params, needs, read: Box::new(read) })

@@ -109,7 +109,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
 }
 
 /// An id that nobody could guess.
-pub(super) fn random_id() -> Result<String, String> {
+pub(crate) fn random_id() -> Result<String, String> {
     let bytes: [u8; 16] = random().map_err(|error| error.to_string())?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

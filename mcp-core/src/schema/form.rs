@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     input::Input,
-    protocol::{JsonObject, error::without_value, revision::Revision},
+    protocol::{JsonObject, error::without_value, revision::Revision, shape},
 };
 
 /// The schema of a form.
@@ -86,10 +86,13 @@ impl FormSchema {
 
     /// As it is sent to a client of this revision.
     pub(crate) fn listed(&self, revision: Revision) -> Value {
-        match revision {
-            // Their primitive definitions are the same.
-            Revision::V2025_11_25 | Revision::V2026_07_28 => self.listed.clone(),
-        }
+        shape::form(self.listed.clone(), revision)
+    }
+
+    /// Whether several choices are made in one of its fields.
+    pub(crate) fn has_lists(&self) -> bool {
+        let fields = self.listed["properties"].as_object();
+        fields.is_some_and(|fields| fields.values().any(|field| field["type"] == "array"))
     }
 
     /// Reads what the person filled in: nulls of optional fields and what was not asked for are taken out, then the

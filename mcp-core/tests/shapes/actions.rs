@@ -195,7 +195,7 @@ fn server() -> Server<Tables> {
 
 #[tokio::test]
 async fn clients_see_one_flat_object_that_says_what_is_for_which_action() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let tool = client.list_tools().await.remove(0);
         let schema = json!({
@@ -231,7 +231,7 @@ async fn clients_see_one_flat_object_that_says_what_is_for_which_action() {
 
 #[tokio::test]
 async fn each_action_does_its_own_work() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let manage = async |further: Value| {
             let mut arguments = json!({"table": "posts", "name": "likes"});

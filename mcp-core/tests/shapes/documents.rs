@@ -228,7 +228,7 @@ fn server() -> Server<Docs> {
 
 #[tokio::test]
 async fn documents_are_found_by_their_words_best_first() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let search = async |query: &str, further: Value| {
             let mut arguments = json!({ "query": query });
@@ -258,7 +258,7 @@ async fn documents_are_found_by_their_words_best_first() {
 
 #[tokio::test]
 async fn a_long_document_is_read_page_by_page_along_its_links() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let (mut next, mut read) = (Some("bkend://docs/auth".to_owned()), Vec::new());
         while let Some(uri) = next {
@@ -280,7 +280,7 @@ async fn a_long_document_is_read_page_by_page_along_its_links() {
 
 #[tokio::test]
 async fn topics_and_pages_are_listed_completed_and_missed() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let listed = client.list_resources().await;
         let keys = json!({

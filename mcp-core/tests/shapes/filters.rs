@@ -273,7 +273,7 @@ async fn ids(client: &Client, filter: Value, order: &str) -> Vec<i64> {
 
 #[tokio::test]
 async fn every_operator_finds_its_rows() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         for (filter, found) in [
             (json!({}), &[1, 2, 3, 4][..]),

@@ -174,7 +174,7 @@ fn on_the_wire(revision: Revision, mut result: Value) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn the_sentence_comes_first_and_then_the_data_as_text_and_as_it_is() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let deploy = async |release: &str| {
             let arguments = json!({"instance": "shop", "release": release});
@@ -201,7 +201,7 @@ async fn the_sentence_comes_first_and_then_the_data_as_text_and_as_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_a_sentence_alone_and_keeps_its_cause_to_itself() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let failed = client.call(Deploy::NAME, json!({"instance": "shop", "release": "v2.0.0"})).await;
         let text = "v2.0.0 is not healthy after 0.5s; what was live still is [unhealthy]";
@@ -222,7 +222,7 @@ async fn a_failure_is_a_sentence_alone_and_keeps_its_cause_to_itself() {
 
 #[tokio::test]
 async fn data_alone_has_its_mirror_and_text_and_pictures_have_no_data() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let result = async |tool: &str, arguments: Value| client.call(tool, arguments).await.result().clone();
         let status = json!({
@@ -250,7 +250,7 @@ async fn data_alone_has_its_mirror_and_text_and_pictures_have_no_data() {
 
 #[tokio::test]
 async fn tools_that_answer_with_data_list_its_schema_and_others_none() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let client = Client::with_revision(server(), revision).await;
         let listed = client.list_tools().await;
         let output =

@@ -19,7 +19,7 @@ fn row_of(name: &str) -> &'static ToolRow {
 
 #[tokio::test]
 async fn effects_are_those_of_the_table() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         for tool in listed(revision).await {
             let row = row_of(tool["name"].as_str().unwrap());
             assert_eq!(tool["annotations"], json!(row.annotations), "{}", row.name);
@@ -54,7 +54,7 @@ async fn scopes_are_those_of_the_table() {
 #[tokio::test]
 async fn what_is_fixed_is_kept() {
     let fixed = Fixed::read();
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         let deviations: Vec<String> =
             listed(revision).await.iter().flat_map(|tool| fixed.deviations(tool)).collect();
         assert!(deviations.is_empty(), "{}", deviations.join("\n"));

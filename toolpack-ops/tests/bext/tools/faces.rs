@@ -22,7 +22,7 @@ async fn faces_are_as_committed() {
 
 #[tokio::test]
 async fn schemas_are_ones_that_assistants_can_use() {
-    for revision in Revision::ALL {
+    for revision in Revision::NEWEST {
         for tool in Bench::new(revision).await.client.list_tools().await {
             let name = tool["name"].as_str().unwrap();
             for key in ["title", "description"] {

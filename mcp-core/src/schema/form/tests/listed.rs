@@ -210,7 +210,7 @@ fn forms() -> Vec<Row> {
 fn types_are_listed_as_primitive_definitions() {
     for (name, form, expected) in forms() {
         let form = form.unwrap_or_else(|why| panic!("{name}: {why}"));
-        for revision in Revision::ALL {
+        for revision in Revision::NEWEST {
             let listed = form.listed(revision);
             let sorted = |listed: &Value| {
                 let mut listed = listed.clone();

@@ -1,0 +1,98 @@
+//! Several messages at a time, as revision 2025-03-26 has them, and their answers together.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::value::RawValue;
+
+use crate::{
+    answer::AnswerStatus,
+    outbox::Outbox,
+    protocol::{
+        envelope::{self, Incoming, Malformed},
+        error::RpcError,
+    },
+};
+
+/// Whether a message is an array.
+pub(crate) fn is_array(message: &[u8]) -> bool {
+    message.trim_ascii_start().first() == Some(&b'[')
+}
+
+/// One message of a batch, or what is wrong with it.
+pub(crate) type Member<'a> = Result<Incoming<'a>, Malformed>;
+
+/// Reads the messages of a batch.
+pub(crate) fn read(message: &[u8], limit: usize) -> Result<Vec<Member<'_>>, RpcError> {
+    let text =
+        std::str::from_utf8(message).map_err(|_| RpcError::parse("Parse error: the batch is not UTF-8"))?;
+    let members: Vec<&RawValue> =
+        serde_json::from_str(text).map_err(|error| RpcError::parse(format!("Parse error: {error}")))?;
+    if members.is_empty() {
+        return Err(RpcError::invalid_request("Invalid request: the batch is empty"));
+    }
+    if members.len() > limit {
+        return Err(RpcError::invalid_request(format!(
+            "Invalid request: a batch may hold at most {limit} messages, and this one holds {}",
+            members.len()
+        )));
+    }
+    Ok(members.into_iter().map(|member| envelope::parse(member.get().as_bytes())).collect())
+}
+
+/// Whether a message of a batch is answered.
+pub(crate) fn wants_answer(member: &Member<'_>) -> bool {
+    matches!(member, Err(_) | Ok(Incoming::Request { .. }))
+}
+
+/// The answers to a batch, sent together when the last one is there.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    outbox: Arc<Outbox>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The array so far, without its end.
+    answers: Vec<u8>,
+    missing: usize,
+}
+
+impl Batch {
+    /// A batch that so many answers are wanted to, at least one.
+    pub(crate) fn new(outbox: Arc<Outbox>, missing: usize) -> Arc<Self> {
+        Arc::new(Self { outbox, state: Mutex::new(State { answers: vec![b'['], missing }) })
+    }
+
+    /// Takes one answer.
+    pub(crate) fn answer(&self, bytes: &[u8]) {
+        self.count(Some(bytes));
+    }
+
+    /// Does without one answer: the request was cancelled.
+    pub(crate) fn leave_out(&self) {
+        self.count(None);
+    }
+
+    fn count(&self, answer: Option<&[u8]>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = answer {
+            if state.answers.len() > 1 {
+                state.answers.push(b',');
+            }
+            state.answers.extend_from_slice(answer);
+        }
+        state.missing -= 1;
+        if state.missing > 0 {
+            return;
+        }
+        let mut answers = std::mem::take(&mut state.answers);
+        drop(state);
+        if answers.len() > 1 {
+            answers.push(b']');
+            self.outbox.answer(None, answers, AnswerStatus::Served);
+        } else {
+            self.outbox.end();
+        }
+    }
+}
