@@ -67,7 +67,7 @@ fn typescript_1x_over_stdio() {
 }
 
 #[test]
-#[ignore = "sessions over HTTP are not served yet"]
+#[cfg_attr(not(node_client), ignore = "no TypeScript client: `cargo xtask test` installs it")]
 fn typescript_1x_over_http() {
     over_http(script("TOOLPACK_NODE", "typescript_1x.mjs"), Handshake);
 }
@@ -91,7 +91,7 @@ fn typescript_2x_with_a_handshake_over_stdio() {
 }
 
 #[test]
-#[ignore = "sessions over HTTP are not served yet"]
+#[cfg_attr(not(node_client), ignore = "no TypeScript client: `cargo xtask test` installs it")]
 fn typescript_2x_with_a_handshake_over_http() {
     over_http(script("TOOLPACK_NODE", "typescript_2x.mjs"), Handshake);
 }
@@ -103,31 +103,31 @@ fn python_1x_over_stdio() {
 }
 
 #[test]
-#[ignore = "sessions over HTTP are not served yet"]
+#[cfg_attr(not(python_1x_client), ignore = "no Python client 1.x: `cargo xtask test` installs it")]
 fn python_1x_over_http() {
     over_http(script("TOOLPACK_PYTHON_1X", "python_1x.py"), Handshake);
 }
 
 #[test]
-#[cfg_attr(not(python_client), ignore = "no Python client: `cargo xtask test` installs it")]
+#[cfg_attr(not(python_client), ignore = "no Python client 2.x: `cargo xtask test` installs it")]
 fn python_2x_over_stdio() {
     over_stdio(script("TOOLPACK_PYTHON", "python_2x.py"), Modern);
 }
 
 #[test]
-#[cfg_attr(not(python_client), ignore = "no Python client: `cargo xtask test` installs it")]
+#[cfg_attr(not(python_client), ignore = "no Python client 2.x: `cargo xtask test` installs it")]
 fn python_2x_over_http() {
     over_http(script("TOOLPACK_PYTHON", "python_2x.py"), Modern);
 }
 
 #[test]
-#[cfg_attr(not(python_client), ignore = "no Python client: `cargo xtask test` installs it")]
+#[cfg_attr(not(python_client), ignore = "no Python client 2.x: `cargo xtask test` installs it")]
 fn python_2x_with_a_handshake_over_stdio() {
     over_stdio(script("TOOLPACK_PYTHON", "python_2x.py"), Handshake);
 }
 
 #[test]
-#[ignore = "sessions over HTTP are not served yet"]
+#[cfg_attr(not(python_client), ignore = "no Python client 2.x: `cargo xtask test` installs it")]
 fn python_2x_with_a_handshake_over_http() {
     over_http(script("TOOLPACK_PYTHON", "python_2x.py"), Handshake);
 }
@@ -151,7 +151,7 @@ fn rmcp_with_a_handshake_over_stdio() {
 }
 
 #[test]
-#[ignore = "sessions over HTTP are not served yet"]
+#[cfg_attr(not(rmcp_client), ignore = "no client over rmcp: `cargo xtask test` builds it")]
 fn rmcp_with_a_handshake_over_http() {
     over_http(rmcp(), Handshake);
 }
