@@ -2,7 +2,8 @@
 
     python python_1x.py [--record FILE] (URL | COMMAND [ARG...])
 
-A COMMAND is started as the server. What is checked stands in `python_checks.py`, what a recording is in `python_wire.py`.
+A COMMAND is started as the server. What is checked stands in `python_checks.py`, what a recording is in
+`python_wire.py`.
 
 The interpreter is the one that TOOLPACK_PYTHON_1X names (`cargo xtask tools` prints it).
 """
@@ -70,12 +71,14 @@ class Python1(Sdk):
         }[what]
         return await told(fetch(params=types.PaginatedRequestParams(cursor=cursor)))
 
-    async def call(self, tool: str, arguments: Json, progress: Progress | None = None, meta: Json | None = None) -> Json:
+    async def call(
+        self, tool: str, arguments: Json, progress: Progress | None = None, meta: Json | None = None
+    ) -> Json:
         return await told(self.session.call_tool(tool, arguments, progress_callback=progress, meta=meta))
 
     async def give_up(self, tool: str, arguments: Json) -> bool:
-        # This SDK tells nobody when a caller stops waiting, and has no way to ask for it; the notification is written by
-        # hand, with the id that its next request will have.
+        # This SDK tells nobody when a caller stops waiting, and has no way to ask for it; the notification is written
+        # by hand, with the id that its next request will have.
         request = self.session._request_id
         params = types.CancelledNotificationParams(requestId=request, reason="the user changed their mind")
         cancelled = types.CancelledNotification(params=params)

@@ -82,7 +82,9 @@ class Python2(Sdk):
         }[what]
         return await told(fetch(cursor=cursor))
 
-    async def call(self, tool: str, arguments: Json, progress: Progress | None = None, meta: Json | None = None) -> Json:
+    async def call(
+        self, tool: str, arguments: Json, progress: Progress | None = None, meta: Json | None = None
+    ) -> Json:
         return await told(self.client.call_tool(tool, arguments, progress_callback=progress, meta=meta))
 
     async def give_up(self, tool: str, arguments: Json) -> bool:

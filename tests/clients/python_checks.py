@@ -1,7 +1,7 @@
 """What both Python clients do with the server, in order.
 
-The server offers the fixtures of the official conformance suite, and `test_slow` with `test_slow_ended`. One JSON line a
-check goes to stdout, {"check": "call", "ok": true, ...}; the first failure ends the run with status 1. Results are
+The server offers the fixtures of the official conformance suite, and `test_slow` with `test_slow_ended`. One JSON line
+a check goes to stdout, {"check": "call", "ok": true, ...}; the first failure ends the run with status 1. Results are
 compared as JSON, under the names of the wire, since the two lines of the SDK name their fields differently.
 """
 
@@ -60,7 +60,9 @@ class Sdk(ABC):
         """A page of tools, resources, resourceTemplates or prompts."""
 
     @abstractmethod
-    async def call(self, tool: str, arguments: Json, progress: Progress | None = None, meta: Json | None = None) -> Json:
+    async def call(
+        self, tool: str, arguments: Json, progress: Progress | None = None, meta: Json | None = None
+    ) -> Json:
         """tools/call, with what is asked on the way answered."""
 
     @abstractmethod
@@ -138,7 +140,7 @@ class Checks:
         await refused(self.sdk.call("no_such_tool", {}), -32602)
 
     async def mirrored_parameter(self) -> Json:
-        """A parameter with `x-mcp-header` is sent in its header too, where there are headers, and the server takes it."""
+        """A parameter with `x-mcp-header` goes in its header too, where there are headers, and the server takes it."""
         for tool in await every(self.sdk, "tools"):
             properties = tool["inputSchema"].get("properties", {})
             if any("x-mcp-header" in schema for schema in properties.values()):

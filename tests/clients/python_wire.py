@@ -1,7 +1,7 @@
 """How both Python clients reach a server and keep what goes over the wire.
 
-A recording has a line {"dir": "out" | "in", "msg": ...} a message: the lines over a pipe, the bodies and events over HTTP,
-as they went and before the SDK parsed anything.
+A recording has a line {"dir": "out" | "in", "msg": ...} a message: the lines over a pipe, the bodies and events over
+HTTP, as they went and before the SDK parsed anything.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def parse_arguments(description: str, eras: list[str]) -> Target:
 
 
 class Wire:
-    """The way to the server of a `Target`, with a copy of each message of either direction in its file, if it has one."""
+    """The way to the server of a `Target`, with a copy of each message of either direction in its file, if any."""
 
     def __init__(self, target: Target) -> None:
         self._file = target.record

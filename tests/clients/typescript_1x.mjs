@@ -1,4 +1,5 @@
-// A real client of the handshake era: the official TypeScript SDK 1.x speaks 2025-11-25, over stdio and Streamable HTTP.
+// A real client of the handshake era: the official TypeScript SDK 1.x speaks 2025-11-25, over stdio and Streamable
+// HTTP.
 //
 //   node typescript_1x.mjs [--record FILE] (URL | COMMAND [ARG...])
 //

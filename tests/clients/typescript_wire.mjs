@@ -1,7 +1,8 @@
 // How both TypeScript clients reach a server and keep what goes over the wire.
 //
-// A recording has a line {"dir":"out"|"in","msg":...} a message: what went out as it was sent, what came in as the server
-// wrote it, before the SDK parsed anything. The SDK drops what its types do not know (extra keys of an error, for one).
+// A recording has a line {"dir":"out"|"in","msg":...} a message: what went out as it was sent, what came in as the
+// server wrote it, before the SDK parsed anything. The SDK drops what its types do not know (extra keys of an error, for
+// one).
 
 import { appendFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,7 +11,7 @@ import path from "node:path";
 /** The SDK's packages lie where TOOLPACK_NODE_MODULES says (`cargo xtask tools` prints it). */
 export function requireSdk() {
   const folder = process.env.TOOLPACK_NODE_MODULES;
-  if (!folder) fail("TOOLPACK_NODE_MODULES is not set: run `cargo xtask tools` and take its lines into the environment");
+  if (!folder) fail("TOOLPACK_NODE_MODULES is not set: take the lines of `cargo xtask tools` into the environment");
   return createRequire(path.join(folder, "from-here.js"));
 }
 
@@ -30,12 +31,12 @@ export function parseArguments(eras) {
 }
 
 /** The SDK's own transport to a URL or a command; recorded, if a file for it is given. */
-export function openTransport({ StdioClientTransport, StreamableHTTPClientTransport }, { url, command, args, recordFile }) {
+export function openTransport(sdk, { url, command, args, recordFile }) {
   const record = recordFile ? recorder(recordFile) : undefined;
   if (url) {
-    return new StreamableHTTPClientTransport(new URL(url), record && { fetch: recordedFetch(record) });
+    return new sdk.StreamableHTTPClientTransport(new URL(url), record && { fetch: recordedFetch(record) });
   }
-  const transport = new StdioClientTransport({ command, args });
+  const transport = new sdk.StdioClientTransport({ command, args });
   if (record) recordLines(transport, record);
   return transport;
 }
@@ -98,7 +99,8 @@ function splitter(end, take) {
 }
 
 function usage(eras) {
-  fail(`usage: node ${path.basename(process.argv[1])} [--record FILE] [--era ${eras.join("|")}] (URL | COMMAND [ARG...])`);
+  const script = path.basename(process.argv[1]);
+  fail(`usage: node ${script} [--record FILE] [--era ${eras.join("|")}] (URL | COMMAND [ARG...])`);
 }
 
 function fail(message) {
