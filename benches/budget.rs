@@ -29,7 +29,8 @@ type Case = (&'static str, &'static str, fn() -> Call);
 
 const CASES: &[Case] = &[
     ("echo", "a small tool, in memory", || in_memory(&usual(), "tools/call", echo())),
-    ("echo_http", "the same tool, over HTTP without a socket", over_http),
+    ("echo_http", "the same tool, over HTTP without a socket", || over_http(Revision::V2026_07_28)),
+    ("echo_http_session", "the same in a session of 2025-11-25", || over_http(Revision::V2025_11_25)),
     ("list_63", "the list of 63 tools", || in_memory(&usual(), "tools/list", json!({}))),
     ("rows_1000", "a tool that answers with 1,000 rows", || {
         let params = json!({"name": "list_rows", "arguments": {"count": 1000}});
@@ -89,12 +90,13 @@ fn in_memory(endpoint: &Endpoint, method: &str, params: Value) -> Call {
 }
 
 /// A request to the HTTP service. Requests are made beforehand: they come from the HTTP library.
-fn over_http() -> Call {
+fn over_http(revision: Revision) -> Call {
     let mut service = support::http::service(&usual());
-    let answer = support::http::exchange(&mut service, support::http::echo());
+    let session = support::http::open(&mut service, revision);
+    let echo = || support::http::echo(revision, session.as_ref());
+    let answer = support::http::exchange(&mut service, echo());
     support::assert_result(&answer);
-    let mut requests: Vec<_> =
-        std::iter::repeat_with(support::http::echo).take(WARM_UP + MOST_CALLS).collect();
+    let mut requests: Vec<_> = std::iter::repeat_with(echo).take(WARM_UP + MOST_CALLS).collect();
     Box::new(move || {
         let request = requests.pop().expect("no more calls than requests");
         support::http::exchange(&mut service, request);

@@ -191,7 +191,8 @@ fn catalog(steps: &mut Steps) {
 /// The same call with what HTTP adds, but for the socket.
 fn http(steps: &mut Steps) {
     let mut service: HttpService = support::http::service(&usual());
-    support::assert_result(&support::http::exchange(&mut service, support::http::echo()));
+    let echo = || support::http::echo(REVISION, None);
+    support::assert_result(&support::http::exchange(&mut service, echo()));
     steps.measure("http/echo", "a small call, over HTTP without a socket", |rounds| {
         // Requests come from the HTTP library; some at a time, so that there is memory for any number of rounds.
         const AT_ONCE: u64 = 100;
@@ -199,7 +200,7 @@ fn http(steps: &mut Steps) {
         let mut left = rounds;
         while left > 0 {
             let now = left.min(AT_ONCE);
-            let requests: Vec<_> = (0..now).map(|_| support::http::echo()).collect();
+            let requests: Vec<_> = (0..now).map(|_| echo()).collect();
             let began = Instant::now();
             for request in requests {
                 black_box(support::http::exchange(&mut service, request));

@@ -260,7 +260,7 @@ fn what_comes_of_a_refusal_or_a_bad_answer_is_valid() {
             (|_: &Value| json!({"action": "decline"})) as fn(&Value) -> Value,
             |_| json!({"action": "cancel"}),
             // Of the right form, but not what was asked for: in rounds it is asked for again, as often as may be.
-            |_| json!({"action": "accept", "content": {"nonsense": [], "ok": "perhaps"}}),
+            |_| json!({"action": "accept", "content": {"nonsense": 7, "ok": "perhaps"}}),
         ] {
             dialogue.answering = answering;
             for (method, params) in [

@@ -7,8 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
+use serde_json::json;
 use toolpack::{Endpoint, Revision, http::HttpService};
 use tower_service::Service;
 
@@ -18,10 +19,35 @@ pub(crate) fn service(endpoint: &Endpoint) -> HttpService {
     HttpService::new(endpoint).expect("what is built already can be served")
 }
 
+/// Opens a session, where clients of this revision do.
+pub(crate) fn open(service: &mut HttpService, revision: Revision) -> Option<HeaderValue> {
+    if revision.is_modern() {
+        return None;
+    }
+    let client = json!({"name": "bench", "version": "1.0.0"});
+    let params = json!({"protocolVersion": revision.as_str(), "capabilities": {}, "clientInfo": client});
+    let message = request(revision, 0, "initialize", params);
+    let Ok(response) = at_once(service.call(post(message)));
+    Some(response.headers().get("mcp-session-id").expect("a session was opened").clone())
+}
+
 /// A call of `echo` as clients send it.
-pub(crate) fn echo() -> Request<Full<Bytes>> {
-    let revision = Revision::V2026_07_28;
-    let message = request(revision, 1, "tools/call", super::echo());
+pub(crate) fn echo(revision: Revision, session: Option<&HeaderValue>) -> Request<Full<Bytes>> {
+    let mut post = post(request(revision, 1, "tools/call", super::echo()));
+    let headers = post.headers_mut();
+    headers.insert("mcp-protocol-version", HeaderValue::from_static(revision.as_str()));
+    match session {
+        Some(session) => _ = headers.insert("mcp-session-id", session.clone()),
+        None => {
+            headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
+            headers.insert("mcp-name", HeaderValue::from_static("echo"));
+        }
+    }
+    post
+}
+
+/// A message with the headers that every one has.
+fn post(message: Vec<u8>) -> Request<Full<Bytes>> {
     Request::builder()
         .method(Method::POST)
         .uri("/mcp")
@@ -30,9 +56,6 @@ pub(crate) fn echo() -> Request<Full<Bytes>> {
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream")
         .header(header::CONTENT_LENGTH, message.len())
-        .header("mcp-protocol-version", revision.as_str())
-        .header("mcp-method", "tools/call")
-        .header("mcp-name", "echo")
         .body(Full::new(message.into()))
         .expect("all parts are valid")
 }

@@ -78,32 +78,26 @@ impl Endpoint {
             Ok(incoming) => incoming,
             Err(malformed) => return refuse(malformed.id.as_ref(), &malformed.error),
         };
-        let (id, params) = match &incoming {
-            Incoming::Request { id, params, .. } => (Some(id.clone()), params),
-            Incoming::Notification { params, .. } => (None, params),
+        match incoming {
+            Incoming::Request { id, method, params: Ok(params) }
+                if is_modern || modern::is_modern(&params, None) =>
+            {
+                self.take_modern(post, id, &method, params)
+            }
+            Incoming::Request { id, params: Err(error), .. } => refuse(Some(&id), &error),
+            Incoming::Notification { params: Err(error), .. } => refuse(None, &error),
+            Incoming::Notification { params: Ok(params), .. }
+                if is_modern || modern::is_modern(&params, None) =>
+            {
+                match modern::check_version(&params, &post.headers) {
+                    Ok(()) => Exchange::Accepted,
+                    Err(error) => refuse(None, &error),
+                }
+            }
             Incoming::Response { .. } if is_modern => {
-                let error = RpcError::invalid_request("Invalid request: no request of this server is open");
-                return refuse(None, &error);
+                refuse(None, &RpcError::invalid_request("Invalid request: no request of this server is open"))
             }
-            Incoming::Response { .. } => return self.take_in_session(post, incoming),
-        };
-        match params {
-            Err(error) => refuse(id.as_ref(), error),
-            Ok(params) if !modern::is_modern(params, Some(&post.headers)) => {
-                self.take_in_session(post, incoming)
-            }
-            Ok(_) => match incoming {
-                Incoming::Request { id, method, params: Ok(params) } => {
-                    self.take_modern(post, id, &method, params)
-                }
-                Incoming::Notification { params: Ok(params), .. } => {
-                    match modern::check_version(&params, &post.headers) {
-                        Ok(()) => Exchange::Accepted,
-                        Err(error) => refuse(None, &error),
-                    }
-                }
-                _ => Exchange::Accepted,
-            },
+            incoming => self.take_in_session(post, incoming),
         }
     }
 

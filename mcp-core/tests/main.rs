@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
 mod arguments;
+mod batches;
 mod calls;
 mod eras_connection;
 mod eras_http;

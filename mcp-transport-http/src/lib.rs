@@ -20,9 +20,13 @@
 //! unless [`Http::without_auth`] says otherwise.
 //!
 //! **Answers** are JSON, in one write, unless the request has something to say before it ends (progress, log
-//! messages, a subscription): then they are an event stream. A client that goes away cancels its request.
+//! messages, a question, a subscription): then they are an event stream.
 //!
-//! **Served** is revision 2026-07-28, which knows neither sessions nor the GET stream: both are answered with 405.
+//! **Every revision** is served at the same path. Under 2026-07-28 each request stands for itself, and a client that
+//! goes away cancels it. Those before open a session with `initialize`; it is named by `Mcp-Session-Id`, belongs to the
+//! principal that opened it, has a stream of its own (GET), and ends by DELETE or when it has been idle for
+//! [`Http::session_idle_time`]. There only the client's `notifications/cancelled` cancels a request. Streams are not
+//! resumable.
 
 mod body;
 mod guard;

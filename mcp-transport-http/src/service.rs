@@ -116,12 +116,13 @@ impl Shared {
             Ok(message) => message,
             Err(response) => return *response,
         };
+        let takes_stream = accepts(headers, "text/event-stream");
         let exchange = self.endpoint.exchange(Post {
             message: &message,
             headers: mirror::read(headers),
             session: self.sessions.find(session_id(headers).as_deref(), &principal),
             principal,
-            takes_stream: accepts(headers, "text/event-stream"),
+            takes_stream,
             closing: &self.closing,
         });
         drop(message);
@@ -129,7 +130,7 @@ impl Shared {
             Exchange::Accepted => status_only(StatusCode::ACCEPTED),
             Exchange::Answered(answer) => json_answer(answer),
             Exchange::Opened(session, answer) => self.open(session, answer),
-            Exchange::Running(running) => run(running, headers, &self.options).await,
+            Exchange::Running(running) => run(running, takes_stream, &self.options).await,
         }
     }
 
@@ -209,15 +210,14 @@ fn session_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 }
 
 /// Runs a request until it is clear whether it is answered with JSON or with a stream.
-async fn run(mut running: Box<Running>, headers: &HeaderMap, options: &Http) -> Response<ResponseBody> {
-    let takes_events = accepts(headers, "text/event-stream");
-    if running.is_subscription() && !takes_events {
+async fn run(mut running: Box<Running>, takes_stream: bool, options: &Http) -> Response<ResponseBody> {
+    if running.is_subscription() && !takes_stream {
         return refuse(StatusCode::NOT_ACCEPTABLE, "Accept must list text/event-stream for a subscription");
     }
     loop {
         match std::future::poll_fn(|cx| running.poll_step(cx)).await {
             Step::Answer(answer) => return json_answer(answer),
-            Step::Notification(first) if takes_events => {
+            Step::Notification(first) if takes_stream => {
                 let body = ResponseBody::events(Some(&first), running, options.keep_alive);
                 return event_stream(body);
             }

@@ -45,6 +45,7 @@ pub(crate) fn test() -> Result<Vec<Step>, Problem> {
         let name = format!("conformance {revision}");
         steps.push(conformance_step(&name, Selection::Requirements(revision.into()), &installed));
     }
+    steps.push(conformance_step("conformance all", Selection::Suite("all".into()), &installed));
     Ok(steps)
 }
 
@@ -56,7 +57,6 @@ pub(crate) fn long() -> Vec<Step> {
     vec![
         tools_step(&installed),
         with_tools(&installed, "proptest", proptest),
-        conformance_step("conformance-all", Selection::Suite("all".into()), &installed),
         budget::step(budget::Task::Check),
     ]
 }

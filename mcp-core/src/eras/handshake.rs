@@ -253,24 +253,9 @@ impl Handshake {
         Ok(Accepted::Request(Box::new(Request { operation, call })))
     }
 
-    /// Opens another way to the client than those of its requests, in place of an earlier one.
-    pub(crate) fn stand(&self, outbox: &Arc<Outbox>) {
-        if let Some(earlier) = self.questions.standing().replace(Arc::clone(outbox)) {
-            earlier.end();
-        }
-    }
-
-    /// Whether such a way is open.
-    pub(crate) fn stands(&self) -> bool {
-        self.questions.standing().as_ref().is_some_and(|outbox| outbox.is_open())
-    }
-
-    /// Gives up on what the client was asked, and closes that way: the session is over.
-    pub(crate) fn end(&self) {
-        self.questions.close();
-        if let Some(standing) = self.questions.standing().take() {
-            standing.end();
-        }
+    /// The way of questions to the client.
+    pub(crate) fn link(&self) -> &ClientLink {
+        &self.questions
     }
 
     /// Adds a resource to what the session hears of, or takes it out.

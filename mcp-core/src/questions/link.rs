@@ -25,8 +25,15 @@ type ClientAnswer = Result<Value, String>;
 pub(crate) struct ClientLink {
     last_id: AtomicI64,
     waiting: Mutex<HashMap<i64, oneshot::Sender<ClientAnswer>>>,
-    /// Another way to the client than that of the request which asks, where there is one.
-    standing: Mutex<Option<Arc<Outbox>>>,
+    standing: Mutex<Standing>,
+}
+
+/// Another way to the client than that of the request which asks.
+#[derive(Debug, Default)]
+struct Standing {
+    outbox: Option<Arc<Outbox>>,
+    /// The session is over, and so is whatever opens from now on.
+    is_over: bool,
 }
 
 impl ClientLink {
@@ -46,7 +53,7 @@ impl ClientLink {
             params: &'a RawValue,
         }
 
-        let standing = || self.standing().clone().filter(|standing| standing.is_open());
+        let standing = || self.standing().outbox.clone().filter(|standing| standing.is_open());
         let outbox = if outbox.is_open() { Some(Arc::clone(outbox)) } else { standing() };
         let outbox = outbox.ok_or("it has no stream open to be asked over")?;
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
@@ -70,13 +77,34 @@ impl ClientLink {
         }
     }
 
-    /// Gives up on every request: the session has ended.
-    pub(crate) fn close(&self) {
-        self.lock().clear();
+    /// Opens another way to the client, in place of an earlier one.
+    pub(crate) fn stand(&self, outbox: &Arc<Outbox>) {
+        let mut standing = self.standing();
+        let ending = if standing.is_over {
+            Some(Arc::clone(outbox))
+        } else {
+            standing.outbox.replace(Arc::clone(outbox))
+        };
+        drop(standing);
+        ending.iter().for_each(|outbox| outbox.end());
     }
 
-    /// The standing way to the client.
-    pub(crate) fn standing(&self) -> MutexGuard<'_, Option<Arc<Outbox>>> {
+    /// Whether such a way is open.
+    pub(crate) fn stands(&self) -> bool {
+        self.standing().outbox.as_ref().is_some_and(|outbox| outbox.is_open())
+    }
+
+    /// Gives up on every request, and ends that way: the session is over.
+    pub(crate) fn close(&self) {
+        self.lock().clear();
+        let mut standing = self.standing();
+        standing.is_over = true;
+        let ending = standing.outbox.take();
+        drop(standing);
+        ending.iter().for_each(|outbox| outbox.end());
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -13,6 +13,12 @@ const ANY_CATALOG: &str = "echo_of_";
 /// How far their instructions may be apart, in per cent.
 const CATALOG_TOLERANCE: f64 = 1.0;
 
+/// A case of this ending is the one of the name before it, in a session of the handshake era.
+const SESSION: &str = "_session";
+
+/// How much more instructions it may take, in per cent.
+const SESSION_TOLERANCE: f64 = 10.0;
+
 /// Every case with what it costs, what it may cost, and the difference.
 pub(super) fn table(cases: &[Case], costs: &[Cost], allowed: &[Cost]) -> String {
     let width = cases.iter().map(|case| case.name.len()).max().unwrap_or(0);
@@ -86,6 +92,32 @@ pub(super) fn same_for_any_catalog(cases: &[Case], costs: &[Cost]) -> Result<(),
     Ok(())
 }
 
+/// A session must not cost much more than doing without.
+pub(super) fn sessions_cost_little(cases: &[Case], costs: &[Cost]) -> Result<(), Problem> {
+    let cost_of = |name: &str| {
+        cases.iter().zip(costs).find(|(case, _)| case.name == name).map(|(_, cost)| cost.instructions)
+    };
+    let pairs: Vec<_> = cases
+        .iter()
+        .filter_map(|case| {
+            let plain = case.name.strip_suffix(SESSION)?;
+            Some((case.name.as_str(), cost_of(&case.name)?, cost_of(plain)?))
+        })
+        .collect();
+    if pairs.is_empty() {
+        return Err(format!("there is no case `*{SESSION}` left, which shows what a session costs"));
+    }
+    for (name, session, plain) in pairs {
+        let more = per_cent(session, plain);
+        if more > SESSION_TOLERANCE {
+            return Err(format!(
+                "{name}: a session costs {more:+.2} % instructions, {SESSION_TOLERANCE} allowed"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn per_cent(is: u64, was: u64) -> f64 {
     (is as f64 / was as f64 - 1.0) * 100.0
 }
@@ -112,6 +144,16 @@ mod tests {
         assert!(told(cost(11, 10_000), allowed).contains("better"));
         assert!(told(cost(12, 10_310), allowed).contains("+3.10 %"));
         assert!(told(cost(12, 9_600), allowed).contains("better"));
+    }
+
+    #[test]
+    fn a_session_that_costs_is_told() {
+        let cases = ["echo_http", "echo_http_session"].map(case);
+        let told = |session| sessions_cost_little(&cases, &[cost(20, 10_000), cost(25, session)]);
+        assert_eq!(told(9_000), Ok(()));
+        assert_eq!(told(10_990), Ok(()));
+        assert!(told(11_010).is_err());
+        assert!(sessions_cost_little(&cases[..1], &[cost(20, 10_000)]).is_err());
     }
 
     #[test]
