@@ -1,8 +1,7 @@
 // How both TypeScript clients reach a server and keep what goes over the wire.
 //
 // A recording has a line {"dir":"out"|"in","msg":...} a message: what went out as it was sent, what came in as the
-// server wrote it, before the SDK parsed anything. The SDK drops what its types do not know (extra keys of an error, for
-// one).
+// server wrote it, before the SDK parsed anything. It drops what its types do not know (extra keys of an error, for one).
 
 import { appendFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

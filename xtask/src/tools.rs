@@ -1,5 +1,5 @@
-//! What the tests need beyond this workspace: a Node with npm packages, two Python environments, a client in Rust; at exact
-//! versions.
+//! What the tests need beyond this workspace, at exact versions: a Node with npm packages, two Python environments, a
+//! client in Rust.
 //!
 //! The versions stand in `tests/clients/`: `package.json` with its lock file, `requirements.txt` and
 //! `requirements-1x.txt`, `rmcp/Cargo.lock`. They are installed into `.tools/npm`, `.tools/python`, `.tools/python-1x`
