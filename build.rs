@@ -8,7 +8,12 @@ fn main() {
     // Nobody but the tests of this workspace needs to know; the published package has no tests.
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=tests/support/spec_dir.rs");
-    for (cfg, variable) in [("node_client", "TOOLPACK_NODE"), ("python_client", "TOOLPACK_PYTHON")] {
+    for (cfg, variable) in [
+        ("node_client", "TOOLPACK_NODE"),
+        ("python_client", "TOOLPACK_PYTHON"),
+        ("python_1x_client", "TOOLPACK_PYTHON_1X"),
+        ("rmcp_client", "TOOLPACK_RMCP_CLIENT"),
+    ] {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
         println!("cargo::rerun-if-env-changed={variable}");
         if std::env::var_os(variable).is_some() {

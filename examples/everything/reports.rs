@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use toolpack::{Annotations, Call, Form, LogLevel, Server, Text, Tool, ToolError};
 
 /// How long the tools pause between two reports.
@@ -13,7 +16,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Registers the tools of this file.
 pub(crate) fn add_to(server: Server) -> Server {
-    server.tool::<WithProgress>().tool::<WithLogging>().tool::<Logging>().tool::<Streaming>().tool::<Slow>()
+    let server = server.tool::<WithProgress>().tool::<WithLogging>().tool::<Logging>().tool::<Streaming>();
+    server.over(SlowCalls::default()).tool::<Slow>().tool::<SlowEnded>().over(())
 }
 
 /// Reports progress three times: 0, 50 and 100 of 100.
@@ -101,6 +105,39 @@ struct Seen {
     steps: u8,
 }
 
+/// The calls of `test_slow`, for whoever wants to know what became of them.
+#[derive(Debug, Default)]
+struct SlowCalls(watch::Sender<Counts>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    running: usize,
+    /// How many ended before their time, since the server started.
+    given_up: usize,
+}
+
+impl SlowCalls {
+    /// Counts a call as running until what is returned is dropped, and as given up unless its time was over by then.
+    fn begin(&self) -> Running<'_> {
+        self.0.send_modify(|counts| counts.running += 1);
+        Running { calls: self, is_over: false }
+    }
+}
+
+struct Running<'a> {
+    calls: &'a SlowCalls,
+    is_over: bool,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.calls.0.send_modify(|counts| {
+            counts.running -= 1;
+            counts.given_up += usize::from(!self.is_over);
+        });
+    }
+}
+
 /// Takes as long as it is told, reports progress on the way, and ends at once when it is cancelled.
 #[derive(Deserialize, JsonSchema)]
 struct Slow {
@@ -109,12 +146,13 @@ struct Slow {
     ms: u32,
 }
 
-impl Tool for Slow {
+impl Tool<SlowCalls> for Slow {
     const NAME: &'static str = "test_slow";
     const ANNOTATIONS: Annotations = Annotations::read_only();
     type Output = Text;
 
-    async fn call(self, (): &(), call: &Call) -> Result<Text, ToolError> {
+    async fn call(self, calls: &SlowCalls, call: &Call) -> Result<Text, ToolError> {
+        let mut running = calls.begin();
         let began = Instant::now();
         let total = Duration::from_millis(self.ms.into());
         // Nothing is to be done for cancellation: a call that is cancelled ends at its next await.
@@ -122,6 +160,25 @@ impl Tool for Slow {
             call.progress((total - left).as_secs_f64() * 1e3, Some(self.ms.into()), "");
             sleep(left.min(PAUSE)).await;
         }
+        running.is_over = true;
         Ok(Text::new(format!("That took {} ms.", began.elapsed().as_millis())))
+    }
+}
+
+/// Waits until no call of `test_slow` is running, and says how many were given up since the server started.
+#[derive(Deserialize, JsonSchema)]
+struct SlowEnded {}
+
+impl Tool<SlowCalls> for SlowEnded {
+    // How a client sees that what it cancelled has ended here too: nothing else tells it.
+    const NAME: &'static str = "test_slow_ended";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    type Output = Text;
+
+    async fn call(self, calls: &SlowCalls, _: &Call) -> Result<Text, ToolError> {
+        let mut counts = calls.0.subscribe();
+        // The sender is there as long as the server is.
+        let given_up = counts.wait_for(|counts| counts.running == 0).await.map(|counts| counts.given_up);
+        Ok(Text::new(format!("Given up: {}", given_up.unwrap_or_default())))
     }
 }

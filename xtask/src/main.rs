@@ -1,7 +1,7 @@
 //! The project's own chores, run as `cargo xtask`: every check that a change has to pass, and the tools they need.
 //!
-//! Nothing here is part of what users build. The only requirement is Rust; what the tests need beyond it (a Node, a
-//! Python environment, real clients) is installed at exact versions into the ignored folder `.tools/`, see [`tools`].
+//! Nothing here is part of what users build. The only requirement is Rust; what the tests need beyond it (a Node,
+//! Python environments, real clients) is installed at exact versions into the ignored folder `.tools/`, see [`tools`].
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
 
 mod arrows;
@@ -45,7 +45,7 @@ usage: cargo xtask COMMAND
       docs/performance.md. --sites lists the allocations of one call of CASE, each with its place.
   tools
       Only installs; prints the environment that the client tests look for, as shell lines:
-      TOOLPACK_NODE, TOOLPACK_NODE_MODULES, TOOLPACK_PYTHON.
+      TOOLPACK_NODE, TOOLPACK_NODE_MODULES, TOOLPACK_PYTHON, TOOLPACK_PYTHON_1X, TOOLPACK_RMCP_CLIENT.
 
 Without npm (or Python 3.11) the checks that need it are left out, and the summary says so; where the environment
 has CI=true, that is a failure.

@@ -22,6 +22,11 @@ pub(crate) fn test() -> Result<Vec<Step>, Problem> {
     let mut steps = vec![
         tools_step(&installed),
         Step::command("fmt", cargo(&["fmt", "--all", "--check", "--", "--color", "never"])),
+        Step::command("fmt/rmcp-client", {
+            let mut command = cargo(&["fmt", "--check", "--manifest-path"]);
+            command.arg(tools::rmcp_manifest()).args(["--", "--color", "never"]);
+            command
+        }),
         Step::new("files", "source files: their first line, their length", files::check),
         Step::new("arrows", "who depends on whom, and what mcp-core may not know", arrows::check),
         Step::command(

@@ -1,14 +1,18 @@
-//! What the tests need beyond Rust: a Node with npm packages, a Python environment; installed here, at exact versions.
+//! What the tests need beyond this workspace, at exact versions: a Node with npm packages, two Python environments, a
+//! client in Rust.
 //!
-//! The versions stand in `tests/clients/`: `package.json` with its lock file, `requirements.txt`. They are installed into
-//! `.tools/npm` and `.tools/python`; a stamp with the text they were made from makes the second time quick. The tests
-//! find them through the environment:
+//! The versions stand in `tests/clients/`: `package.json` with its lock file, `requirements.txt` and
+//! `requirements-1x.txt`, `rmcp/Cargo.lock`. They are installed into `.tools/npm`, `.tools/python`, `.tools/python-1x`
+//! and `.tools/rmcp-target`; a stamp with the text they were made from makes the second time quick. The tests find them
+//! through the environment:
 //!
 //! | variable | what it names |
 //! |---|---|
 //! | `TOOLPACK_NODE` | the Node to run clients with |
-//! | `TOOLPACK_NODE_MODULES` | the folder with `@modelcontextprotocol/sdk` and `@modelcontextprotocol/conformance` |
+//! | `TOOLPACK_NODE_MODULES` | the folder with `@modelcontextprotocol/sdk`, `…/client` and `…/conformance` |
 //! | `TOOLPACK_PYTHON` | the Python that has `mcp` 2.x |
+//! | `TOOLPACK_PYTHON_1X` | the Python that has `mcp` 1.x |
+//! | `TOOLPACK_RMCP_CLIENT` | the client over `rmcp`, built |
 //!
 //! Each is set only if what it names is there. The host's own Node is used for nothing but npm: the conformance suite
 //! does not run on every version.
@@ -36,26 +40,33 @@ pub(crate) struct Npm {
 pub(crate) struct Tools {
     /// Node and its packages.
     pub(crate) npm: Result<Npm, Missing>,
-    /// The executable of the environment.
+    /// The executable of the environment with the client 2.x.
     pub(crate) python: Result<PathBuf, Missing>,
+    /// The same with the client 1.x.
+    pub(crate) python_1x: Result<PathBuf, Missing>,
+    /// The client over `rmcp`.
+    pub(crate) rmcp_client: PathBuf,
 }
 
 impl Tools {
     /// Which clients have to be left out, and why.
     pub(crate) fn left_out(&self) -> Vec<String> {
         let npm =
-            self.npm.as_ref().err().map(|why| format!("TypeScript client and conformance suite ({why})"));
-        let python = self.python.as_ref().err().map(|why| format!("Python client ({why})"));
-        npm.into_iter().chain(python).collect()
+            self.npm.as_ref().err().map(|why| format!("TypeScript clients and conformance suite ({why})"));
+        let python = self.python.as_ref().err().map(|why| format!("Python client 2.x ({why})"));
+        let python_1x = self.python_1x.as_ref().err().map(|why| format!("Python client 1.x ({why})"));
+        npm.into_iter().chain(python).chain(python_1x).collect()
     }
 
     /// The variables that the tests look at, in the order of the table above.
-    pub(crate) fn environment(&self) -> [(&'static str, Option<&Path>); 3] {
+    pub(crate) fn environment(&self) -> [(&'static str, Option<&Path>); 5] {
         let npm = self.npm.as_ref().ok();
         [
             ("TOOLPACK_NODE", npm.map(|npm| npm.node.as_path())),
             ("TOOLPACK_NODE_MODULES", npm.map(|npm| npm.modules.as_path())),
             ("TOOLPACK_PYTHON", self.python.as_deref().ok()),
+            ("TOOLPACK_PYTHON_1X", self.python_1x.as_deref().ok()),
+            ("TOOLPACK_RMCP_CLIENT", Some(&self.rmcp_client)),
         ]
     }
 
@@ -82,7 +93,9 @@ pub(crate) fn ensure(log: &mut Log) -> Result<Tools, Problem> {
         .map_err(|error| format!("cannot lock {}: {error}", lock.display()))?;
     Ok(Tools {
         npm: ensure_npm(&folder.join("npm"), log)?,
-        python: ensure_python(&folder.join("python"), log)?,
+        python: ensure_python(&folder.join("python"), "requirements.txt", log)?,
+        python_1x: ensure_python(&folder.join("python-1x"), "requirements-1x.txt", log)?,
+        rmcp_client: build_rmcp_client(&folder.join("rmcp-target"), log)?,
     })
 }
 
@@ -132,10 +145,14 @@ fn node_package() -> Option<&'static str> {
     }
 }
 
-fn ensure_python(folder: &Path, log: &mut Log) -> Result<Result<PathBuf, Missing>, Problem> {
+fn ensure_python(
+    folder: &Path,
+    requirements: &str,
+    log: &mut Log,
+) -> Result<Result<PathBuf, Missing>, Problem> {
     let environment = folder.join("venv");
     let python = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let stamp = Stamp::of(folder, &["requirements.txt"])?;
+    let stamp = Stamp::of(folder, &[requirements])?;
     if stamp.holds() && runs(&python) {
         return Ok(Ok(python));
     }
@@ -158,16 +175,30 @@ fn ensure_python(folder: &Path, log: &mut Log) -> Result<Result<PathBuf, Missing
         "--disable-pip-version-check",
         "--requirement",
     ]);
-    log.run(command.arg(clients_folder().join("requirements.txt")))?;
+    log.run(command.arg(clients_folder().join(requirements)))?;
     stamp.write()?;
     Ok(Ok(python))
 }
 
-/// The first interpreter that is new enough for what `requirements.txt` pins.
+/// The first interpreter that is new enough for what the files of requirements pin.
 fn host_python() -> Option<&'static str> {
     const NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
     let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"];
     names.into_iter().find(|name| succeeds(Command::new(name).args(["-c", NEW_ENOUGH])))
+}
+
+/// Cargo knows itself what is to be done. What it fetches is no part of the workspace's lock file.
+fn build_rmcp_client(target: &Path, log: &mut Log) -> Result<PathBuf, Problem> {
+    let mut command = workspace::cargo(&["build", "--locked", "--manifest-path"]);
+    command.arg(rmcp_manifest()).arg("--target-dir").arg(target);
+    log.run(&mut command)?;
+    let name = if cfg!(windows) { "toolpack-rmcp-client.exe" } else { "toolpack-rmcp-client" };
+    Ok(target.join("debug").join(name))
+}
+
+/// The client over `rmcp` is a workspace of its own, which no cargo command for this one sees.
+pub(crate) fn rmcp_manifest() -> PathBuf {
+    clients_folder().join("rmcp").join("Cargo.toml")
 }
 
 fn runs(program: &Path) -> bool {
