@@ -4,6 +4,7 @@
 mod bench_server;
 mod companion;
 mod http;
+mod limits;
 mod real_clients;
 mod sockets;
 mod stdio;
