@@ -1,7 +1,11 @@
 //! The stdio transport as a client of a process sees it, good messages and bad ones.
 
 use std::{
-    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    io::{BufRead, BufReader, Write},
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::ExitStatusExt},
+    },
     process::{Command, Stdio},
     thread,
 };
@@ -247,6 +251,30 @@ fn the_flags_of_the_pipes_are_put_back() {
     for descriptor in &seen {
         assert!(!fcntl_getfl(descriptor).unwrap().contains(OFlags::NONBLOCK));
     }
+}
+
+#[test]
+fn sockets_serve_as_well_and_the_end_of_one_is_not_taken_for_that_of_both() {
+    // As Node makes them for its children.
+    let (mut input, stdin) = UnixStream::pair().unwrap();
+    let (output, stdout) = UnixStream::pair().unwrap();
+    let mut server = Server::spawn(
+        Command::new(example("everything"))
+            .arg("--stdio")
+            .stdin(OwnedFd::from(stdin))
+            .stdout(OwnedFd::from(stdout)),
+    );
+    let requests =
+        format!("{}\n{}", call(1, "test_slow", json!({"ms": 50})), call(2, "test_simple_text", json!({})));
+    input.write_all(requests.as_bytes()).unwrap();
+    drop(input);
+    let answers = BufReader::new(output);
+    let ids: Vec<Value> = answers
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()["id"].clone())
+        .collect();
+    assert_eq!(ids, [json!(2), json!(1)]);
+    assert!(server.wait().success());
 }
 
 #[test]

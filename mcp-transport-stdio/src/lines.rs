@@ -65,7 +65,7 @@ impl Lines {
     /// Takes in what was read elsewhere.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.room_for(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-        self.end += bytes.len();
+        self.filled(bytes.len());
     }
 
     /// Forgets all that was read.

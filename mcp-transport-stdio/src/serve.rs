@@ -94,6 +94,8 @@ impl Client {
             self.output.end().await?;
             while self.input.read(&mut self.lines).await? > 0 {
                 self.lines.clear();
+                // One that sends without end must not keep the time from running out.
+                tokio::task::yield_now().await;
             }
             io::Result::Ok(())
         };
@@ -122,18 +124,17 @@ impl Client {
             // In any order: a call that reports without end must not keep its cancellation from being read.
             tokio::select! {
                 () = poll_fn(|cx| self.connection.poll_output(cx, &mut self.out)) => {}
-                length = self.input.read(&mut self.lines) => match length {
-                    Ok(0) => {
+                length = self.input.read(&mut self.lines) => {
+                    let length = match length {
+                        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+                        length => length?,
+                    };
+                    if length == 0 {
                         self.receive_last_line();
-                        return Ok(if self.input.is_hung_up() { End::ClientGone } else { End::Input });
+                        // Of the output, since clients may close what they write to and read on.
+                        return Ok(if self.output.is_hung_up() { End::ClientGone } else { End::Input });
                     }
-                    Ok(_) => {}
-                    // The other end of a socket is gone, in both directions.
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                        return Ok(End::ClientGone);
-                    }
-                    Err(error) => return Err(error),
-                },
+                }
             }
         }
     }

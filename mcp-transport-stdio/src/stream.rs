@@ -1,6 +1,6 @@
 //! The bytes of one client, in and out: pipes, sockets, threads for what blocks, and streams that others made.
 
-use std::{io, sync::Arc};
+use std::{io, os::fd::AsFd, sync::Arc};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -70,15 +70,6 @@ impl Input {
             }
         }
     }
-
-    /// Whether the client is gone altogether, where that shows once the input has ended. Over TCP it does not: a client
-    /// that has said all it has to say looks the same.
-    pub(crate) fn is_hung_up(&self) -> bool {
-        let Self::Unix(socket) = self else { return false };
-        let mut asked = [PollFd::new(socket, PollFlags::empty())];
-        poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
-            && asked[0].revents().contains(PollFlags::HUP)
-    }
 }
 
 impl Output {
@@ -109,6 +100,19 @@ impl Output {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether it is certain that nobody reads any more. Over TCP a client that has closed the connection looks the same
+    /// as one that has merely said all it has to say, until something is written.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        let socket = match self {
+            Self::Unix(socket) => socket.as_fd(),
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Pipe(_) | Self::Thread(_) | Self::Stream(_) => return false,
+        };
+        let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+        poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
+            && asked[0].revents().contains(PollFlags::HUP)
     }
 
     /// Sends on what a stream keeps back although it was written, as TLS may.
