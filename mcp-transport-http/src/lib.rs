@@ -29,8 +29,11 @@
 //! resumable.
 //!
 //! **HTTP/1.1 and HTTP/2** are served on one port, the latter by prior knowledge: there is no TLS in this crate, and no
-//! upgrade. Every limit is an option of [`Http`]. A browser's page may call the server where its origin was allowed by
-//! name ([`Http::allow_origin`]): then it is answered with the headers of CORS.
+//! upgrade. Limits are options of [`Http`]. Fixed are 100 headers of a request over HTTP/1.1; over HTTP/2 windows of
+//! 256 KiB for a stream and 1 MiB for a connection, frames of 16 KiB, 20 requests that are taken back before they were
+//! looked at, and 128 errors that made the server reset a stream: past these two, the client is sent away.
+//!
+//! **Web pages** of an origin that was allowed by name ([`Http::allow_origin`]) are answered with the headers of CORS.
 
 mod body;
 mod connection;

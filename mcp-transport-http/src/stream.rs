@@ -47,6 +47,9 @@ impl Prefix {
 
     /// Hands out what was read, as far as there is room; whether there was any.
     fn replay(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        if self.length == 0 {
+            return false;
+        }
         let length = self.bytes().len().min(buffer.remaining());
         buffer.put_slice(&self.bytes[..length]);
         self.bytes.copy_within(length.., 0);
@@ -94,8 +97,8 @@ impl AsyncRead for Patient {
     ) -> Poll<io::Result<()>> {
         let replayed = self.prefix.replay(buffer);
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            // What comes after the prefix may take its time; mostly it is there, and both are one read.
-            Poll::Pending if replayed => Poll::Ready(Ok(())),
+            // What comes after the prefix may take its time, or never come; mostly it is there, and both are one read.
+            Poll::Pending | Poll::Ready(Err(_)) if replayed => Poll::Ready(Ok(())),
             read => read,
         }
     }
