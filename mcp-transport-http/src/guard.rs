@@ -3,20 +3,30 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 
 use crate::Http;
 
 /// Why a request is refused before it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
+    /// None, or several (RFC 9112, section 3.2).
+    NoHost,
     Host,
     Origin,
 }
 
 impl Refusal {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::NoHost => StatusCode::BAD_REQUEST,
+            Self::Host | Self::Origin => StatusCode::FORBIDDEN,
+        }
+    }
+
     pub(crate) const fn message(self) -> &'static str {
         match self {
+            Self::NoHost => "Bad request: it has to name one Host",
             Self::Host => "Forbidden: requests for this Host are not served here",
             Self::Origin => "Forbidden: pages of this Origin are not served here",
         }
@@ -27,7 +37,7 @@ impl Refusal {
 pub(crate) fn check(options: &Http, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (uri.authority(), hosts.next(), hosts.next()) {
-        (_, _, Some(_)) | (None, None, None) => None,
+        (_, _, Some(_)) | (None, None, None) => return Err(Refusal::NoHost),
         (Some(authority), _, None) => Some(authority.as_str()),
         (None, Some(host), None) => host.to_str().ok(),
     };
@@ -248,7 +258,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::HOST, "localhost".parse().unwrap());
         headers.append(header::HOST, "localhost".parse().unwrap());
-        assert_eq!(check(&Http::new(), &Uri::from_static("/mcp"), &headers), Err(Refusal::Host));
-        assert_eq!(check(&Http::new(), &Uri::from_static("/mcp"), &HeaderMap::new()), Err(Refusal::Host));
+        assert_eq!(check(&Http::new(), &Uri::from_static("/mcp"), &headers), Err(Refusal::NoHost));
+        assert_eq!(check(&Http::new(), &Uri::from_static("/mcp"), &HeaderMap::new()), Err(Refusal::NoHost));
     }
 }

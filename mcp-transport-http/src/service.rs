@@ -105,7 +105,7 @@ impl HttpService {
                 |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
             let (host, origin) = (header(header::HOST), header(header::ORIGIN));
             tracing::info!(?host, ?origin, "{}; allow_host and allow_origin open this up", refusal.message());
-            return refuse(StatusCode::FORBIDDEN, refusal.message());
+            return refuse(refusal.status(), refusal.message());
         }
         if parts.method == Method::OPTIONS {
             let mut response = with_allow(status_only(StatusCode::NO_CONTENT), METHODS);
