@@ -6,7 +6,7 @@ use serde::de::{self, Deserialize, Deserializer as _, IgnoredAny, MapAccess};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    error::RpcError,
+    error::{RpcError, without_value},
     id::RequestId,
     method,
     params::{ObjectParams, Params},
@@ -112,7 +112,7 @@ fn diagnose(text: &str, error: &serde_json::Error) -> RpcError {
         Ok(_) if text.trim_start().starts_with('[') => RpcError::invalid_request(
             "Batches of messages are not part of this protocol revision; send them one by one",
         ),
-        Ok(_) => RpcError::invalid_request(format!("Invalid request: {error}")),
+        Ok(_) => RpcError::invalid_request(format!("Invalid request: {}", without_value(error))),
     }
 }
 
@@ -159,9 +159,10 @@ impl<'a, P> Fields<'a, P> {
         match id {
             None => Ok(Incoming::Notification { method, params }),
             Some(Ok(id)) => Ok(Incoming::Request { id, method, params }),
-            Some(Err(_)) => Err(RpcError::invalid_request(
-                "Invalid request: id must be a string or an integer of 64 bits",
-            )
+            Some(Err(_)) => Err(RpcError::invalid_request(format!(
+                "Invalid request: id must be a string of at most {} bytes or an integer of 64 bits",
+                RequestId::MAX_BYTES
+            ))
             .into()),
         }
     }
