@@ -1,7 +1,11 @@
 //! Several messages at a time, as revision 2025-03-26 has them, and their answers together.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use serde::de::{self, Deserializer as _, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -25,18 +29,52 @@ pub(crate) type Member<'a> = Result<Incoming<'a>, Malformed>;
 pub(crate) fn read(message: &[u8], limit: usize) -> Result<Vec<Member<'_>>, RpcError> {
     let text =
         std::str::from_utf8(message).map_err(|_| RpcError::parse("Parse error: the batch is not UTF-8"))?;
-    let members: Vec<&RawValue> =
-        serde_json::from_str(text).map_err(|error| RpcError::parse(format!("Parse error: {error}")))?;
-    if members.is_empty() {
-        return Err(RpcError::invalid_request("Invalid request: the batch is empty"));
-    }
-    if members.len() > limit {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let members = deserializer
+        .deserialize_seq(FirstMembers { limit })
+        .and_then(|members| deserializer.end().map(|()| members))
+        .map_err(|error| RpcError::parse(format!("Parse error: {error}")))?;
+    if members.further > 0 {
         return Err(RpcError::invalid_request(format!(
             "Invalid request: a batch may hold at most {limit} messages, and this one holds {}",
-            members.len()
+            limit + members.further
         )));
     }
-    Ok(members.into_iter().map(|member| envelope::parse(member.get().as_bytes())).collect())
+    if members.first.is_empty() {
+        return Err(RpcError::invalid_request("Invalid request: the batch is empty"));
+    }
+    Ok(members.first.into_iter().map(|member| envelope::parse(member.get().as_bytes())).collect())
+}
+
+/// The members of an array up to a limit, and how many there are beyond: to keep them all would take many times the
+/// room of the message.
+struct Members<'a> {
+    first: Vec<&'a RawValue>,
+    further: usize,
+}
+
+struct FirstMembers {
+    limit: usize,
+}
+
+impl<'de> de::Visitor<'de> for FirstMembers {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of messages")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut array: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Members { first: Vec::new(), further: 0 };
+        while members.first.len() < self.limit {
+            let Some(member) = array.next_element()? else { return Ok(members) };
+            members.first.push(member);
+        }
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            members.further += 1;
+        }
+        Ok(members)
+    }
 }
 
 /// Whether a message of a batch is answered.
