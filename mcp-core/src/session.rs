@@ -113,7 +113,7 @@ impl Session {
 impl Inner {
     fn end(&self) {
         self.handshake.end();
-        self.in_flight.cancel_all(None);
+        self.in_flight.end();
     }
 }
 

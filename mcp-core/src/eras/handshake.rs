@@ -12,7 +12,7 @@ use crate::{
     encode::{self, plain_result},
     endpoint::Core,
     hub::{Change, Subscriber},
-    in_flight::{InFlight, write_answer},
+    in_flight::{InFlight, Started, write_answer},
     outbox::Outbox,
     policy::Denied,
     protocol::{
@@ -43,7 +43,7 @@ pub(crate) struct Handshake {
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        self.questions.close();
+        self.questions.end();
     }
 }
 
@@ -62,6 +62,15 @@ pub(crate) enum Said {
 }
 
 impl Said {
+    /// What there is to say of a request that was started.
+    pub(crate) fn of(call: Call, started: Started) -> Self {
+        match started {
+            Started::Done(outcome) => Self::Outcome(call, outcome),
+            Started::Moved => Self::Later,
+            Started::Cancelled => Self::Nothing,
+        }
+    }
+
     /// Appends what there is to say, under this revision; the status that it has over HTTP.
     pub(crate) fn write(&self, out: &mut Vec<u8>, core: &Core, revision: Revision) -> AnswerStatus {
         match self {
@@ -162,15 +171,12 @@ impl Handshake {
         params: Params,
         batch: Option<&Arc<Batch>>,
     ) -> Result<Said, RpcError> {
-        in_flight.check_new(&id)?;
+        let place = in_flight.reserve(&id)?;
         Ok(match self.accept(origin.clone(), id, name, params)? {
             Accepted::Answered(answer) => Said::Own(answer),
             Accepted::Request(request) => {
                 let call = request.call.clone();
-                match in_flight.start(&origin.core, *request, batch) {
-                    Some(outcome) => Said::Outcome(call, outcome),
-                    None => Said::Later,
-                }
+                Said::of(call, in_flight.start(&origin.core, *request, Some(place), batch))
             }
         })
     }
@@ -255,22 +261,17 @@ impl Handshake {
 
     /// Opens another way to the client than those of its requests, in place of an earlier one.
     pub(crate) fn stand(&self, outbox: &Arc<Outbox>) {
-        if let Some(earlier) = self.questions.standing().replace(Arc::clone(outbox)) {
-            earlier.end();
-        }
+        self.questions.stand(outbox);
     }
 
     /// Whether such a way is open.
     pub(crate) fn stands(&self) -> bool {
-        self.questions.standing().as_ref().is_some_and(|outbox| outbox.is_open())
+        self.questions.stands()
     }
 
     /// Gives up on what the client was asked, and closes that way: the session is over.
     pub(crate) fn end(&self) {
-        self.questions.close();
-        if let Some(standing) = self.questions.standing().take() {
-            standing.end();
-        }
+        self.questions.end();
     }
 
     /// Adds a resource to what the session hears of, or takes it out.
