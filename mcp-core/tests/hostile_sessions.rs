@@ -340,3 +340,71 @@ async fn batches() {
         assert_eq!(send(&endpoint, &session, &text).await.status, None, "{text}");
     }
 }
+
+#[tokio::test]
+async fn what_a_session_keeps_is_bounded() {
+    let (endpoint, _) = endpoint_with(|limits| limits.client_bytes = 1000);
+    let fits = initialize(0, "2025-11-25");
+    // What is not kept may be of any size.
+    let mut other = fits.clone();
+    other["params"]["clientInfo"]["icons"] = json!([{"src": "x".repeat(1 << 20)}]);
+    other["params"]["other"] = json!("x".repeat(1 << 20));
+    for message in [&fits, &other] {
+        assert!(matches!(open_exchange(&endpoint, message), Exchange::Opened(..)));
+    }
+    for pointer in [
+        "/clientInfo/name",
+        "/clientInfo/version",
+        "/clientInfo/title",
+        "/clientInfo/description",
+        "/clientInfo/websiteUrl",
+        "/capabilities/experimental",
+        "/capabilities/elicitation",
+    ] {
+        let mut message = fits.clone();
+        let long = "x".repeat(1 << 20);
+        let (parent, member) = pointer[1..].split_once('/').unwrap();
+        let value = if parent == "clientInfo" { json!(long) } else { json!({ "a": long }) };
+        message["params"][parent][member] = value;
+        let Exchange::Answered(answer) = open_exchange(&endpoint, &message) else { panic!("{pointer}") };
+        assert_eq!(answer.status, AnswerStatus::Status(413), "{pointer}");
+        assert!(answer.bytes.len() < 400, "{pointer}");
+        let mut wire = Wire::new(&endpoint);
+        assert_eq!(wire.ask(&message)["error"]["data"]["limitBytes"], 1000, "{pointer}");
+        assert_eq!(wire.ask(&fits)["result"]["protocolVersion"], "2025-11-25");
+    }
+}
+
+#[tokio::test]
+async fn what_a_subscription_keeps_is_bounded() {
+    let (endpoint, _) = endpoint_with(|limits| {
+        limits.subscribed_resources = 10;
+        limits.subscribed_bytes = 1000;
+    });
+    let session = open(&endpoint, "2025-11-25");
+    let edit = async |method: &str, name: &str| {
+        let message = bare(1, method, json!({"uri": format!("notes://{name}")}));
+        send(&endpoint, &session, &message).await.code()
+    };
+    let subscribe = async |name: &str| edit("resources/subscribe", name).await;
+    assert_eq!(subscribe(&"a".repeat(992)).await, None);
+    // The same again takes no more room.
+    assert_eq!(subscribe(&"a".repeat(992)).await, None);
+    assert_eq!(subscribe("b").await, Some(-32602));
+    assert_eq!(subscribe(&"b".repeat(1 << 20)).await, Some(-32602));
+    // What is refused leaves what was there.
+    assert_eq!(edit("resources/unsubscribe", &"a".repeat(992)).await, None);
+    for number in 0..10 {
+        assert_eq!(subscribe(&number.to_string()).await, None);
+    }
+    assert_eq!(subscribe("10").await, Some(-32602));
+    assert_eq!(subscribe("9").await, None);
+    let listen = |uris: Value| {
+        modern(1, "subscriptions/listen", json!({"notifications": {"resourceSubscriptions": uris}}))
+    };
+    let mut wire = Wire::new(&endpoint);
+    for uris in [json!(vec!["notes://a"; 11]), json!([format!("notes://{}", "a".repeat(993))])] {
+        assert_eq!(wire.ask(&listen(uris))["error"]["code"], -32602);
+    }
+    assert!(wire.send(&listen(json!(["notes://a"]))).iter().all(|said| said.get("error").is_none()));
+}

@@ -16,6 +16,8 @@ use crate::{
     outbox::Outbox,
     policy::Denied,
     protocol::{
+        capabilities::ClientCapabilities,
+        definition::Implementation,
         envelope::Incoming,
         error::{RpcError, shorten},
         id::RequestId,
@@ -110,6 +112,10 @@ impl Handshake {
         let requested = params.protocol_version.ok_or_else(|| missing("protocolVersion"))?;
         let capabilities = params.capabilities.ok_or_else(|| missing("capabilities"))?;
         let info = params.client_info.ok_or_else(|| missing("clientInfo"))?;
+        let limit = origin.core.settings.limits.client_bytes;
+        if kept_bytes(&info, &capabilities) > limit {
+            return Err(RpcError::too_large("What the client says of itself", limit));
+        }
         let revision = Revision::handshake(&requested).unwrap_or(Revision::NEWEST_HANDSHAKE);
         let handshake = Self {
             revision,
@@ -287,18 +293,16 @@ impl Handshake {
             }
             origin.core.tells_of(&uri, &origin.principal).map_err(Denied::into_rpc)?;
         }
-        let limit = origin.core.settings.limits.subscribed_resources;
         self.subscriber.edit_resources(|resources| {
-            resources.retain(|known| **known != *uri);
             if name == method::RESOURCES_UNSUBSCRIBE {
+                resources.retain(|known| **known != *uri);
                 return Ok(());
             }
-            if resources.len() >= limit {
-                return Err(RpcError::invalid_params(format!(
-                    "A session may subscribe to at most {limit} resources"
-                )));
+            if !resources.iter().any(|known| **known == *uri) {
+                let all = resources.iter().map(String::as_str).chain([&*uri]);
+                origin.core.settings.limits.check_subscribed(all)?;
+                resources.push(uri.into());
             }
-            resources.push(uri.into());
             Ok(())
         })
     }
@@ -317,6 +321,15 @@ impl Handshake {
             }
         }
     }
+}
+
+/// How much of what a client says of itself is kept as long as its session.
+fn kept_bytes(info: &Implementation, capabilities: &ClientCapabilities) -> usize {
+    let texts = [&info.title, &info.description, &info.website_url].into_iter().flatten();
+    let texts = texts.chain([&info.name, &info.version]).map(String::len);
+    // Their settings are any JSON.
+    let settings = serde_json::to_vec(capabilities).map_or(usize::MAX, |json| json.len());
+    texts.fold(settings, usize::saturating_add)
 }
 
 /// Cancels what a notification says.
