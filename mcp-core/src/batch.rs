@@ -134,3 +134,53 @@ impl Batch {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn member() -> impl Strategy<Value = String> {
+        let messages = prop::sample::select(vec![
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+            r#"{"id":1}"#,
+            "[]",
+            "7",
+            "null",
+            r#""],[""#,
+        ]);
+        (messages, "[ \t\r\n]{0,2}").prop_map(|(message, space)| format!("{space}{message}{space}"))
+    }
+
+    proptest! {
+        #[test]
+        fn a_batch_is_its_members(members in prop::collection::vec(member(), 0..12), limit in 0..9_usize) {
+            let text = format!("[{}]", members.join(","));
+            match read(text.as_bytes(), limit) {
+                Ok(read) => {
+                    prop_assert!(!members.is_empty() && members.len() <= limit);
+                    let alone = members.iter().map(|member| envelope::parse(member.trim().as_bytes()));
+                    prop_assert_eq!(format!("{read:?}"), format!("{:?}", alone.collect::<Vec<_>>()));
+                }
+                Err(error) if members.is_empty() => prop_assert!(error.message.contains("empty")),
+                Err(error) => {
+                    prop_assert!(members.len() > limit);
+                    let count = format!("holds {}", members.len());
+                    prop_assert!(error.message.ends_with(&count), "{error}");
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_batch_or_none(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let bytes = [b"[".as_slice(), &bytes, b"]"].concat();
+            let is_json = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
+            prop_assert!(read(&bytes, 100).is_ok() <= is_json);
+        }
+    }
+}
