@@ -3,6 +3,7 @@
 
 mod answers;
 mod client;
+mod hostile;
 mod limits;
 mod mounting;
 mod refusals;
