@@ -48,7 +48,7 @@ impl AnswerStatus {
     /// further: errors of JSON-RPC are answers like any other.
     pub(crate) fn in_session(error: Option<&RpcError>) -> Self {
         match Self::of(error) {
-            Self::Status(status) => Self::Status(status),
+            status @ (Self::Status(_) | Self::UnknownSession) => status,
             _ => Self::Served,
         }
     }

@@ -1,7 +1,11 @@
 //! Several messages at a time, as revision 2025-03-26 has them, and their answers together.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use serde::de::{self, Deserializer as _, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -25,18 +29,52 @@ pub(crate) type Member<'a> = Result<Incoming<'a>, Malformed>;
 pub(crate) fn read(message: &[u8], limit: usize) -> Result<Vec<Member<'_>>, RpcError> {
     let text =
         std::str::from_utf8(message).map_err(|_| RpcError::parse("Parse error: the batch is not UTF-8"))?;
-    let members: Vec<&RawValue> =
-        serde_json::from_str(text).map_err(|error| RpcError::parse(format!("Parse error: {error}")))?;
-    if members.is_empty() {
-        return Err(RpcError::invalid_request("Invalid request: the batch is empty"));
-    }
-    if members.len() > limit {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let members = deserializer
+        .deserialize_seq(FirstMembers { limit })
+        .and_then(|members| deserializer.end().map(|()| members))
+        .map_err(|error| RpcError::parse(format!("Parse error: {error}")))?;
+    if members.further > 0 {
         return Err(RpcError::invalid_request(format!(
             "Invalid request: a batch may hold at most {limit} messages, and this one holds {}",
-            members.len()
+            limit + members.further
         )));
     }
-    Ok(members.into_iter().map(|member| envelope::parse(member.get().as_bytes())).collect())
+    if members.first.is_empty() {
+        return Err(RpcError::invalid_request("Invalid request: the batch is empty"));
+    }
+    Ok(members.first.into_iter().map(|member| envelope::parse(member.get().as_bytes())).collect())
+}
+
+/// The members of an array up to a limit, and how many there are beyond: to keep them all would take many times the
+/// room of the message.
+struct Members<'a> {
+    first: Vec<&'a RawValue>,
+    further: usize,
+}
+
+struct FirstMembers {
+    limit: usize,
+}
+
+impl<'de> de::Visitor<'de> for FirstMembers {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of messages")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut array: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Members { first: Vec::new(), further: 0 };
+        while members.first.len() < self.limit {
+            let Some(member) = array.next_element()? else { return Ok(members) };
+            members.first.push(member);
+        }
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            members.further += 1;
+        }
+        Ok(members)
+    }
 }
 
 /// Whether a message of a batch is answered.
@@ -93,6 +131,56 @@ impl Batch {
             self.outbox.answer(None, answers, AnswerStatus::Served);
         } else {
             self.outbox.end();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn member() -> impl Strategy<Value = String> {
+        let messages = prop::sample::select(vec![
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+            r#"{"id":1}"#,
+            "[]",
+            "7",
+            "null",
+            r#""],[""#,
+        ]);
+        (messages, "[ \t\r\n]{0,2}").prop_map(|(message, space)| format!("{space}{message}{space}"))
+    }
+
+    proptest! {
+        #[test]
+        fn a_batch_is_its_members(members in prop::collection::vec(member(), 0..12), limit in 0..9_usize) {
+            let text = format!("[{}]", members.join(","));
+            match read(text.as_bytes(), limit) {
+                Ok(read) => {
+                    prop_assert!(!members.is_empty() && members.len() <= limit);
+                    let alone = members.iter().map(|member| envelope::parse(member.trim().as_bytes()));
+                    prop_assert_eq!(format!("{read:?}"), format!("{:?}", alone.collect::<Vec<_>>()));
+                }
+                Err(error) if members.is_empty() => prop_assert!(error.message.contains("empty")),
+                Err(error) => {
+                    prop_assert!(members.len() > limit);
+                    let count = format!("holds {}", members.len());
+                    prop_assert!(error.message.ends_with(&count), "{error}");
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_batch_or_none(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let bytes = [b"[".as_slice(), &bytes, b"]"].concat();
+            let is_json = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
+            prop_assert!(read(&bytes, 100).is_ok() <= is_json);
         }
     }
 }

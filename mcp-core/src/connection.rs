@@ -125,10 +125,7 @@ impl Connection {
             self.in_flight.check_new(&id)?;
             let request = modern::accept(self.origin.clone(), id, name, params, None)?;
             let call = request.call.clone();
-            return Ok(match self.in_flight.start(&self.origin.core, request, None) {
-                Some(outcome) => Said::Outcome(call, outcome),
-                None => Said::Later,
-            });
+            return Ok(Said::of(call, self.in_flight.start(&self.origin.core, request, None, None)));
         }
         match &self.session {
             Some(session) => session.request(&self.origin, &self.in_flight, id, name, params, None),

@@ -27,8 +27,24 @@ use crate::{
 /// cancellation that meet cannot both count.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
-    running: Mutex<HashMap<RequestId, Moved>>,
+    requests: Mutex<Requests>,
     emptied: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    by_id: HashMap<RequestId, Slot>,
+    /// Whether none is taken any more.
+    is_over: bool,
+}
+
+#[derive(Debug)]
+enum Slot {
+    /// It runs where it was received, and may be done before it ever waits.
+    Begun {
+        is_cancelled: bool,
+    },
+    Moved(Moved),
 }
 
 /// A request that was moved to a task.
@@ -39,45 +55,98 @@ struct Moved {
     batch: Option<Arc<Batch>>,
 }
 
+/// An id that is taken while its request runs where it was received; free again when dropped.
+pub(crate) struct Place<'a> {
+    in_flight: &'a InFlight,
+    id: RequestId,
+    /// Whether the id is free again, or the request's in its task.
+    is_left: bool,
+}
+
+/// What came of a request so far.
+pub(crate) enum Started {
+    Done(Outcome),
+    /// It waits in a task of its own.
+    Moved,
+    /// It was cancelled meanwhile, and is not answered.
+    Cancelled,
+}
+
 impl InFlight {
     /// Refuses an id that is in use.
     pub(crate) fn check_new(&self, id: &RequestId) -> Result<(), RpcError> {
-        if self.lock().contains_key(id) { Err(in_use()) } else { Ok(()) }
+        if self.lock().by_id.contains_key(id) { Err(in_use()) } else { Ok(()) }
+    }
+
+    /// Takes an id, unless it is in use: where messages come from several threads, of two requests of the same id one
+    /// would otherwise be begun in vain, and a cancellation that comes in between be lost.
+    pub(crate) fn reserve(&self, id: &RequestId) -> Result<Place<'_>, RpcError> {
+        let mut requests = self.lock();
+        if requests.is_over {
+            return Err(RpcError::unknown_session());
+        }
+        match requests.by_id.entry(id.clone()) {
+            Entry::Occupied(_) => Err(in_use()),
+            Entry::Vacant(slot) => {
+                slot.insert(Slot::Begun { is_cancelled: false });
+                Ok(Place { in_flight: self, id: id.clone(), is_left: false })
+            }
+        }
     }
 
     /// Runs a request here, and moves it to a task if it does not end at once; its answer goes to its outbox then, or to
     /// its batch.
+    ///
+    /// Without a place its id has to be new, and to stay so while this runs.
     pub(crate) fn start(
         self: &Arc<Self>,
         core: &Core,
         request: Request,
+        mut place: Option<Place<'_>>,
         batch: Option<&Arc<Batch>>,
-    ) -> Option<Outcome> {
+    ) -> Started {
         let call = request.call.clone();
         let mut work = core.run(request);
         // Whatever it waits for wakes the task that polls it next.
         if let Poll::Ready(outcome) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             call.end();
-            return Some(outcome);
+            return match place {
+                Some(place) if place.is_cancelled() => Self::begun_in_vain(batch),
+                _ => Started::Done(outcome),
+            };
         }
         // Held until it is among them: it may end before.
-        let mut running = self.lock();
-        match running.entry(call.id().clone()) {
-            Entry::Occupied(_) => {
-                call.cancel();
-                Some(Outcome::error(in_use()))
-            }
-            Entry::Vacant(place) => {
-                let waiting = Waiting { work, call: call.clone(), in_flight: Arc::clone(self) };
-                let task = tokio::spawn(waiting).abort_handle();
-                place.insert(Moved { call, task, batch: batch.cloned() });
-                None
-            }
+        let mut requests = self.lock();
+        let is_wanted = match (requests.by_id.get(call.id()), &place) {
+            (Some(Slot::Begun { is_cancelled }), Some(_)) => !is_cancelled,
+            (slot, None) => slot.is_none(),
+            _ => false,
+        };
+        if !is_wanted {
+            drop(requests);
+            call.cancel();
+            return Self::begun_in_vain(batch);
         }
+        let waiting = Waiting { work, call: call.clone(), in_flight: Arc::clone(self) };
+        let task = tokio::spawn(waiting).abort_handle();
+        let moved = Moved { call: call.clone(), task, batch: batch.cloned() };
+        requests.by_id.insert(call.id().clone(), Slot::Moved(moved));
+        // With the lock held: once it is not, the id may be free, and taken by another.
+        place.iter_mut().for_each(|place| place.is_left = true);
+        Started::Moved
+    }
+
+    fn begun_in_vain(batch: Option<&Arc<Batch>>) -> Started {
+        batch.iter().for_each(|batch| batch.leave_out());
+        Started::Cancelled
     }
 
     /// Ends a request that nobody wants an answer to any more; false if there is none of this id.
     pub(crate) fn cancel(&self, id: &RequestId) -> bool {
+        if let Some(Slot::Begun { is_cancelled }) = self.lock().by_id.get_mut(id) {
+            *is_cancelled = true;
+            return true;
+        }
         let Some(moved) = self.remove(id) else { return false };
         moved.cancel();
         match &moved.batch {
@@ -87,9 +156,18 @@ impl InFlight {
         true
     }
 
+    /// Ends all of them without an answer, and takes no more.
+    pub(crate) fn end(&self) {
+        self.lock().is_over = true;
+        self.cancel_all(None);
+    }
+
     /// Ends all of them, each with an error that says why, if there is one to say.
     pub(crate) fn cancel_all(&self, why: Option<&RpcError>) {
-        for moved in std::mem::take(&mut *self.lock()).into_values() {
+        let all = std::mem::take(&mut self.lock().by_id);
+        // One that was only begun finds its place gone.
+        let moved = all.into_values().filter_map(Slot::moved);
+        for moved in moved {
             moved.cancel();
             let call = &moved.call;
             let error = why.map(|error| {
@@ -108,7 +186,7 @@ impl InFlight {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().by_id.is_empty()
     }
 
     /// Waits until there is none.
@@ -127,22 +205,60 @@ impl InFlight {
 
     /// The task of a request that waits, to see when it has ended.
     pub(crate) fn task_of(&self, id: &RequestId) -> Option<AbortHandle> {
-        self.lock().get(id).map(|moved| moved.task.clone())
-    }
-
-    /// Takes a request out.
-    fn remove(&self, id: &RequestId) -> Option<Moved> {
-        let mut running = self.lock();
-        let moved = running.remove(id);
-        if running.is_empty() {
-            self.emptied.notify_waiters();
+        match self.lock().by_id.get(id) {
+            Some(Slot::Moved(moved)) => Some(moved.task.clone()),
+            _ => None,
         }
-        moved
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Moved>> {
+    /// Takes out a request that waits.
+    fn remove(&self, id: &RequestId) -> Option<Moved> {
+        self.lock().take(id, &self.emptied, |slot| matches!(slot, Slot::Moved(_))).and_then(Slot::moved)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Requests> {
         // Nothing that runs with the lock held is the author's.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Requests {
+    /// Takes out a request of this kind.
+    fn take(&mut self, id: &RequestId, emptied: &Notify, is_kind: impl Fn(&Slot) -> bool) -> Option<Slot> {
+        self.by_id.get(id).filter(|slot| is_kind(slot))?;
+        let slot = self.by_id.remove(id);
+        if self.by_id.is_empty() {
+            emptied.notify_waiters();
+        }
+        slot
+    }
+}
+
+impl Slot {
+    fn moved(self) -> Option<Moved> {
+        match self {
+            Self::Moved(moved) => Some(moved),
+            Self::Begun { .. } => None,
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Whether nobody wants the answer any more.
+    fn is_cancelled(&self) -> bool {
+        match self.in_flight.lock().by_id.get(&self.id) {
+            Some(Slot::Begun { is_cancelled }) => *is_cancelled,
+            _ => true,
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.is_left {
+            let is_begun = |slot: &Slot| matches!(slot, Slot::Begun { .. });
+            self.in_flight.lock().take(&self.id, &self.in_flight.emptied, is_begun);
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::protocol::error::RpcError;
+
 /// What a server lets its clients cost. Past a limit that request alone fails, with an error that names the limit.
 ///
 /// The size of a message is a limit of the transport that reads it, and JSON may nest 127 levels deep.
@@ -22,6 +24,12 @@ pub struct Limits {
     pub subscriptions: usize,
     /// How many resources one subscription may name; 1,024 by default.
     pub subscribed_resources: usize,
+    /// How long the URIs of one subscription may be together, in bytes; 64 KiB by default. A session keeps them for as long
+    /// as it lasts.
+    pub subscribed_bytes: usize,
+    /// How much a client may say of itself when it opens a session, in bytes; 16 KiB by default. A session keeps its name
+    /// and its capabilities.
+    pub client_bytes: usize,
     /// How many notifications wait for a slow reader of one connection or stream; 256 by default.
     pub queued_notifications: usize,
     /// How many bytes of notifications wait for a slow reader, unless a single one is larger; 1 MiB by default.
@@ -38,6 +46,26 @@ pub struct Limits {
     pub waiting_questions: usize,
 }
 
+impl Limits {
+    /// Whether one subscription may name all of these.
+    pub(crate) fn check_subscribed<'a>(
+        &self,
+        uris: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), RpcError> {
+        let (count, bytes) =
+            uris.into_iter().fold((0, 0), |(count, bytes), uri| (count + 1, bytes + uri.len()));
+        let too_much =
+            |limit| Err(RpcError::invalid_params(format!("A subscription may name at most {limit}")));
+        if count > self.subscribed_resources {
+            return too_much(format!("{} resources", self.subscribed_resources));
+        }
+        if bytes > self.subscribed_bytes {
+            return too_much(format!("{} bytes of URIs", self.subscribed_bytes));
+        }
+        Ok(())
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -48,6 +76,8 @@ impl Default for Limits {
             result_bytes: 16 << 20,
             subscriptions: 16_384,
             subscribed_resources: 1024,
+            subscribed_bytes: 64 << 10,
+            client_bytes: 16 << 10,
             queued_notifications: 256,
             queued_bytes: 1 << 20,
             question_rounds: 8,

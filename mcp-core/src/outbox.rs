@@ -88,14 +88,17 @@ impl Outbox {
             return;
         }
         let Some(token) = &progress else { return };
-        let older = inner.items.iter_mut().rev().find_map(|item| match item {
+        let Inner { items, notes, bytes: total, .. } = &mut *inner;
+        let older = items.iter_mut().rev().find_map(|item| match item {
             Item::Note { progress: Some(known), bytes } if known == token => Some(bytes),
             _ => None,
         });
         if let Some(older) = older {
-            let (before, after) = (older.len(), bytes.len());
-            *older = bytes;
-            inner.bytes = inner.bytes - before + after;
+            let after = *total - older.len() + bytes.len();
+            // In its place it may take no more room than there is, either.
+            if after <= self.max_bytes.max(*total) || *notes == 1 {
+                (*older, *total) = (bytes, after);
+            }
         }
     }
 
@@ -202,7 +205,83 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What may happen to a queue; sizes are bytes, tokens and ids of few so that they meet.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Offer(Option<i64>, usize),
+        Answer(i64, usize),
+        Forget(i64),
+        Pop,
+        Close,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => (prop::option::of(0..3_i64), 0..30_usize).prop_map(|(token, size)| Step::Offer(token, size)),
+            4 => (0..4_i64, 0..90_usize).prop_map(|(id, size)| Step::Answer(id, size)),
+            1 => (0..4_i64).prop_map(Step::Forget),
+            4 => Just(Step::Pop),
+            1 => Just(Step::Close),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_bounded_whatever_is_offered_and_no_answer_is_lost(
+            max_notes in 0..5_usize,
+            max_bytes in 0..60_usize,
+            steps in prop::collection::vec(step(), 0..80),
+        ) {
+            let outbox = Outbox::new(max_notes, max_bytes);
+            // The answers that are to come, oldest first.
+            let mut answers: Vec<(i64, usize)> = Vec::new();
+            let mut is_closed = false;
+            let take = |item: Option<Item>, answers: &mut Vec<(i64, usize)>| match item {
+                Some(Item::Answer { id, bytes, .. }) => {
+                    let (expected, size) = answers.remove(0);
+                    (id, bytes.len()) == (Some(expected.into()), size)
+                }
+                _ => true,
+            };
+            for step in steps {
+                match step {
+                    Step::Offer(token, size) => outbox.offer(token.map(Into::into), vec![b'n'; size]),
+                    Step::Answer(id, size) => {
+                        outbox.answer(Some(id.into()), vec![b'a'; size], AnswerStatus::Served);
+                        answers.push((id, size));
+                    }
+                    Step::Forget(id) => {
+                        outbox.forget_answer(&id.into());
+                        answers.retain(|(known, _)| *known != id);
+                    }
+                    Step::Pop => prop_assert!(take(outbox.pop(), &mut answers)),
+                    Step::Close => {
+                        outbox.close();
+                        is_closed = true;
+                    }
+                }
+                let inner = outbox.lock();
+                let notes = inner.items.iter().filter_map(|item| match item {
+                    Item::Note { bytes, .. } => Some(bytes.len()),
+                    _ => None,
+                });
+                prop_assert_eq!(notes.clone().count(), inner.notes);
+                prop_assert_eq!(notes.sum::<usize>(), inner.bytes);
+                let most = if is_closed { 0 } else { max_notes.max(1) };
+                prop_assert!(inner.notes <= most);
+                prop_assert!(inner.bytes <= max_bytes || inner.notes == 1, "{} bytes", inner.bytes);
+                prop_assert_eq!(inner.items.len() - inner.notes, answers.len());
+            }
+            while let Some(item) = outbox.pop() {
+                prop_assert!(take(Some(item), &mut answers));
+            }
+            prop_assert!(answers.is_empty(), "lost: {answers:?}");
+        }
+    }
 
     fn bytes(item: Option<Item>) -> Option<Vec<u8>> {
         item.and_then(|item| match item {

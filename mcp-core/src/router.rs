@@ -295,10 +295,7 @@ fn complete(
 /// Tells the client of changes until it has heard enough or the connection is about to close.
 async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -> Result<Reply, RpcError> {
     let limits = &core.settings.limits;
-    if filter.resource_subscriptions.len() > limits.subscribed_resources {
-        let limit = limits.subscribed_resources;
-        return Err(RpcError::invalid_params(format!("A subscription may name at most {limit} resources")));
-    }
+    limits.check_subscribed(filter.resource_subscriptions.iter().map(String::as_str))?;
     // What is acknowledged is what will be told: nothing of kinds that the server does not have.
     let capabilities = core.catalog().capabilities.clone();
     filter.prompts_list_changed &= capabilities.prompts.is_some();

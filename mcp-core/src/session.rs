@@ -69,7 +69,7 @@ impl Session {
 
     /// Whether something of it is under way: a request that is not answered yet, or an open stream.
     pub fn is_busy(&self) -> bool {
-        !self.0.in_flight.is_empty() || self.0.handshake.link().stands()
+        !self.0.in_flight.is_empty() || self.0.handshake.stands()
     }
 
     /// Waits until every request is answered.
@@ -90,7 +90,7 @@ impl Session {
         let origin =
             Origin { principal, transport: TransportKind::Tcp, closing: closing.clone(), outbox, core };
         let outbox = Arc::clone(&origin.outbox);
-        self.0.handshake.link().stand(&outbox);
+        self.0.handshake.stand(&outbox);
         let telling = Arc::clone(&self.0.handshake).tell_changes(origin);
         let ending = Arc::clone(&outbox);
         Running::standing(outbox, async move {
@@ -112,8 +112,8 @@ impl Session {
 
 impl Inner {
     fn end(&self) {
-        self.handshake.link().close();
-        self.in_flight.cancel_all(None);
+        self.handshake.end();
+        self.in_flight.end();
     }
 }
 

@@ -98,7 +98,7 @@ async fn lives(wire: &mut Wire) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(512)))]
 
     #[test]
     fn any_bytes_are_answered_at_most_once_and_the_connection_lives(

@@ -10,6 +10,8 @@ mod floors;
 mod guarding;
 mod harness;
 mod hostile;
+mod hostile_sessions;
+mod hostile_values;
 mod layers;
 mod lists;
 mod questions;

@@ -6,10 +6,11 @@ use std::{
         Arc, PoisonError, RwLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mcp_core::{NamedSession, Principal, Session};
+use tokio::time::Instant;
 
 /// The sessions of a service.
 #[derive(Debug)]
@@ -130,6 +131,143 @@ async fn sweep(sessions: Weak<Sessions>, idle_time: Duration) {
         let Some(sessions) = sessions.upgrade() else { return };
         if sessions.end_idle() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+mod tests {
+    use mcp_core::{
+        Endpoint, Exchange, IntoEndpoint as _, MirroredHeaders, Post, PrincipalKind, Server, Signal,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT: usize = 5;
+    const IDLE_MS: u64 = 8_000;
+
+    /// What may happen; sessions and callers by number.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Open(u8),
+        Find(prop::sample::Index, u8),
+        Guess(String, u8),
+        End(prop::sample::Index),
+        Wait(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let session = any::<prop::sample::Index>;
+        prop_oneof![
+            3 => (0..2_u8).prop_map(Step::Open),
+            4 => (session(), 0..2_u8).prop_map(|(session, caller)| Step::Find(session, caller)),
+            1 => ("[A-Za-z0-9_-]{0,22}", 0..2_u8).prop_map(|(id, caller)| Step::Guess(id, caller)),
+            1 => session().prop_map(Step::End),
+            3 => (0..IDLE_MS).prop_map(Step::Wait),
+        ]
+    }
+
+    fn principal(number: u8) -> Principal {
+        Principal::new(PrincipalKind::User, number.to_string())
+    }
+
+    fn open(endpoint: &Endpoint, principal: Principal) -> Session {
+        let message = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25",
+            "capabilities":{},"clientInfo":{"name":"test","version":"0"}}}"#;
+        let post = Post {
+            message: message.as_bytes(),
+            headers: MirroredHeaders::default(),
+            session: NamedSession::None,
+            principal,
+            takes_stream: false,
+            closing: &Signal::new(),
+        };
+        match endpoint.exchange(post) {
+            Exchange::Opened(session, _) => session,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A session as the plain list knows it.
+    struct Known {
+        session: Session,
+        owner: u8,
+        used: Instant,
+        is_ended: bool,
+    }
+
+    impl Known {
+        /// Whether it is there; either may be true while it has not been swept yet.
+        fn may_be(&self, is_there: bool) -> bool {
+            let idle = self.used.elapsed();
+            let (over, swept) = (Duration::from_millis(IDLE_MS), Duration::from_millis(IDLE_MS / 8 * 9 + 5));
+            if is_there { !self.is_ended && idle < swept } else { self.is_ended || idle >= over }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_plain_list_would(steps in prop::collection::vec(step(), 0..60)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+            runtime.unwrap().block_on(async {
+                let endpoint = Server::new("test", "0").into_endpoint().unwrap();
+                let sessions = Sessions::new(LIMIT, Duration::from_millis(IDLE_MS));
+                let mut known: Vec<Known> = Vec::new();
+                for step in steps {
+                    match step {
+                        Step::Open(owner) => {
+                            let session = open(&endpoint, principal(owner));
+                            let is_kept = sessions.keep(session.clone());
+                            let surely = known.iter().filter(|known| !known.may_be(false)).count();
+                            let perhaps = known.iter().filter(|known| known.may_be(true)).count();
+                            let may_be = if is_kept { surely < LIMIT } else { perhaps >= LIMIT };
+                            prop_assert!(may_be, "{surely} to {perhaps} were there");
+                            let used = Instant::now();
+                            known.push(Known { session, owner, used, is_ended: !is_kept });
+                        }
+                        Step::Find(index, caller) if !known.is_empty() => {
+                            let index = index.index(known.len());
+                            let known = &mut known[index];
+                            let found = sessions.find(Some(known.session.id()), &principal(caller));
+                            match found {
+                                NamedSession::Known(found) => {
+                                    prop_assert_eq!(caller, known.owner);
+                                    prop_assert_eq!(found.id(), known.session.id());
+                                    prop_assert!(known.may_be(true));
+                                    known.used = Instant::now();
+                                }
+                                NamedSession::Unknown if caller == known.owner => {
+                                    prop_assert!(known.may_be(false));
+                                    known.is_ended = true;
+                                }
+                                NamedSession::Unknown => {}
+                                NamedSession::None => prop_assert!(false, "an id was named"),
+                            }
+                        }
+                        Step::Guess(id, caller) => {
+                            let found = sessions.find(Some(&id), &principal(caller));
+                            prop_assert!(matches!(found, NamedSession::Unknown));
+                        }
+                        Step::End(index) if !known.is_empty() => {
+                            let index = index.index(known.len());
+                            let known = &mut known[index];
+                            sessions.end(&known.session);
+                            known.is_ended = true;
+                        }
+                        Step::Find(..) | Step::End(_) => {}
+                        Step::Wait(time) => tokio::time::sleep(Duration::from_millis(time)).await,
+                    }
+                    let perhaps = known.iter().filter(|known| known.may_be(true)).count();
+                    prop_assert!(sessions.read().sessions.len() <= perhaps.min(LIMIT));
+                }
+                // And in the end there is none.
+                tokio::time::sleep(Duration::from_millis(2 * IDLE_MS)).await;
+                prop_assert_eq!(sessions.read().sessions.len(), 0);
+                prop_assert!(!sessions.read().is_swept);
+                Ok(())
+            })?;
         }
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod client;
 mod cors;
 mod frames;
+mod hostile;
 mod http2;
 mod limits;
 mod mounting;

@@ -12,10 +12,12 @@ use crate::{
     encode::{self, plain_result},
     endpoint::Core,
     hub::{Change, Subscriber},
-    in_flight::{InFlight, write_answer},
+    in_flight::{InFlight, Started, write_answer},
     outbox::Outbox,
     policy::Denied,
     protocol::{
+        capabilities::ClientCapabilities,
+        definition::Implementation,
         envelope::Incoming,
         error::{RpcError, shorten},
         id::RequestId,
@@ -43,7 +45,7 @@ pub(crate) struct Handshake {
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        self.questions.close();
+        self.questions.end();
     }
 }
 
@@ -62,6 +64,15 @@ pub(crate) enum Said {
 }
 
 impl Said {
+    /// What there is to say of a request that was started.
+    pub(crate) fn of(call: Call, started: Started) -> Self {
+        match started {
+            Started::Done(outcome) => Self::Outcome(call, outcome),
+            Started::Moved => Self::Later,
+            Started::Cancelled => Self::Nothing,
+        }
+    }
+
     /// Appends what there is to say, under this revision; the status that it has over HTTP.
     pub(crate) fn write(&self, out: &mut Vec<u8>, core: &Core, revision: Revision) -> AnswerStatus {
         match self {
@@ -101,6 +112,10 @@ impl Handshake {
         let requested = params.protocol_version.ok_or_else(|| missing("protocolVersion"))?;
         let capabilities = params.capabilities.ok_or_else(|| missing("capabilities"))?;
         let info = params.client_info.ok_or_else(|| missing("clientInfo"))?;
+        let limit = origin.core.settings.limits.client_bytes;
+        if kept_bytes(&info, &capabilities) > limit {
+            return Err(RpcError::too_large("What the client says of itself", limit));
+        }
         let revision = Revision::handshake(&requested).unwrap_or(Revision::NEWEST_HANDSHAKE);
         let handshake = Self {
             revision,
@@ -162,15 +177,12 @@ impl Handshake {
         params: Params,
         batch: Option<&Arc<Batch>>,
     ) -> Result<Said, RpcError> {
-        in_flight.check_new(&id)?;
+        let place = in_flight.reserve(&id)?;
         Ok(match self.accept(origin.clone(), id, name, params)? {
             Accepted::Answered(answer) => Said::Own(answer),
             Accepted::Request(request) => {
                 let call = request.call.clone();
-                match in_flight.start(&origin.core, *request, batch) {
-                    Some(outcome) => Said::Outcome(call, outcome),
-                    None => Said::Later,
-                }
+                Said::of(call, in_flight.start(&origin.core, *request, Some(place), batch))
             }
         })
     }
@@ -253,9 +265,19 @@ impl Handshake {
         Ok(Accepted::Request(Box::new(Request { operation, call })))
     }
 
-    /// The way of questions to the client.
-    pub(crate) fn link(&self) -> &ClientLink {
-        &self.questions
+    /// Opens another way to the client than those of its requests, in place of an earlier one.
+    pub(crate) fn stand(&self, outbox: &Arc<Outbox>) {
+        self.questions.stand(outbox);
+    }
+
+    /// Whether such a way is open.
+    pub(crate) fn stands(&self) -> bool {
+        self.questions.stands()
+    }
+
+    /// Gives up on what the client was asked, and closes that way: the session is over.
+    pub(crate) fn end(&self) {
+        self.questions.end();
     }
 
     /// Adds a resource to what the session hears of, or takes it out.
@@ -271,18 +293,16 @@ impl Handshake {
             }
             origin.core.tells_of(&uri, &origin.principal).map_err(Denied::into_rpc)?;
         }
-        let limit = origin.core.settings.limits.subscribed_resources;
         self.subscriber.edit_resources(|resources| {
-            resources.retain(|known| **known != *uri);
             if name == method::RESOURCES_UNSUBSCRIBE {
+                resources.retain(|known| **known != *uri);
                 return Ok(());
             }
-            if resources.len() >= limit {
-                return Err(RpcError::invalid_params(format!(
-                    "A session may subscribe to at most {limit} resources"
-                )));
+            if !resources.iter().any(|known| **known == *uri) {
+                let all = resources.iter().map(String::as_str).chain([&*uri]);
+                origin.core.settings.limits.check_subscribed(all)?;
+                resources.push(uri.into());
             }
-            resources.push(uri.into());
             Ok(())
         })
     }
@@ -301,6 +321,15 @@ impl Handshake {
             }
         }
     }
+}
+
+/// How much of what a client says of itself is kept as long as its session.
+fn kept_bytes(info: &Implementation, capabilities: &ClientCapabilities) -> usize {
+    let texts = [&info.title, &info.description, &info.website_url].into_iter().flatten();
+    let texts = texts.chain([&info.name, &info.version]).map(String::len);
+    // Their settings are any JSON.
+    let settings = serde_json::to_vec(capabilities).map_or(usize::MAX, |json| json.len());
+    texts.fold(settings, usize::saturating_add)
 }
 
 /// Cancels what a notification says.

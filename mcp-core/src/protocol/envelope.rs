@@ -6,7 +6,7 @@ use serde::de::{self, Deserialize, Deserializer as _, IgnoredAny, MapAccess};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    error::RpcError,
+    error::{RpcError, without_value},
     id::RequestId,
     method,
     params::{ObjectParams, Params},
@@ -112,7 +112,7 @@ fn diagnose(text: &str, error: &serde_json::Error) -> RpcError {
         Ok(_) if text.trim_start().starts_with('[') => RpcError::invalid_request(
             "Batches of messages are not part of this protocol revision; send them one by one",
         ),
-        Ok(_) => RpcError::invalid_request(format!("Invalid request: {error}")),
+        Ok(_) => RpcError::invalid_request(format!("Invalid request: {}", without_value(error))),
     }
 }
 
@@ -159,9 +159,10 @@ impl<'a, P> Fields<'a, P> {
         match id {
             None => Ok(Incoming::Notification { method, params }),
             Some(Ok(id)) => Ok(Incoming::Request { id, method, params }),
-            Some(Err(_)) => Err(RpcError::invalid_request(
-                "Invalid request: id must be a string or an integer of 64 bits",
-            )
+            Some(Err(_)) => Err(RpcError::invalid_request(format!(
+                "Invalid request: id must be a string of at most {} bytes or an integer of 64 bits",
+                RequestId::MAX_BYTES
+            ))
             .into()),
         }
     }
@@ -242,6 +243,8 @@ impl<'de> de::Deserialize<'de> for Name {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn code(bytes: &[u8]) -> (Option<RequestId>, i32) {
@@ -287,6 +290,125 @@ mod tests {
             );
         }
         assert_eq!(code(br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"m"}"#).1, -32600);
+    }
+
+    /// Any JSON, with the names that mean something here in it now and then.
+    fn json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![
+            prop::sample::select(vec![
+                "2.0",
+                "tools/call",
+                "jsonrpc",
+                "id",
+                "method",
+                "params",
+                "_meta",
+                "name"
+            ])
+            .prop_map(str::to_owned),
+            any::<String>(),
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 5, move |inner| {
+            let members = prop::collection::hash_map(text.clone(), inner.clone(), 0..5);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                members.prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// Members as an object, in this order.
+    fn object(members: &[(String, String)]) -> String {
+        let members: Vec<_> =
+            members.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
+        format!("{{{}}}", members.join(","))
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_none(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            if let Err(malformed) = parse(&bytes) {
+                let is_json = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
+                let code = if is_json { -32600 } else { -32700 };
+                prop_assert_eq!(malformed.error.code, code);
+            }
+        }
+
+        #[test]
+        fn any_json_is_a_message_or_an_invalid_request(
+            value in json(),
+            parts in prop::collection::hash_map(
+                prop::sample::select(vec!["jsonrpc", "id", "method", "params", "result", "error"]),
+                prop_oneof![json(), Just(Value::from("2.0")), Just(Value::from(7))],
+                0..6,
+            ),
+            is_versioned in any::<bool>(),
+        ) {
+            let mut message = value;
+            if let Value::Object(members) = &mut message {
+                members.extend(parts.into_iter().map(|(name, part)| (name.to_owned(), part)));
+                if is_versioned {
+                    members.insert("jsonrpc".to_owned(), "2.0".into());
+                }
+            }
+            let id = message.get("id").and_then(|id| serde_json::from_value::<RequestId>(id.clone()).ok());
+            // One member under two names is found before there is any id.
+            let is_twofold = message.get("result").is_some() && message.get("error").is_some();
+            let id = id.filter(|_| !is_twofold);
+            let text = message.to_string();
+            match parse(text.as_bytes()) {
+                Err(malformed) => {
+                    prop_assert_eq!(malformed.error.code, -32600);
+                    prop_assert_eq!(malformed.id, id);
+                    prop_assert!(malformed.error.message.len() < 400, "{}", malformed.error);
+                }
+                Ok(Incoming::Request { id: read, method, .. }) => {
+                    prop_assert_eq!(Some(read), id);
+                    prop_assert_eq!(Some(&*method), message["method"].as_str());
+                }
+                Ok(Incoming::Notification { method, .. }) => {
+                    prop_assert!(message.get("id").is_none());
+                    prop_assert_eq!(Some(&*method), message["method"].as_str());
+                }
+                Ok(Incoming::Response { id: read, .. }) => {
+                    prop_assert_eq!(read, id);
+                    prop_assert!(message.get("method").is_none());
+                }
+            }
+        }
+
+        #[test]
+        fn neither_order_nor_what_is_not_known_changes_a_message(
+            id in prop_oneof![any::<i64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from)],
+            method in prop_oneof![Just("tools/call".to_owned()), any::<String>()],
+            arguments in json(),
+            order in Just(vec![0, 1, 2, 3]).prop_shuffle(),
+            strangers in prop::collection::vec(("[^jimpre]{0,6}", json(), 0..5_usize), 0..4),
+        ) {
+            let params = serde_json::json!({ "name": "a", "arguments": { "a": arguments } });
+            let members = [
+                ("jsonrpc".to_owned(), "\"2.0\"".to_owned()),
+                ("id".to_owned(), id.to_string()),
+                ("method".to_owned(), Value::from(method).to_string()),
+                ("params".to_owned(), params.to_string()),
+            ];
+            let mut shuffled: Vec<_> = order.into_iter().map(|index: usize| members[index].clone()).collect();
+            for (name, value, place) in strangers {
+                shuffled.insert(place.min(shuffled.len()), (name, value.to_string()));
+            }
+            let (plain, shuffled) = (object(&members), object(&shuffled));
+            let (plain, shuffled) = (parse(plain.as_bytes()), parse(shuffled.as_bytes()));
+            prop_assert!(plain.is_ok());
+            prop_assert_eq!(format!("{plain:?}"), format!("{shuffled:?}"));
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl RpcError {
     /// A resource that does not exist: `-32602` with the URI; sessions of earlier revisions see `-32002`.
     pub fn resource_not_found(uri: &str) -> Self {
         Self { is_missing_resource: true, ..Self::invalid_params("Resource not found") }
-            .with_data(json!({ "uri": uri }))
+            .with_data(json!({ "uri": shorten_uri(uri) }))
     }
 
     /// `503`, to be tried again in a second.
@@ -141,8 +141,16 @@ impl std::error::Error for RpcError {}
 
 /// A client's own words, cut to a length that an error message bears.
 pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
-    const MAX_CHARS: usize = 128;
-    match text.char_indices().nth(MAX_CHARS) {
+    cut(text, 128)
+}
+
+/// A client's own URI, whole if any server would know what to do with it: it tells the client which one is meant.
+fn shorten_uri(uri: &str) -> Cow<'_, str> {
+    cut(uri, 1024)
+}
+
+fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max_chars) {
         None => Cow::Borrowed(text),
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }

@@ -38,7 +38,41 @@ pub(crate) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What a client makes of a value (specification 2026-07-28, "Value Encoding").
+    fn encode(value: &str) -> Vec<u8> {
+        let is_plain = value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+            && value.trim_matches([' ', '\t']) == value
+            && !(value.starts_with("=?base64?") && value.ends_with("?="));
+        if is_plain { value.into() } else { [PREFIX, STANDARD.encode(value).as_bytes(), SUFFIX].concat() }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded_to_itself(
+            value in prop_oneof![any::<String>(), "[ -~]{0,20}", "(=\\?base64\\?)?[A-Za-z0-9+/=]{0,9}(\\?=)?"],
+        ) {
+            let encoded = encode(&value);
+            let decoded = decode(&encoded);
+            prop_assert_eq!(decoded.as_deref(), Some(value.as_str()));
+        }
+
+        #[test]
+        fn any_bytes_are_a_value_or_none(
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+            is_wrapped in any::<bool>(),
+        ) {
+            let bytes = if is_wrapped { [PREFIX, &bytes, SUFFIX].concat() } else { bytes };
+            if let Some(value) = decode(&bytes) {
+                // And then no other text is meant by it.
+                let again = encode(&value);
+                prop_assert_eq!(decode(&again), Some(value));
+            }
+        }
+    }
 
     #[test]
     fn values_are_decoded_as_the_specification_shows() {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// The id that a client gave its request, echoed in the answer.
 ///
 /// MCP allows strings and integers, never `null` (specification 2026-07-28, basic, "Requests"). Integers outside
-/// the range of `i64` are refused, since they could not be echoed unchanged.
+/// the range of `i64` are refused, since they could not be echoed unchanged, and so are strings of more than
+/// [`MAX_BYTES`](Self::MAX_BYTES).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RequestId {
     /// An integer id.
@@ -18,6 +19,12 @@ pub enum RequestId {
 
 /// The token of a request's progress notifications; of the same form as an id.
 pub type ProgressToken = RequestId;
+
+impl RequestId {
+    /// How long a string may be. An id is kept while its request runs, and said again with every notification of a
+    /// subscription, as a token is with every report of progress: one large message would be many.
+    pub const MAX_BYTES: usize = 1024;
+}
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +64,7 @@ impl<'de> Deserialize<'de> for RequestId {
             type Value = RequestId;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or an integer of 64 bits")
+                write!(f, "a string of at most {} bytes or an integer of 64 bits", RequestId::MAX_BYTES)
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<RequestId, E> {
@@ -71,6 +78,9 @@ impl<'de> Deserialize<'de> for RequestId {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<RequestId, E> {
+                if text.len() > RequestId::MAX_BYTES {
+                    return Err(E::invalid_length(text.len(), &self));
+                }
                 Ok(RequestId::Text(text.into()))
             }
         }

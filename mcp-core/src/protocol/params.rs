@@ -7,7 +7,7 @@ use super::{
     JsonObject,
     capabilities::ClientCapabilities,
     definition::Implementation,
-    error::{RpcError, without_value},
+    error::{RpcError, shorten, without_value},
     id::RequestId,
     level::LogLevel,
     meta::WireMeta,
@@ -131,7 +131,9 @@ pub(crate) fn string_arguments(arguments: Option<JsonObject>) -> Result<Vec<(Str
         .into_iter()
         .map(|(name, value)| match value {
             Value::String(text) => Ok((name, text)),
-            _ => Err(RpcError::invalid_params(format!("params.arguments.{name} must be a string"))),
+            _ => {
+                Err(RpcError::invalid_params(format!("params.arguments.{} must be a string", shorten(&name))))
+            }
         })
         .collect()
 }

@@ -24,15 +24,15 @@ type ClientAnswer = Result<Value, String>;
 #[derive(Debug, Default)]
 pub(crate) struct ClientLink {
     last_id: AtomicI64,
-    waiting: Mutex<HashMap<i64, oneshot::Sender<ClientAnswer>>>,
-    standing: Mutex<Standing>,
+    state: Mutex<State>,
 }
 
-/// Another way to the client than that of the request which asks.
 #[derive(Debug, Default)]
-struct Standing {
-    outbox: Option<Arc<Outbox>>,
-    /// The session is over, and so is whatever opens from now on.
+struct State {
+    waiting: HashMap<i64, oneshot::Sender<ClientAnswer>>,
+    /// Another way to the client than that of the request which asks, where there is one.
+    standing: Option<Arc<Outbox>>,
+    /// Whether the session is: nothing is asked any more, and no way stays open.
     is_over: bool,
 }
 
@@ -53,12 +53,18 @@ impl ClientLink {
             params: &'a RawValue,
         }
 
-        let standing = || self.standing().outbox.clone().filter(|standing| standing.is_open());
+        let standing = || self.lock().standing.clone().filter(|standing| standing.is_open());
         let outbox = if outbox.is_open() { Some(Arc::clone(outbox)) } else { standing() };
         let outbox = outbox.ok_or("it has no stream open to be asked over")?;
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (sender, answer) = oneshot::channel();
-        self.lock().insert(id, sender);
+        {
+            let mut state = self.lock();
+            if state.is_over {
+                return Err("the session ended".to_owned());
+            }
+            state.waiting.insert(id, sender);
+        }
         let open = Open { link: self, outbox: &outbox, id };
         let message = serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params })
             .map_err(|error| error.to_string())?;
@@ -71,46 +77,40 @@ impl ClientLink {
     /// Hands an answer to who waits for it; one to nothing that is open is ignored.
     pub(crate) fn resolve(&self, id: &RequestId, answer: ClientAnswer) {
         let RequestId::Number(id) = id else { return };
-        if let Some(waiting) = self.lock().remove(id) {
+        if let Some(waiting) = self.lock().waiting.remove(id) {
             // Whoever asked may have given up meanwhile.
             let _ = waiting.send(answer);
         }
     }
 
-    /// Opens another way to the client, in place of an earlier one.
+    /// Opens another way to the client than those of its requests, in place of an earlier one, for as long as the
+    /// session lasts.
     pub(crate) fn stand(&self, outbox: &Arc<Outbox>) {
-        let mut standing = self.standing();
-        let ending = if standing.is_over {
-            Some(Arc::clone(outbox))
-        } else {
-            standing.outbox.replace(Arc::clone(outbox))
-        };
-        drop(standing);
-        ending.iter().for_each(|outbox| outbox.end());
+        let mut state = self.lock();
+        let over =
+            if state.is_over { Some(Arc::clone(outbox)) } else { state.standing.replace(Arc::clone(outbox)) };
+        drop(state);
+        over.iter().for_each(|outbox| outbox.end());
     }
 
     /// Whether such a way is open.
     pub(crate) fn stands(&self) -> bool {
-        self.standing().outbox.as_ref().is_some_and(|outbox| outbox.is_open())
+        self.lock().standing.as_ref().is_some_and(|outbox| outbox.is_open())
     }
 
-    /// Gives up on every request, and ends that way: the session is over.
-    pub(crate) fn close(&self) {
-        self.lock().clear();
-        let mut standing = self.standing();
-        standing.is_over = true;
-        let ending = standing.outbox.take();
-        drop(standing);
-        ending.iter().for_each(|outbox| outbox.end());
+    /// Gives up on every request, and closes that way: the session has ended.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        state.is_over = true;
+        state.waiting.clear();
+        let standing = state.standing.take();
+        drop(state);
+        standing.iter().for_each(|outbox| outbox.end());
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, oneshot::Sender<ClientAnswer>>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics with the lock held.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,7 +123,7 @@ struct Open<'a> {
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        if self.link.lock().remove(&self.id).is_some() {
+        if self.link.lock().waiting.remove(&self.id).is_some() {
             let params = serde_json::json!({ "requestId": self.id });
             self.outbox.offer(None, notification(method::CANCELLED, &params));
         }
