@@ -119,7 +119,7 @@ impl Handshake {
         let revision = Revision::handshake(&requested).unwrap_or(Revision::NEWEST_HANDSHAKE);
         let handshake = Self {
             revision,
-            client: Arc::new(KnownClient { info, capabilities }),
+            client: origin.core.clients.share(KnownClient { info, capabilities }),
             log_level: Mutex::new(LogLevel::Info),
             questions: Arc::default(),
             subscriber: origin.core.subscribe_session(),
@@ -268,6 +268,11 @@ impl Handshake {
     /// Opens another way to the client than those of its requests, in place of an earlier one.
     pub(crate) fn stand(&self, outbox: &Arc<Outbox>) {
         self.questions.stand(outbox);
+    }
+
+    /// Forgets that way, unless another has taken its place.
+    pub(crate) fn leave(&self, outbox: &Arc<Outbox>) {
+        self.questions.leave(outbox);
     }
 
     /// Whether such a way is open.
