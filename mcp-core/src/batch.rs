@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     answer::AnswerStatus,
+    call::Call,
+    encode,
     outbox::Outbox,
     protocol::{
         envelope::{self, Incoming, Malformed},
@@ -86,6 +88,8 @@ pub(crate) fn wants_answer(member: &Member<'_>) -> bool {
 #[derive(Debug)]
 pub(crate) struct Batch {
     outbox: Arc<Outbox>,
+    /// How large the answers may be together: they are kept until the last one is there.
+    max_bytes: usize,
     state: Mutex<State>,
 }
 
@@ -98,13 +102,18 @@ struct State {
 
 impl Batch {
     /// A batch that so many answers are wanted to, at least one.
-    pub(crate) fn new(outbox: Arc<Outbox>, missing: usize) -> Arc<Self> {
-        Arc::new(Self { outbox, state: Mutex::new(State { answers: vec![b'['], missing }) })
+    pub(crate) fn new(outbox: Arc<Outbox>, missing: usize, max_bytes: usize) -> Arc<Self> {
+        Arc::new(Self { outbox, max_bytes, state: Mutex::new(State { answers: vec![b'['], missing }) })
     }
 
-    /// Takes one answer.
+    /// Takes one answer, which is small.
     pub(crate) fn answer(&self, bytes: &[u8]) {
-        self.count(Some(bytes));
+        self.count(Some((None, bytes)));
+    }
+
+    /// Takes the answer to a call, or an error in its place where those so far leave no room for it.
+    pub(crate) fn answer_call(&self, call: &Call, bytes: &[u8]) {
+        self.count(Some((Some(call), bytes)));
     }
 
     /// Does without one answer: the request was cancelled.
@@ -112,13 +121,20 @@ impl Batch {
         self.count(None);
     }
 
-    fn count(&self, answer: Option<&[u8]>) {
+    fn count(&self, answer: Option<(Option<&Call>, &[u8])>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = answer {
+        if let Some((call, answer)) = answer {
             if state.answers.len() > 1 {
                 state.answers.push(b',');
             }
-            state.answers.extend_from_slice(answer);
+            match call.filter(|_| state.answers.len() + answer.len() > self.max_bytes) {
+                Some(call) => {
+                    let limit = self.max_bytes;
+                    let error = RpcError::too_large("The answer to the batch", limit);
+                    encode::error(&mut state.answers, Some(call.id()), &error, call.revision());
+                }
+                None => state.answers.extend_from_slice(answer),
+            }
         }
         state.missing -= 1;
         if state.missing > 0 {

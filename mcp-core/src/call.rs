@@ -77,7 +77,7 @@ pub(crate) enum ClientFacts {
 }
 
 /// The client of a session.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct KnownClient {
     pub(crate) info: Box<Implementation>,
     pub(crate) capabilities: Box<ClientCapabilities>,

@@ -292,7 +292,7 @@ impl Future for Waiting {
         // A cancelled request is not answered, even if it was done by then.
         let Some(moved) = self.in_flight.remove(call.id()) else { return Poll::Ready(()) };
         match moved.batch {
-            Some(batch) => batch.answer(&bytes),
+            Some(batch) => batch.answer_call(call, &bytes),
             None => call.outbox().answer(
                 Some(call.id().clone()),
                 bytes,

@@ -59,6 +59,7 @@ mod batch;
 mod build;
 mod call;
 mod catalog;
+mod clients;
 mod completion;
 mod connection;
 mod encode;

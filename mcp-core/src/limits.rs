@@ -18,7 +18,8 @@ pub struct Limits {
     pub batch_length: usize,
     /// How many items a list page holds; 100 by default.
     pub page_size: usize,
-    /// How large an answer may be on the wire, in bytes, lists apart; 16 MiB by default.
+    /// How large an answer may be on the wire, in bytes, lists apart, and all answers to a batch together; 16 MiB by
+    /// default.
     pub result_bytes: usize,
     /// How many subscriptions may be open at once; 16,384 by default.
     pub subscriptions: usize,

@@ -7,6 +7,7 @@ use crate::{
     endpoint::Core,
     eras::{Origin, handshake::Handshake},
     in_flight::InFlight,
+    outbox::Outbox,
     principal::Principal,
     protocol::revision::Revision,
     running::Running,
@@ -92,11 +93,11 @@ impl Session {
         let outbox = Arc::clone(&origin.outbox);
         self.0.handshake.stand(&outbox);
         let telling = Arc::clone(&self.0.handshake).tell_changes(origin);
-        let ending = Arc::clone(&outbox);
+        let standing = Standing { handshake: Arc::clone(&self.0.handshake), outbox: Arc::clone(&outbox) };
         Running::standing(outbox, async move {
             tokio::select! {
                 () = telling => {}
-                () = closing.raised() => ending.end(),
+                () = closing.raised() => standing.outbox.end(),
             }
         })
     }
@@ -107,6 +108,18 @@ impl Session {
 
     pub(crate) fn in_flight(&self) -> &Arc<InFlight> {
         &self.0.in_flight
+    }
+}
+
+/// A stream that is open; forgotten by its session when dropped.
+struct Standing {
+    handshake: Arc<Handshake>,
+    outbox: Arc<Outbox>,
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.handshake.leave(&self.outbox);
     }
 }
 

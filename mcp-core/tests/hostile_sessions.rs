@@ -342,6 +342,24 @@ async fn batches() {
 }
 
 #[tokio::test]
+async fn the_answers_to_a_batch_are_bounded_together() {
+    let (endpoint, _) = endpoint_with(|limits| limits.result_bytes = 2_000);
+    let session = open(&endpoint, "2025-03-26");
+    for tool in ["quick", "yield"] {
+        let batch = Value::from((0..100).map(|id| call(id, tool)).collect::<Vec<_>>());
+        let posted = send(&endpoint, &session, &batch).await;
+        let answers = posted.answer.as_array().unwrap();
+        let mut ids: Vec<_> = answers.iter().map(|answer| answer["id"].as_i64().unwrap()).collect();
+        ids.sort_unstable();
+        assert!(ids.into_iter().eq(0..100));
+        let served = answers.iter().filter(|answer| answer["result"].is_object()).count();
+        assert!((10..50).contains(&served), "{served}");
+        let refused = answers.iter().filter(|answer| answer["error"]["data"]["limitBytes"] == 2_000).count();
+        assert_eq!(served + refused, 100);
+    }
+}
+
+#[tokio::test]
 async fn what_a_session_keeps_is_bounded() {
     let (endpoint, _) = endpoint_with(|limits| limits.client_bytes = 1000);
     let fits = initialize(0, "2025-11-25");

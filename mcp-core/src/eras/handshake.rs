@@ -119,7 +119,7 @@ impl Handshake {
         let revision = Revision::handshake(&requested).unwrap_or(Revision::NEWEST_HANDSHAKE);
         let handshake = Self {
             revision,
-            client: Arc::new(KnownClient { info, capabilities }),
+            client: origin.core.clients.share(KnownClient { info, capabilities }),
             log_level: Mutex::new(LogLevel::Info),
             questions: Arc::default(),
             subscriber: origin.core.subscribe_session(),
@@ -196,13 +196,16 @@ impl Handshake {
     ) -> Result<bool, RpcError> {
         let members = batch::read(message, origin.core.settings.limits.batch_length)?;
         let wanted = members.iter().filter(|member| batch::wants_answer(member)).count();
-        let batch = (wanted > 0).then(|| Batch::new(Arc::clone(&origin.outbox), wanted));
+        let max_bytes = origin.core.settings.limits.result_bytes;
+        let batch = (wanted > 0).then(|| Batch::new(Arc::clone(&origin.outbox), wanted, max_bytes));
         for member in members {
             let said = self.take(origin, in_flight, member, batch.as_ref());
             let mut bytes = Vec::new();
             said.write(&mut bytes, &origin.core, self.revision);
-            if let Some(batch) = batch.as_ref().filter(|_| !bytes.is_empty()) {
-                batch.answer(&bytes);
+            match (&batch, &said) {
+                (Some(batch), Said::Outcome(call, _)) => batch.answer_call(call, &bytes),
+                (Some(batch), _) if !bytes.is_empty() => batch.answer(&bytes),
+                _ => {}
             }
         }
         Ok(batch.is_some())
@@ -268,6 +271,11 @@ impl Handshake {
     /// Opens another way to the client than those of its requests, in place of an earlier one.
     pub(crate) fn stand(&self, outbox: &Arc<Outbox>) {
         self.questions.stand(outbox);
+    }
+
+    /// Forgets that way, unless another has taken its place.
+    pub(crate) fn leave(&self, outbox: &Arc<Outbox>) {
+        self.questions.leave(outbox);
     }
 
     /// Whether such a way is open.

@@ -93,6 +93,11 @@ impl ClientLink {
         over.iter().for_each(|outbox| outbox.end());
     }
 
+    /// Forgets that way, unless another has taken its place.
+    pub(crate) fn leave(&self, outbox: &Arc<Outbox>) {
+        self.lock().standing.take_if(|standing| Arc::ptr_eq(standing, outbox));
+    }
+
     /// Whether such a way is open.
     pub(crate) fn stands(&self) -> bool {
         self.lock().standing.as_ref().is_some_and(|outbox| outbox.is_open())
