@@ -7,4 +7,5 @@ mod http;
 mod real_clients;
 mod stdio;
 mod support;
+mod transcripts;
 mod wire;
