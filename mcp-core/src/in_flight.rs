@@ -4,7 +4,10 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -16,6 +19,7 @@ use crate::{
     call::Call,
     encode,
     endpoint::Core,
+    outbox::Outbox,
     protocol::{error::RpcError, id::RequestId, method, notification::notification},
     request::{Outcome, OutcomeKind, Reply, Request},
     rings::OutcomeFuture,
@@ -37,6 +41,8 @@ struct Moved {
     call: Call,
     task: AbortHandle,
     batch: Option<Arc<Batch>>,
+    /// Of its [`Ending`].
+    is_end_due: Arc<AtomicBool>,
 }
 
 impl InFlight {
@@ -68,9 +74,12 @@ impl InFlight {
                 Some(Outcome::error(in_use()))
             }
             Entry::Vacant(place) => {
-                let waiting = Waiting { work, call: call.clone(), in_flight: Arc::clone(self) };
+                let ending = Ending { outbox: Arc::clone(call.outbox()), is_due: Arc::default() };
+                let is_end_due = Arc::clone(&ending.is_due);
+                let waiting =
+                    Waiting { work, call: call.clone(), in_flight: Arc::clone(self), _ending: ending };
                 let task = tokio::spawn(waiting).abort_handle();
-                place.insert(Moved { call, task, batch: batch.cloned() });
+                place.insert(Moved { call, task, batch: batch.cloned(), is_end_due });
                 None
             }
         }
@@ -78,12 +87,13 @@ impl InFlight {
 
     /// Ends a request that nobody wants an answer to any more; false if there is none of this id.
     pub(crate) fn cancel(&self, id: &RequestId) -> bool {
-        let Some(moved) = self.remove(id) else { return false };
+        let Some(moved) = self.remove(id, |moved| {
+            moved.is_end_due.store(moved.batch.is_none(), Ordering::Relaxed);
+        }) else {
+            return false;
+        };
         moved.cancel();
-        match &moved.batch {
-            Some(batch) => batch.leave_out(),
-            None => moved.call.outbox().end(),
-        }
+        moved.batch.iter().for_each(|batch| batch.leave_out());
         true
     }
 
@@ -130,10 +140,10 @@ impl InFlight {
         self.lock().get(id).map(|moved| moved.task.clone())
     }
 
-    /// Takes a request out.
-    fn remove(&self, id: &RequestId) -> Option<Moved> {
+    /// Takes a request out; whoever finds it gone finds done what is done `first`.
+    fn remove(&self, id: &RequestId, first: impl FnOnce(&Moved)) -> Option<Moved> {
         let mut running = self.lock();
-        let moved = running.remove(id);
+        let moved = running.remove(id).inspect(first);
         if running.is_empty() {
             self.emptied.notify_waiters();
         }
@@ -162,6 +172,23 @@ struct Waiting {
     work: OutcomeFuture,
     call: Call,
     in_flight: Arc<InFlight>,
+    /// After the work, so that it is dropped after the work.
+    _ending: Ending,
+}
+
+/// Says that nothing more will come, where a request was cancelled: not before its work is dropped, which takes back what
+/// it asked the client.
+struct Ending {
+    outbox: Arc<Outbox>,
+    is_due: Arc<AtomicBool>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.is_due.load(Ordering::Relaxed) {
+            self.outbox.end();
+        }
+    }
 }
 
 impl Future for Waiting {
@@ -174,7 +201,7 @@ impl Future for Waiting {
         write_answer(&mut bytes, &Core::of(call), call, &outcome);
         call.end();
         // A cancelled request is not answered, even if it was done by then.
-        let Some(moved) = self.in_flight.remove(call.id()) else { return Poll::Ready(()) };
+        let Some(moved) = self.in_flight.remove(call.id(), |_| {}) else { return Poll::Ready(()) };
         match moved.batch {
             Some(batch) => batch.answer(&bytes),
             None => call.outbox().answer(
