@@ -88,6 +88,10 @@ impl Endpoint {
             Incoming::Response { .. } => return self.take_in_session(post, incoming),
         };
         match params {
+            // Where the headers do not say otherwise it is one of the session that it names.
+            Err(_) if !is_modern && !matches!(post.session, NamedSession::None) => {
+                self.take_in_session(post, incoming)
+            }
             Err(error) => refuse(id.as_ref(), error),
             Ok(params) if !modern::is_modern(params, Some(&post.headers)) => {
                 self.take_in_session(post, incoming)
