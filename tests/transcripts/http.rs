@@ -112,16 +112,19 @@ impl Http {
         let stream = self.request("GET", &NOTHING);
         let response = Response::begin(stream.try_clone().unwrap()).unwrap();
         assert_eq!(response.head, Head { status: 200, form: Some(Form::Events) });
-        self.read_aside(Value::Null, false, || Ok(response), stream);
+        self.read_aside(Value::Null, true, || Ok(response), stream);
     }
 }
+
+/// The methods that stand in the place of a message.
+pub(crate) const METHODS: [&str; 4] = ["GET", "HEAD", "PUT", "DELETE"];
 
 /// Of a request without a message.
 const NOTHING: Outgoing<'static> = Outgoing { text: "", json: &Value::Null, headers: &[] };
 
 impl Wire for Http {
     fn send(&mut self, message: &Outgoing<'_>) {
-        let bare = ["GET", "HEAD", "PUT", "DELETE"].into_iter().find(|method| *method == message.text);
+        let bare = METHODS.into_iter().find(|method| *method == message.text);
         let stream = self.request(bare.unwrap_or("POST"), message);
         let own = stream.try_clone().unwrap();
         let (id, method) = (message.json.get("id"), message.json["method"].as_str());
@@ -221,7 +224,7 @@ impl Response {
         }
         let mut text = String::new();
         loop {
-            let size = usize::from_str_radix(&read_line(&mut self.stream)?, 16).unwrap();
+            let size = usize::from_str_radix(&read_line(&mut self.stream)?, 16).map_err(io::Error::other)?;
             let mut chunk = vec![0; size + 2];
             self.stream.read_exact(&mut chunk)?;
             text.push_str(std::str::from_utf8(&chunk[..size]).unwrap());

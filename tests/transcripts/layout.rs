@@ -27,7 +27,7 @@ fn write(out: &mut String, value: &Value, depth: usize) {
                 if index > 0 {
                     // What has members of its own and comes last goes on from here.
                     let is_tail = index + 1 == members.len() && members[key].is_object();
-                    let shown = if is_tail { "{".to_owned() } else { self::flat(&members[key]) };
+                    let shown = if is_tail { start(&members[key]) } else { self::flat(&members[key]) };
                     let is_short = fits(out, &format!(", {member}{shown}"));
                     out.push_str(if is_short { ", " } else { "," });
                     if !is_short {
@@ -70,6 +70,16 @@ fn flat(value: &Value) -> String {
         }
         Value::Array(items) => format!("[{}]", items.iter().map(flat).collect::<Vec<_>>().join(", ")),
         _ => value.to_string(),
+    }
+}
+
+/// The least that has to stand on a line: all up to the end of the first member.
+fn start(value: &Value) -> String {
+    match value.as_object().map(|members| (members, keys(members))) {
+        Some((members, keys)) if !keys.is_empty() => {
+            format!("{{{}: {}", Value::from(keys[0].as_str()), start(&members[keys[0]]))
+        }
+        _ => flat(value),
     }
 }
 

@@ -3,27 +3,28 @@
 use serde_json::{Value, json};
 
 use super::{
+    http::METHODS,
     layout,
     matching::Captured,
-    script::{Action, Hearing, Over, Saying, Script, Step},
+    script::{Action, Form, Hearing, Over, Saying, Script, Step},
     wire::{Arrival, Head, Outgoing, Wire},
 };
 use crate::support::wire_schema::Transcript;
 
 /// Replays a script.
 ///
-/// With `accepts` a line that says something else than what came is not a failure: it is returned with what came, to be
-/// written in its place.
+/// With `accepts` a line that says something else than what came is not a failure: it is written down with what came, to
+/// stand in its place.
 pub(crate) fn replay(
     script: &Script,
     wire: &mut dyn Wire,
     is_http: bool,
-    accepts: bool,
-) -> Result<Vec<(usize, String)>, String> {
+    accepts: Option<&mut Vec<(usize, String)>>,
+) -> Result<(), String> {
     let schemas =
         cfg!(mcp_spec).then(|| Transcript::new(&script.revision).expect("the specification is there"));
-    let (names, accepted) = (Captured::default(), Vec::new());
-    let mut replay = Replay { script, wire, is_http, accepts, schemas, names, accepted };
+    let names = Captured::default();
+    let mut replay = Replay { script, wire, is_http, accepts, schemas, names, asked: 0, states: 0 };
     let steps: Vec<&Step> = script.steps.iter().filter(|step| step.is_for(is_http)).collect();
     let is_hearing = |step: &&Step| matches!(step.action, Action::Hear(_));
     for run in steps.chunk_by(|one, next| is_hearing(one) && is_hearing(next)) {
@@ -42,18 +43,21 @@ pub(crate) fn replay(
             return Err(end);
         }
     }
-    Ok(replay.accepted)
+    Ok(())
 }
 
 struct Replay<'a> {
     script: &'a Script,
     wire: &'a mut dyn Wire,
     is_http: bool,
-    accepts: bool,
+    accepts: Option<&'a mut Vec<(usize, String)>>,
     /// Where the specification is there, every message is held against it.
     schemas: Option<Transcript>,
     names: Captured,
-    accepted: Vec<(usize, String)>,
+    /// How many requests of the server's have come.
+    asked: usize,
+    /// How many states have come for a further round.
+    states: usize,
 }
 
 impl Replay<'_> {
@@ -73,8 +77,8 @@ impl Replay<'_> {
                     text = message.to_string();
                 }
             }
-            Err(error) if !saying.is_verbatim && !saying.is_wrong => return Err(fail(error.to_string())),
-            Err(_) => {}
+            Err(_) if saying.is_verbatim || METHODS.contains(&&*text) => {}
+            Err(error) => return Err(fail(error.to_string())),
         }
         let is_message = message.is_object() || message.is_array();
         if let Some(schemas) = &mut self.schemas {
@@ -158,21 +162,20 @@ impl Replay<'_> {
             }
             // The next in order, or one that may come any time.
             let next = pending.iter().position(|(_, hearing)| !hearing.is_unordered);
-            let candidates = (0..pending.len()).filter(|at| Some(*at) == next || pending[*at].1.is_unordered);
-            let found = candidates.map(|at| (at, self.compare(pending[at].1, &arrival))).collect::<Vec<_>>();
-            let right = found.iter().find(|(_, compared)| compared.is_ok()).map(|(at, _)| *at);
-            let (at, why) = match (right, next) {
-                (Some(at), _) => (at, None),
-                (None, next) => {
-                    let at = next.unwrap_or(0);
-                    let why = found.into_iter().find(|(other, _)| *other == at).map(|(_, compared)| compared);
-                    (at, why.and_then(Result::err))
+            let (mut right, mut why) = (None, String::new());
+            for at in (0..pending.len()).filter(|at| Some(*at) == next || pending[*at].1.is_unordered) {
+                match self.compare(pending[at].1, &arrival) {
+                    Ok(()) => {
+                        right = Some(at);
+                        break;
+                    }
+                    Err(other) if why.is_empty() || Some(at) == next => why = other,
+                    Err(_) => {}
                 }
-            };
-            let (step, hearing) = pending.remove(at);
-            match why {
-                None => {}
-                Some(why) => self.differs(step, hearing, &arrival, &why)?,
+            }
+            let (step, hearing) = pending.remove(right.or(next).unwrap_or(0));
+            if right.is_none() {
+                self.differs(step, hearing, &arrival, &why)?;
             }
         }
         Ok(())
@@ -193,12 +196,13 @@ impl Replay<'_> {
             (Some(expected), Some(got)) => {
                 let mut got = got.clone();
                 if !hearing.is_verbatim {
-                    without_version(&mut got)?;
+                    shorten(&mut got)?;
                 }
                 self.names.compare(expected, &got)
             }
             (None, None) if !hearing.is_blank => Ok(()),
-            _ => Err("it is not there in one of them".to_owned()),
+            (Some(_), None) => Err("no message came".to_owned()),
+            (None, _) => Err("what has to come is not said".to_owned()),
         }
     }
 
@@ -209,7 +213,7 @@ impl Replay<'_> {
         arrival: &Arrival,
         why: &str,
     ) -> Result<(), String> {
-        if !self.accepts {
+        if self.accepts.is_none() {
             let expected = hearing.message.as_ref().map(|message| layout::message("  ", message));
             let expected = expected.unwrap_or_else(|| "   nothing but a status".to_owned());
             return Err(self.fail(step, &format!("{why}\nexpected\n{expected}\ngot\n{}", shown(arrival))));
@@ -218,28 +222,61 @@ impl Replay<'_> {
         if let Some(status) = arrival.http.map(|head| head.status).or(hearing.status).filter(|s| *s != 200) {
             head = format!("{head} {status}");
         }
-        let mut message = arrival.message.clone().unwrap_or_default();
-        if !hearing.is_verbatim {
-            without_version(&mut message)?;
+        let form = arrival.http.and_then(|head| head.form).filter(|_| hearing.form.is_some());
+        match form.or(hearing.form) {
+            Some(Form::Json) => head.push_str(" json"),
+            Some(Form::Events) => head.push_str(" events"),
+            None => {}
         }
-        // Where the status alone is new, placeholders stay.
-        if let Some(expected) =
-            hearing.message.as_ref().filter(|expected| self.names.compare(expected, &message).is_ok())
-        {
-            message = expected.clone();
-        } else if self.is_http && step.over == Over::Both && !hearing.is_blank {
-            return Err(self.fail(step, &format!("{why}\ngot over HTTP\n{}", shown(arrival))));
-        }
-        let line = if arrival.message.is_some() { layout::message(&head, &message) } else { head };
-        self.accepted.push((step.line, line));
+        let line = match &arrival.message {
+            None => head,
+            Some(message) => {
+                let mut message = message.clone();
+                if !hearing.is_verbatim {
+                    shorten(&mut message)?;
+                }
+                // Where all else is right, placeholders stay.
+                let fits = |expected: &&Value| self.names.compare(expected, &message).is_ok();
+                match hearing.message.as_ref().filter(fits) {
+                    Some(expected) => layout::message(&head, expected),
+                    None if self.is_http && step.over == Over::Both && !hearing.is_blank => {
+                        return Err(self.fail(step, &format!("{why}\ngot over HTTP\n{}", shown(arrival))));
+                    }
+                    None => {
+                        self.give_names(&mut message);
+                        layout::message(&head, &message)
+                    }
+                }
+            }
+        };
+        self.accepts.iter_mut().for_each(|accepted| accepted.push((step.line, line.clone())));
         Ok(())
+    }
+
+    /// Names what the client has to repeat and cannot know: `$ask1`, `$state1` and so on.
+    fn give_names(&mut self, message: &mut Value) {
+        let mut name = |value: &mut Value, name: String| {
+            let named = Value::from(name);
+            // A name of this form with another value is the author's, who will see.
+            let _ = self.names.compare(&named, value);
+            *value = named;
+        };
+        if is_request(message) {
+            name(&mut message["id"], format!("$ask{}", self.asked));
+        }
+        if let Some(state) = message.pointer_mut(STATE) {
+            name(state, format!("$state{}", self.states));
+        }
     }
 
     /// Shows a message of the server's to the schemas.
     fn see(&mut self, step: &Step, message: &Value) -> Result<(), String> {
+        self.asked += usize::from(is_request(message));
+        self.states += usize::from(message.pointer(STATE).is_some());
         if let Some(schemas) = &mut self.schemas {
             // Where HTTP itself refuses, the error is of no revision: it may come without an id in all of them.
-            let is_refusal = self.is_http && message.get("id").is_none() && message.get("error").is_some();
+            let is_status = message["error"]["code"].as_i64().is_some_and(|code| code > 0);
+            let is_refusal = self.is_http && is_status && message.get("id").is_none();
             if !is_refusal {
                 schemas.server(message);
             }
@@ -259,6 +296,13 @@ impl Replay<'_> {
     }
 }
 
+/// What the client has to carry into a further round.
+const STATE: &str = "/result/requestState";
+
+fn is_request(message: &Value) -> bool {
+    message.get("id").is_some() && message.get("method").is_some()
+}
+
 /// Whether it only says that a message was taken, which a script need not say.
 fn is_taken(arrival: &Arrival) -> bool {
     arrival.message.is_none() && arrival.http.is_some_and(|head| head.status == 202)
@@ -269,16 +313,28 @@ fn shown(arrival: &Arrival) -> String {
     arrival.message.as_ref().map_or(head.clone(), |message| layout::message(&head, message))
 }
 
-/// Takes out what every message says.
-fn without_version(message: &mut Value) -> Result<(), String> {
-    match message {
-        Value::Array(members) => members.iter_mut().try_for_each(without_version),
-        Value::Object(members) => match members.remove("jsonrpc") {
-            Some(version) if version == "2.0" => Ok(()),
-            _ => Err("/jsonrpc is not \"2.0\"".to_owned()),
-        },
-        _ => Ok(()),
+/// Takes out what every message says, or every result of a revision.
+fn shorten(message: &mut Value) -> Result<(), String> {
+    let members = match message {
+        Value::Array(members) => return members.iter_mut().try_for_each(shorten),
+        Value::Object(members) => members,
+        _ => return Ok(()),
+    };
+    if members.remove("jsonrpc") != Some(json!("2.0")) {
+        return Err("/jsonrpc is not \"2.0\"".to_owned());
     }
+    let Some(result) = members.get_mut("result").filter(|result| result.get("resultType").is_some()) else {
+        return Ok(());
+    };
+    let meta = result["_meta"].as_object_mut();
+    let server = meta.and_then(|meta| meta.remove("io.modelcontextprotocol/serverInfo"));
+    if server.is_none_or(|server| server["name"] != "everything") {
+        return Err("/result/_meta does not say which server this is".to_owned());
+    }
+    if result["_meta"] == json!({}) {
+        result.as_object_mut().map(|result| result.remove("_meta"));
+    }
+    Ok(())
 }
 
 fn client() -> Value {

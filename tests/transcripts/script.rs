@@ -158,9 +158,11 @@ impl Script {
         let logical = logical.trim();
         let (first, rest) = logical.split_once(char::is_whitespace).unwrap_or((logical, ""));
         let rest = rest.trim();
-        let over = match first.trim_start_matches(['<', '>', '!', '~']) {
-            "http" => Over::Http,
-            "pipe" => Over::Pipe,
+        let is_line = first.starts_with(['<', '>']);
+        let over = match first.trim_matches(['<', '>', '!', '~']) {
+            "http" if is_line => Over::Http,
+            "pipe" if is_line => Over::Pipe,
+            other if is_line && !other.is_empty() => return Err(format!("there is no {other:?}")),
             _ => Over::Both,
         };
         let action = match first {
