@@ -9,4 +9,5 @@ mod real_clients;
 mod sockets;
 mod stdio;
 mod support;
+mod transcripts;
 mod wire;

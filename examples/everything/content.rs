@@ -1,8 +1,11 @@
 //! Tools that answer with each kind of content, and one that fails.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use toolpack::{Annotations, Block, Content, IntoEntry, ResourceContents, Server, Text, ToolError, tool_fn};
+use serde::{Deserialize, Serialize};
+use toolpack::{
+    Annotations, Block, Content, Icon, IntoEntry, Reply, ResourceContents, ResourceDefinition, Server, Text,
+    ToolError, tool_fn,
+};
 
 /// A picture of one red pixel.
 pub(crate) const PNG: &[u8] = include_bytes!("pixel.png");
@@ -13,6 +16,15 @@ const WAV: &[u8] = include_bytes!("silence.wav");
 /// No arguments at all.
 #[derive(Deserialize, JsonSchema)]
 struct Nothing {}
+
+/// What was measured.
+#[derive(Serialize, JsonSchema)]
+struct Weather {
+    /// In degrees Celsius.
+    temperature: f64,
+    /// In a word.
+    sky: &'static str,
+}
 
 /// Registers the tools of this file.
 pub(crate) fn add_to(server: Server) -> Server {
@@ -40,6 +52,22 @@ pub(crate) fn add_to(server: Server) -> Server {
                 )),
             ]
         }))
+        .add(shows("test_resource_link", "Answers with a link to a resource.", || {
+            let link = ResourceDefinition {
+                title: Some("A text".to_owned()),
+                description: Some("What stays as it is.".to_owned()),
+                mime_type: Some("text/plain".to_owned()),
+                icons: vec![Icon::new("https://example.com/text.png")],
+                ..ResourceDefinition::new("test://static-text", "static-text")
+            };
+            vec![Block::link(link)]
+        }))
+        .add(
+            tool_fn("test_structured_content", Annotations::read_only(), async |_: Nothing, _| {
+                Ok(Reply::new("It is 22.5 °C and sunny.", Weather { temperature: 22.5, sky: "sunny" }))
+            })
+            .about(|about| about.description("Answers with a sentence, and the same as an object.")),
+        )
         .add(
             tool_fn("test_error_handling", Annotations::read_only(), async |_: Nothing, _| {
                 let message = "This tool intentionally returns an error for testing";

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toolpack::{Annotations, Call, Form, Server, Text, Tool, ToolError};
 
-use crate::questions::shown;
+use super::questions::shown;
 
 /// Registers the tools of this file.
 pub(crate) fn add_to(server: Server) -> Server {

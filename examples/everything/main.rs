@@ -1,23 +1,16 @@
 //! A server with one of everything that the protocol has: the fixtures that the official conformance suite asks for.
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program talks to its terminal")]
 
-mod changes;
-mod content;
-mod forms;
-mod printing;
-mod prompts;
-mod questions;
-mod reports;
-mod resources;
-mod rounds;
-mod schemas;
+// By its path, as the tests have it too: so its own files are found beside it.
+#[path = "server.rs"]
+mod server;
 #[path = "../support/serving.rs"]
 mod serving;
 
 use std::process::ExitCode;
 
+use server::server;
 use serving::Transport;
-use toolpack::Server;
 
 const HELP: &str = "\
 A server with one of everything that MCP has: every kind of content, progress, logging, cancellation, questions to
@@ -43,24 +36,4 @@ fn main() -> ExitCode {
         Ok(transport) => transport.serve(server(), None),
         Err(code) => code,
     }
-}
-
-fn server() -> Server<changes::Watched> {
-    let server = Server::new("everything", env!("CARGO_PKG_VERSION"))
-        .title("Everything")
-        .description("One of everything that the protocol has.")
-        .instructions(
-            "A server for tests. Call any tool: none of them touches anything outside this process. Some ask the user, \
-             the model or the client first, with made-up questions.",
-        );
-    let server = content::add_to(server);
-    let server = printing::add_to(server);
-    let server = reports::add_to(server);
-    let server = schemas::add_to(server);
-    let server = questions::add_to(server);
-    let server = forms::add_to(server);
-    let server = rounds::add_to(server);
-    let server = prompts::add_to(server);
-    let server = resources::add_to(server);
-    changes::add_to(server)
 }

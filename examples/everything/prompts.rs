@@ -6,7 +6,7 @@ use toolpack::{
     Block, Call, Completing, Completion, Messages, Prompt, RequestError, ResourceContents, Role, Server,
 };
 
-use crate::content::PNG;
+use super::content::PNG;
 
 /// Registers the prompts of this file.
 pub(crate) fn add_to(server: Server) -> Server {

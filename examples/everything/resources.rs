@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toolpack::{About, Call, Contents, RequestError, Resource, Server};
 
-use crate::content::PNG;
+use super::content::PNG;
 
 /// Registers the resources of this file.
 pub(crate) fn add_to(server: Server) -> Server {

@@ -11,7 +11,7 @@ use toolpack::{
     Resource, Sample, Server, Text, Tool, ToolError,
 };
 
-use crate::questions::{shown, uris};
+use super::questions::{shown, uris};
 
 /// Registers what is in this file.
 pub(crate) fn add_to(server: Server) -> Server {

@@ -24,7 +24,6 @@ use crate::{
         envelope::{self, Incoming},
         error::{RpcError, code},
         id::RequestId,
-        meta::key,
         method,
         params::Params,
         revision::Revision,
@@ -136,11 +135,12 @@ impl Connection {
                 self.session = Some(session);
                 Ok(Said::Own(answer))
             }
-            None => Err(RpcError::invalid_params(format!(
-                "Invalid params: `_meta` lacks `{}` and `{}`, and no session was opened with `initialize`",
-                key::PROTOCOL_VERSION,
-                key::CLIENT_CAPABILITIES
-            ))),
+            None => {
+                let missing = modern::missing_keys(&params.meta.unwrap_or_default()).join(" and ");
+                Err(RpcError::invalid_params(format!(
+                    "Invalid params: `_meta` lacks {missing}, and no session was opened with `initialize`"
+                )))
+            }
         }
     }
 

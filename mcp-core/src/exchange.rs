@@ -84,6 +84,12 @@ impl Endpoint {
             {
                 self.take_modern(post, id, &method, params)
             }
+            // Where the headers do not say otherwise it is one of the session that it names.
+            Incoming::Request { params: Err(_), .. } | Incoming::Notification { params: Err(_), .. }
+                if !is_modern && !matches!(post.session, NamedSession::None) =>
+            {
+                self.take_in_session(post, incoming)
+            }
             Incoming::Request { id, params: Err(error), .. } => refuse(Some(&id), &error),
             Incoming::Notification { params: Err(error), .. } => refuse(None, &error),
             Incoming::Notification { params: Ok(params), .. }

@@ -4,7 +4,10 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -16,6 +19,7 @@ use crate::{
     call::Call,
     encode,
     endpoint::Core,
+    outbox::Outbox,
     protocol::{error::RpcError, id::RequestId, method, notification::notification},
     request::{Outcome, OutcomeKind, Reply, Request},
     rings::OutcomeFuture,
@@ -53,6 +57,8 @@ struct Moved {
     call: Call,
     task: AbortHandle,
     batch: Option<Arc<Batch>>,
+    /// Of its [`Ending`].
+    is_end_due: Arc<AtomicBool>,
 }
 
 /// An id that is taken while its request runs where it was received; free again when dropped.
@@ -127,9 +133,11 @@ impl InFlight {
             call.cancel();
             return Self::begun_in_vain(batch);
         }
-        let waiting = Waiting { work, call: call.clone(), in_flight: Arc::clone(self) };
+        let ending = Ending { outbox: Arc::clone(call.outbox()), is_due: Arc::default() };
+        let is_end_due = Arc::clone(&ending.is_due);
+        let waiting = Waiting { work, call: call.clone(), in_flight: Arc::clone(self), _ending: ending };
         let task = tokio::spawn(waiting).abort_handle();
-        let moved = Moved { call: call.clone(), task, batch: batch.cloned() };
+        let moved = Moved { call: call.clone(), task, batch: batch.cloned(), is_end_due };
         requests.by_id.insert(call.id().clone(), Slot::Moved(moved));
         // With the lock held: once it is not, the id may be free, and taken by another.
         place.iter_mut().for_each(|place| place.is_left = true);
@@ -143,16 +151,17 @@ impl InFlight {
 
     /// Ends a request that nobody wants an answer to any more; false if there is none of this id.
     pub(crate) fn cancel(&self, id: &RequestId) -> bool {
-        if let Some(Slot::Begun { is_cancelled }) = self.lock().by_id.get_mut(id) {
+        let mut requests = self.lock();
+        if let Some(Slot::Begun { is_cancelled }) = requests.by_id.get_mut(id) {
             *is_cancelled = true;
             return true;
         }
-        let Some(moved) = self.remove(id) else { return false };
+        let Some(moved) = requests.take_moved(id, &self.emptied) else { return false };
+        // Before the lock is let go: a task that finds itself gone may end by it.
+        moved.is_end_due.store(moved.batch.is_none(), Ordering::Relaxed);
+        drop(requests);
         moved.cancel();
-        match &moved.batch {
-            Some(batch) => batch.leave_out(),
-            None => moved.call.outbox().end(),
-        }
+        moved.batch.iter().for_each(|batch| batch.leave_out());
         true
     }
 
@@ -213,7 +222,7 @@ impl InFlight {
 
     /// Takes out a request that waits.
     fn remove(&self, id: &RequestId) -> Option<Moved> {
-        self.lock().take(id, &self.emptied, |slot| matches!(slot, Slot::Moved(_))).and_then(Slot::moved)
+        self.lock().take_moved(id, &self.emptied)
     }
 
     fn lock(&self) -> MutexGuard<'_, Requests> {
@@ -223,6 +232,11 @@ impl InFlight {
 }
 
 impl Requests {
+    /// Takes out a request that waits.
+    fn take_moved(&mut self, id: &RequestId, emptied: &Notify) -> Option<Moved> {
+        self.take(id, emptied, |slot| matches!(slot, Slot::Moved(_))).and_then(Slot::moved)
+    }
+
     /// Takes out a request of this kind.
     fn take(&mut self, id: &RequestId, emptied: &Notify, is_kind: impl Fn(&Slot) -> bool) -> Option<Slot> {
         self.by_id.get(id).filter(|slot| is_kind(slot))?;
@@ -278,6 +292,23 @@ struct Waiting {
     work: OutcomeFuture,
     call: Call,
     in_flight: Arc<InFlight>,
+    /// After the work, so that it is dropped after the work.
+    _ending: Ending,
+}
+
+/// Says that nothing more will come, where a request was cancelled: not before its work is dropped, which takes back what
+/// it asked the client.
+struct Ending {
+    outbox: Arc<Outbox>,
+    is_due: Arc<AtomicBool>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.is_due.load(Ordering::Relaxed) {
+            self.outbox.end();
+        }
+    }
 }
 
 impl Future for Waiting {

@@ -104,22 +104,20 @@ async fn a_session_is_opened_once_and_by_a_whole_initialize() {
 async fn a_request_of_no_era_is_told_both_ways_in() {
     let endpoint = endpoint();
     let mut wire = Wire::new(&endpoint);
-    for (method, params) in [
-        ("tools/list", json!({})),
-        ("ping", json!({})),
-        ("no/such", json!({})),
-        ("server/discover", json!({"_meta": {"io.modelcontextprotocol/clientCapabilities": {}}})),
+    let capabilities = json!({"_meta": {"io.modelcontextprotocol/clientCapabilities": {}}});
+    for (method, params, lacks_both) in [
+        ("tools/list", json!({}), true),
+        ("ping", json!({}), true),
+        ("no/such", json!({}), true),
+        ("server/discover", capabilities, false),
     ] {
         let answer = wire.ask(&bare("x", method, params));
         assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("x"), &json!(-32602)), "{method}");
         let message = answer["error"]["message"].as_str().unwrap();
-        for word in [
-            "io.modelcontextprotocol/protocolVersion",
-            "io.modelcontextprotocol/clientCapabilities",
-            "initialize",
-        ] {
+        for word in ["io.modelcontextprotocol/protocolVersion", "initialize"] {
             assert!(message.contains(word), "{message}");
         }
+        assert_eq!(message.contains("io.modelcontextprotocol/clientCapabilities"), lacks_both, "{message}");
     }
     let half =
         bare(1, "tools/list", json!({"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}));

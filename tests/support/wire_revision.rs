@@ -74,6 +74,11 @@ impl Revision {
         self.methods.contains_key(&(sender, method.to_owned()))
     }
 
+    /// Every method, and whose it is.
+    pub(crate) fn methods(&self) -> impl Iterator<Item = (Sender, &str)> {
+        self.methods.keys().map(|(sender, method)| (*sender, method.as_str()))
+    }
+
     /// Whether messages may come as arrays.
     pub(crate) fn has_batches(&self) -> bool {
         self.has("JSONRPCBatchRequest")

@@ -58,12 +58,15 @@ impl Transcript {
         self.fed += 1;
         for message in message.as_array().map_or(std::slice::from_ref(message), Vec::as_slice) {
             let Some(id) = message.get("id").map(Value::to_string) else { continue };
+            let is_answer = message.get("result").is_some() || message.get("error").is_some();
             match message["method"].as_str() {
-                Some(method) => {
+                None if is_answer => drop(self.asked.remove(&(Sender::Server, id))),
+                // What names no method is answered as well, if only with an error.
+                method => {
+                    let method = method.unwrap_or_default();
                     let revision = self.revisions_for(method, message)[0];
                     self.asked.insert((Sender::Client, id), Asked { method: method.into(), revision });
                 }
-                None => drop(self.asked.remove(&(Sender::Server, id))),
             }
         }
     }

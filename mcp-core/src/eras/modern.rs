@@ -100,7 +100,7 @@ pub(super) fn trace(meta: &mut WireMeta) -> Option<Box<TraceContext>> {
 }
 
 /// The required keys of `_meta` that are not there, in backquotes.
-fn missing_keys(meta: &WireMeta) -> Vec<String> {
+pub(crate) fn missing_keys(meta: &WireMeta) -> Vec<String> {
     [
         (meta.protocol_version.is_none(), key::PROTOCOL_VERSION),
         (meta.client_capabilities.is_none(), key::CLIENT_CAPABILITIES),
