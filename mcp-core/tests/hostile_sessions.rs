@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use mcp_core::{
@@ -95,6 +96,11 @@ async fn send(endpoint: &Endpoint, session: &Session, message: &Value) -> Posted
     post_in(endpoint, named, message.to_string().as_bytes(), MirroredHeaders::default()).await
 }
 
+/// Waits, but not for ever: what is lost should fail, not hang.
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), work).await.expect("it takes longer than it may")
+}
+
 /// Waits until so much work began.
 async fn until_begun(work: &Work, count: usize) {
     while work.begun.load(Ordering::Relaxed) < count {
@@ -125,7 +131,7 @@ async fn of_many_requests_of_one_id_one_is_served() {
             .collect();
         let mut codes = Vec::new();
         for request in requests {
-            codes.push(request.await.unwrap().unwrap());
+            codes.push(within(request).await.unwrap().unwrap());
         }
         codes.sort_unstable();
         assert_eq!(codes.pop(), Some(0));
@@ -151,7 +157,7 @@ async fn a_call_is_answered_or_cancelled_and_never_lost() {
             tokio::task::yield_now().await;
         }
         assert_eq!(send(&endpoint, &session, &cancelled(id)).await.status, None);
-        let posted = calling.await.unwrap();
+        let posted = within(calling).await.unwrap();
         match posted.status {
             None => ended += 1,
             Some(status) => {
@@ -207,7 +213,7 @@ async fn cancellations_of_nothing_cost_nothing() {
         }
     }
     work.gate.open(2);
-    assert_eq!(waiting.await.unwrap().answer["result"]["content"][0]["text"], "waited");
+    assert_eq!(within(waiting).await.unwrap().answer["result"]["content"][0]["text"], "waited");
     assert_eq!(wire.later().await[0]["id"], 1);
     assert!(!wire.connection.is_busy() && !session.is_busy() && !other.is_busy());
 }
@@ -227,16 +233,16 @@ async fn nothing_of_a_session_outlives_it() {
     assert!(session.is_busy());
     session.end();
     for running in running {
-        assert_eq!(running.await.unwrap().status, None);
+        assert_eq!(within(running).await.unwrap().status, None);
     }
     let ends = |mut stream: Box<mcp_core::Running>| async move {
-        assert!(matches!(poll_fn(|cx| stream.poll_step(cx)).await, Step::End));
+        assert!(matches!(within(poll_fn(|cx| stream.poll_step(cx))).await, Step::End));
     };
     ends(stream).await;
     // Whoever looked it up before, and comes after.
     ends(session.stream(Principal::anonymous(), &Signal::new())).await;
     for tool in ["wait", "quick"] {
-        let posted = send(&endpoint, &session, &call(1, tool)).await;
+        let posted = within(send(&endpoint, &session, &call(1, tool))).await;
         assert_eq!((posted.status, posted.code()), (Some(AnswerStatus::UnknownSession), Some(404)));
     }
     assert_eq!(send(&endpoint, &session, &cancelled(1)).await.status, None);
@@ -258,9 +264,9 @@ async fn the_end_of_a_session_and_a_request_of_it_may_meet() {
         }
         session.end();
         // It would wait for ever if it were not cancelled.
-        let posted = calling.await.unwrap();
+        let posted = within(calling).await.unwrap();
         assert!(matches!(posted.status, None | Some(AnswerStatus::UnknownSession)), "{posted:?}");
-        session.settled().await;
+        within(session.settled()).await;
     }
 }
 
