@@ -140,6 +140,11 @@ impl Handshake {
         match message {
             Ok(Incoming::Request { id, method, params }) => {
                 let taken = params.and_then(|params| {
+                    if batch.is_some() && method == method::INITIALIZE {
+                        return Err(RpcError::invalid_request(
+                            "Invalid request: `initialize` comes alone, not in a batch",
+                        ));
+                    }
                     if modern::is_modern(&params, None) {
                         return Err(RpcError::invalid_request(
                             "Invalid request: the revision that this message names has no batches",
