@@ -112,8 +112,9 @@ impl Session {
 
 impl Inner {
     fn end(&self) {
-        self.handshake.end();
+        // In this order: a request that is woken because its question was given up would be answered.
         self.in_flight.cancel_all(None);
+        self.handshake.end();
     }
 }
 

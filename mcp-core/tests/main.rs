@@ -3,6 +3,7 @@
 
 mod arguments;
 mod calls;
+mod ended_sessions;
 mod eras_connection;
 mod eras_http;
 mod floors;
