@@ -89,7 +89,10 @@ impl Web<'_> {
             ("Host: localhost", "Host: example.com", 403, 403),
             ("Host: localhost", "Host: localhost\r\nOrigin: https://example.com", 403, 403),
         ]);
-        let reply = self.exchange(right.replacen(from, to, 1).as_bytes())?;
+        // Over a connection of its own: the server need not read the rest of what it refuses, and may close then.
+        let mut wire = self.connect()?;
+        wire.send(right.replacen(from, to, 1).as_bytes())?;
+        let reply = wire.reply()?;
         self.refused(&reply, status, code, Event::WrongHeaders)
     }
 

@@ -191,7 +191,8 @@ impl Web<'_> {
 
     /// Closes the connection of a call, which goes on: its answer is for nobody.
     fn goes_away(&mut self, session: &Session) -> Result<(), Problem> {
-        let milliseconds = self.random.below(600);
+        // Time enough for its first report.
+        let milliseconds = 100 + self.random.below(600);
         drop(self.begin_slow_in(session, milliseconds)?);
         self.ledger().count(Event::Disconnected);
         Ok(())
