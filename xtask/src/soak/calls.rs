@@ -89,7 +89,8 @@ impl Call {
 
     /// Any call that is answered at once, without a word before the answer.
     pub(super) fn quick(random: &mut Random) -> Self {
-        let kinds: [(u64, fn(&mut Random) -> Self); 8] = [
+        type Make = fn(&mut Random) -> Call;
+        let kinds: [(u64, Make); 8] = [
             (8, Self::echo),
             (4, |random| {
                 let (id, text) = (random.word(), "/result/contents/0/text");

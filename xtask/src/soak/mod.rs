@@ -33,9 +33,9 @@ use web::{Shared, Web};
 use wire::Wire;
 
 /// How many clients over HTTP there are at once.
-const WEB_CLIENTS: u64 = 16;
+const WEB_CLIENTS: u64 = 32;
 /// What memory may grow by in the second half: allocators do not give back all of it, and not evenly.
-const MAX_GROWTH_KIB: u64 = 8 << 10;
+const MAX_GROWTH_KIB: u64 = 4 << 10;
 /// With less time than this the first half has not warmed up, and growth is shown and not judged.
 const SECONDS_TO_WARM_UP: u64 = 60;
 /// Beyond the idle time of sessions: for connections that were left to be noticed.
@@ -159,13 +159,18 @@ impl Soak {
             }
         }
         self.sessions_left = Some(self.probe()?);
-        let mut random = Random::new(self.load.seed, u64::MAX);
-        for pipe in self.pipes.drain(..) {
-            let revision = pipe.revision;
-            if let Err(problem) = lines::end_with_calls(pipe, &mut random, &self.lines) {
-                self.lines.wrong(format!("stdio, {revision}, the end: {problem}"));
+        let (lines, seed) = (&self.lines, self.load.seed);
+        std::thread::scope(|scope| {
+            for (number, pipe) in (0..).zip(self.pipes.drain(..)) {
+                let mut random = Random::new(seed, u64::MAX - number);
+                scope.spawn(move || {
+                    let revision = pipe.revision;
+                    if let Err(problem) = lines::end_with_calls(pipe, &mut random, lines) {
+                        lines.wrong(format!("stdio, {revision}, the end: {problem}"));
+                    }
+                });
             }
-        }
+        });
         Ok(())
     }
 

@@ -395,5 +395,6 @@ pub(super) fn ended(process: &mut Child) -> Result<(), Problem> {
             Err(error) => return Err(format!("the process cannot be waited for: {error}")),
         }
     }
+    _ = process.kill();
     Err("the process does not end".into())
 }
