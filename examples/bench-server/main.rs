@@ -7,7 +7,7 @@ mod tools;
 
 use std::process::ExitCode;
 
-use serving::Transport;
+use serving::{Serving, Transport};
 
 const HELP: &str = "\
 A server for measurements.
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Ok(true)
     });
     match transport {
-        Ok(transport) => transport.serve(tools::server(dummies), threads),
+        Ok(transport) => transport.serve(tools::server(dummies), Serving { threads, ..Serving::default() }),
         Err(code) => code,
     }
 }

@@ -7,12 +7,14 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 use toolpack::{
     IntoEndpoint,
-    http::HttpServer,
+    http::Http,
     stdio::{self, SocketServer},
 };
 
 #[path = "causes.rs"]
 mod causes;
+#[path = "figures.rs"]
+mod figures;
 use causes::with_causes;
 
 /// What the flags want that listen on a port.
@@ -29,6 +31,17 @@ pub(crate) enum Transport {
     Tcp(String),
     /// Lines over a Unix socket at this path.
     Unix(PathBuf),
+}
+
+/// How it is served, beyond over what.
+#[derive(Debug, Default)]
+pub(crate) struct Serving {
+    /// How many threads calls run on; see [`Transport::serve`] for what is chosen without.
+    pub(crate) threads: Option<NonZero<usize>>,
+    /// Options of HTTP, of no use to stdio.
+    pub(crate) http: Http,
+    /// Whether SIGUSR1 has figures written to standard error.
+    pub(crate) tells_figures: bool,
 }
 
 impl Transport {
@@ -59,11 +72,11 @@ impl Transport {
     /// run on a thread a core, so that large answers to many clients use the whole machine. That is a trade: where calls
     /// are tiny, waking another thread is a fifth of what a call costs, and one thread is cheaper. `threads` overrules
     /// both.
-    pub(crate) fn serve(self, server: impl IntoEndpoint, threads: Option<NonZero<usize>>) -> ExitCode {
+    pub(crate) fn serve(self, server: impl IntoEndpoint, serving: Serving) -> ExitCode {
         let served = self
-            .runtime(threads)
+            .runtime(serving.threads)
             .map_err(Into::into)
-            .and_then(|runtime| runtime.block_on(self.serve_until_the_end(server)));
+            .and_then(|runtime| runtime.block_on(self.serve_until_the_end(server, serving)));
         match served {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -73,18 +86,33 @@ impl Transport {
         }
     }
 
-    async fn serve_until_the_end(&self, server: impl IntoEndpoint) -> Result<(), Box<dyn Error>> {
-        match self {
-            Self::Stdio => stdio::serve(server).await?,
-            Self::Http(address) => {
-                let server = HttpServer::bind(server, address).await?;
-                eprintln!("listening on {}", server.url());
-                server.run().await?;
+    async fn serve_until_the_end(
+        &self,
+        server: impl IntoEndpoint,
+        serving: Serving,
+    ) -> Result<(), Box<dyn Error>> {
+        let serve = async {
+            match self {
+                Self::Stdio => stdio::serve(server).await?,
+                Self::Http(address) => {
+                    let server = serving.http.bind(server, address).await?;
+                    eprintln!("listening on {}", server.url());
+                    server.run().await?;
+                }
+                Self::Tcp(address) => run(SocketServer::bind_tcp(server, address).await?).await?,
+                Self::Unix(path) => run(SocketServer::bind_unix(server, path).await?).await?,
             }
-            Self::Tcp(address) => run(SocketServer::bind_tcp(server, address).await?).await?,
-            Self::Unix(path) => run(SocketServer::bind_unix(server, path).await?).await?,
+            Ok(())
+        };
+        if !serving.tells_figures {
+            return serve.await;
         }
-        Ok(())
+        tokio::select! {
+            // The first: it listens for the signal before there is a client who could send one.
+            biased;
+            told = figures::tell() => match told? {},
+            served = serve => served,
+        }
     }
 
     fn runtime(&self, threads: Option<NonZero<usize>>) -> std::io::Result<Runtime> {

@@ -125,8 +125,9 @@ impl Drop for Standing {
 
 impl Inner {
     fn end(&self) {
-        self.handshake.end();
+        // In this order: a request that is woken because its question was given up would be answered.
         self.in_flight.end();
+        self.handshake.end();
     }
 }
 

@@ -4,6 +4,7 @@
 mod arguments;
 mod batches;
 mod calls;
+mod ended_sessions;
 mod eras_connection;
 mod eras_http;
 mod floors;

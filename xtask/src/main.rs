@@ -12,6 +12,7 @@ mod features;
 mod files;
 mod plan;
 mod server;
+mod soak;
 mod step;
 mod tools;
 mod workspace;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use budget::Task;
 use conformance::Selection;
+use soak::Load;
 
 /// What a chore fails with: text for the person at the terminal, complete in itself.
 type Problem = String;
@@ -34,7 +36,8 @@ usage: cargo xtask COMMAND
       alone, dependency arrows, all tests, real clients, the official conformance suite. --list names the steps;
       --only runs those named STEP, or in the group STEP (`--only features`).
   long [--only STEP] [--list]
-      What takes long: property tests with many more cases, every scenario of the conformance suite, the budget.
+      What takes long: property tests with many more cases, every scenario of the conformance suite, the budget, the
+      soak.
   conformance [--requirements REVISION] [--suite SUITE]
       Only the conformance suite, against the example `everything`. Either the scenarios that REVISION requires
       (default 2026-07-28; what fails or warns without an allowance fails), or a SUITE (active, all, draft,
@@ -43,6 +46,11 @@ usage: cargo xtask COMMAND
       Counts what one call allocates and how many instructions it takes, case by case, under valgrind, and holds
       that against benches/budget.toml. --bless makes what is counted the new measure, there and in
       docs/performance.md. --sites lists the allocations of one call of CASE, each with its place.
+  soak [--seconds N] [--seed N]
+      Puts the example `everything` under a random mix of calls, cancellations, disconnections, sessions,
+      subscriptions, and oversized and broken input, over HTTP and stdio at once, for N seconds (default 120). Every
+      accepted call has to be answered exactly once, and no task, session, descriptor or memory may be left over.
+      The seed is printed; the same one makes the same choices.
   tools
       Only installs; prints the environment that the client tests look for, as shell lines:
       TOOLPACK_NODE, TOOLPACK_NODE_MODULES, TOOLPACK_PYTHON, TOOLPACK_PYTHON_1X, TOOLPACK_RMCP_CLIENT.
@@ -78,6 +86,7 @@ fn run(arguments: &[&str]) -> Result<bool, Problem> {
             step::run_all(vec![step])
         }
         ["budget", options @ ..] => step::run_all(vec![budget::step(parse_task(options)?)]),
+        ["soak", options @ ..] => step::run_all(vec![soak::step(parse_load(options)?)]),
         ["tools"] => {
             let mut log = step::Log::create("tools")?;
             let tools = tools::ensure(&mut log).map_err(|problem| format!("{problem}\n{}", log.text()))?;
@@ -118,6 +127,21 @@ fn parse_task(options: &[&str]) -> Result<Task, Problem> {
         }
         [other, ..] => Err(format!("no such option here: `{other}`\n\n{USAGE}")),
     }
+}
+
+fn parse_load(mut options: &[&str]) -> Result<Load, Problem> {
+    let mut load = Load::default();
+    while let [option, rest @ ..] = options {
+        let place = match *option {
+            "--seconds" => &mut load.seconds,
+            "--seed" => &mut load.seed,
+            other => return Err(format!("no such option here: `{other}`\n\n{USAGE}")),
+        };
+        let [value, rest @ ..] = rest else { return Err(format!("{option} needs a number")) };
+        *place = value.parse().map_err(|_| format!("{option} needs a number, and {value} is none"))?;
+        options = rest;
+    }
+    if load.seconds == 0 { Err("--seconds needs one at least".into()) } else { Ok(load) }
 }
 
 fn parse_selection(options: &[&str]) -> Result<Selection, Problem> {

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::rc::Rc;
 
 use crate::conformance::{self, Selection};
+use crate::soak::{self, Load};
 use crate::step::{Log, Outcome, Step};
 use crate::tools::{self, Tools};
 use crate::workspace::cargo;
@@ -41,6 +42,7 @@ pub(crate) fn test() -> Result<Vec<Step>, Problem> {
     ];
     steps.extend(features::steps()?);
     steps.push(with_tools(&installed, "test", cargo(&["test", "--workspace", "--all-features"])));
+    steps.push(soak::step(Load::BRIEF));
     for revision in conformance::REVISIONS {
         let name = format!("conformance {revision}");
         steps.push(conformance_step(&name, Selection::Requirements(revision.into()), &installed));
@@ -58,6 +60,7 @@ pub(crate) fn long() -> Vec<Step> {
         tools_step(&installed),
         with_tools(&installed, "proptest", proptest),
         budget::step(budget::Task::Check),
+        soak::step(Load::default()),
     ]
 }
 

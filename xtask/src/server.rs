@@ -1,6 +1,7 @@
 //! The example `everything` as a running server: built, started on a free port, and gone when its handle is dropped.
 
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -18,16 +19,20 @@ pub(crate) struct Server {
     process: Child,
     /// Its MCP endpoint.
     pub(crate) url: String,
+    lines: Option<mpsc::Receiver<String>>,
 }
 
 impl Server {
     /// Builds the example as the tests do and starts it.
     pub(crate) fn start(log: &mut Log) -> Result<Self, Problem> {
-        // With the same packages and features as the tests, so that nothing is built twice.
-        let options = ["--workspace", "--all-features", "--example", "everything"];
-        let program = built::program("everything", &options, log)?;
-        let mut process = Command::new(&program)
+        Self::run(&build(log)?, &[], log)
+    }
+
+    /// Starts the example, with these options beside its address.
+    pub(crate) fn run(program: &Path, options: &[&str], log: &mut Log) -> Result<Self, Problem> {
+        let mut process = Command::new(program)
             .args(["--http", "127.0.0.1:0"])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -35,7 +40,7 @@ impl Server {
             .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
         let lines = lines_of(&mut process)?;
         // From here on an early return drops the process, which ends it.
-        let mut server = Self { process, url: String::new() };
+        let mut server = Self { process, url: String::new(), lines: None };
         let mut said = String::new();
         loop {
             match lines.recv_timeout(START_LIMIT) {
@@ -43,6 +48,7 @@ impl Server {
                     if let Some((_, url)) = line.split_once(ANNOUNCEMENT) {
                         server.url = url.trim().to_owned();
                         log.say(format_args!("the server listens on {}", server.url));
+                        server.lines = Some(lines);
                         return Ok(server);
                     }
                     said += &format!("{line}\n");
@@ -58,6 +64,21 @@ impl Server {
             }
         }
     }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it says on standard error after its URL; it can be taken once.
+    pub(crate) fn take_lines(&mut self) -> Option<mpsc::Receiver<String>> {
+        self.lines.take()
+    }
+}
+
+/// Builds the example with the same packages and features as the tests, so that nothing is built twice.
+pub(crate) fn build(log: &mut Log) -> Result<PathBuf, Problem> {
+    built::program("everything", &["--workspace", "--all-features", "--example", "everything"], log)
 }
 
 impl Drop for Server {
@@ -69,12 +90,12 @@ impl Drop for Server {
 }
 
 /// The lines of standard error. They are read to the end, wanted or not: a full pipe would stop the server.
-fn lines_of(process: &mut Child) -> Result<mpsc::Receiver<String>, Problem> {
+pub(crate) fn lines_of(process: &mut Child) -> Result<mpsc::Receiver<String>, Problem> {
     let stderr = process.stderr.take().ok_or("the server has no standard error")?;
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            // Nobody listens any more once the URL is known.
+            // Perhaps nobody listens any more.
             let _ = send.send(line);
         }
     });
