@@ -220,11 +220,6 @@ impl InFlight {
         }
     }
 
-    /// Takes out a request that waits.
-    fn remove(&self, id: &RequestId) -> Option<Moved> {
-        self.lock().take_moved(id, &self.emptied)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Requests> {
         // Nothing that runs with the lock held is the author's.
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
@@ -320,16 +315,20 @@ impl Future for Waiting {
         let mut bytes = Vec::with_capacity(256);
         write_answer(&mut bytes, &Core::of(call), call, &outcome);
         call.end();
+        // With the lock held: whoever sees that it is gone finds its answer queued, so that none is lost at the end.
+        let mut requests = self.in_flight.lock();
         // A cancelled request is not answered, even if it was done by then.
-        let Some(moved) = self.in_flight.remove(call.id()) else { return Poll::Ready(()) };
-        match moved.batch {
+        let Some(moved) = requests.take_moved(call.id(), &self.in_flight.emptied) else {
+            return Poll::Ready(());
+        };
+        match &moved.batch {
             Some(batch) => batch.answer_call(call, &bytes),
-            None => call.outbox().answer(
-                Some(call.id().clone()),
-                bytes,
-                AnswerStatus::in_session(outcome.rpc_error()),
-            ),
+            None => {
+                let status = AnswerStatus::in_session(outcome.rpc_error());
+                call.outbox().answer(Some(call.id().clone()), bytes, status);
+            }
         }
+        drop(requests);
         Poll::Ready(())
     }
 }
