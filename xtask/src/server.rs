@@ -1,7 +1,7 @@
 //! The example `everything` as a running server: built, started on a free port, and gone when its handle is dropped.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -25,19 +25,18 @@ pub(crate) struct Server {
 impl Server {
     /// Builds the example as the tests do and starts it.
     pub(crate) fn start(log: &mut Log) -> Result<Self, Problem> {
-        Self::run(&build(log)?, &[], log)
+        Self::run(&mut Command::new(build(log)?), log)
     }
 
-    /// Starts the example, with these options beside its address.
-    pub(crate) fn run(program: &Path, options: &[&str], log: &mut Log) -> Result<Self, Problem> {
-        let mut process = Command::new(program)
+    /// Starts the example, with whatever the command says beside the address.
+    pub(crate) fn run(command: &mut Command, log: &mut Log) -> Result<Self, Problem> {
+        let mut process = command
             .args(["--http", "127.0.0.1:0"])
-            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+            .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
         let lines = lines_of(&mut process)?;
         // From here on an early return drops the process, which ends it.
         let mut server = Self { process, url: String::new(), lines: None };

@@ -34,7 +34,7 @@ use wire::Wire;
 
 /// How many clients over HTTP there are at once.
 const WEB_CLIENTS: u64 = 32;
-/// What memory may grow by in the second half: allocators do not give back all of it, and not evenly.
+/// What memory may grow by in the second half: some of what is freed is not given back at once.
 const MAX_GROWTH_KIB: u64 = 4 << 10;
 /// With less time than this the first half has not warmed up, and growth is shown and not judged.
 const SECONDS_TO_WARM_UP: u64 = 60;
@@ -114,8 +114,9 @@ struct Soak {
 impl Soak {
     fn start(load: Load, program: &Path, log: &mut Log) -> Result<Self, Problem> {
         let idle_seconds = if load.seconds < SECONDS_TO_WARM_UP { 1 } else { 4 };
-        let options = ["--figures", "--session-idle-seconds", &idle_seconds.to_string()];
-        let mut server = Server::run(program, &options, log)?;
+        let mut command = process::command(program);
+        command.args(["--session-idle-seconds", &idle_seconds.to_string()]);
+        let mut server = Server::run(&mut command, log)?;
         let address = server.url.strip_prefix("http://").and_then(|url| url.strip_suffix("/mcp"));
         let shared = Shared {
             address: address.ok_or("the server has no address")?.to_owned(),

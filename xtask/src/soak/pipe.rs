@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::calls::{self, Call, Expected, shorten};
 use super::ledger::{Event, Ledger};
-use super::process::Watched;
+use super::process::{self, Watched};
 use crate::Problem;
 use crate::server::lines_of;
 
@@ -375,8 +375,8 @@ impl Drop for Pipe {
 
 /// Starts a process with pipes in all three places.
 pub(super) fn start(program: &Path) -> Result<Child, Problem> {
-    Command::new(program)
-        .args(["--stdio", "--figures"])
+    process::command(program)
+        .arg("--stdio")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

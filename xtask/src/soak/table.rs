@@ -69,12 +69,15 @@ pub(super) fn holdings(holdings: &[Holding]) -> String {
     );
     for holding in holdings {
         let column = |of: fn(&Figures) -> Option<u64>| {
+            if of(&holding.before).is_none() {
+                return "not measured".to_owned();
+            }
             let after = holding.after.map(|figures| number(figures.as_ref().and_then(of)));
             format!("{} {} {}", number(of(&holding.before)), after[0], after[1])
         };
         let growth = match holding.growth_kib() {
             Some(growth) => format!("{} ({growth:+})", column(|figures| figures.resident_kib)),
-            None => "not measured here".to_owned(),
+            None => column(|figures| figures.resident_kib),
         };
         _ = writeln!(
             table,
