@@ -31,8 +31,9 @@ pub enum AnswerStatus {
 }
 
 impl EncodedAnswer {
-    /// The answer to a message that was refused.
-    pub(crate) fn refusal(id: Option<&RequestId>, error: &RpcError, revision: Revision) -> Self {
+    /// The answer to a message that was refused, without an id where the message's could not be read; under a revision
+    /// that the client speaks.
+    pub fn refusal(id: Option<&RequestId>, error: &RpcError, revision: Revision) -> Self {
         let mut bytes = Vec::new();
         crate::encode::error(&mut bytes, id, error, revision);
         let status = match AnswerStatus::of(Some(error)) {
@@ -44,10 +45,11 @@ impl EncodedAnswer {
 }
 
 impl AnswerStatus {
-    /// The status of a request of a session. There 404 says that the session is over, and 400 that it goes on no
-    /// further: errors of JSON-RPC are answers like any other.
+    /// The status of a request of a session. There 404 says that the session is over and nothing else: errors of JSON-RPC
+    /// are answers like any other.
     pub(crate) fn in_session(error: Option<&RpcError>) -> Self {
         match Self::of(error) {
+            Self::Status(404) => Self::Served,
             status @ (Self::Status(_) | Self::UnknownSession) => status,
             _ => Self::Served,
         }
@@ -55,9 +57,11 @@ impl AnswerStatus {
 
     /// The status of a request that was served, by its error if it has one.
     pub(crate) fn of(error: Option<&RpcError>) -> Self {
+        if error.is_some_and(|error| error.is_unknown_session) {
+            return Self::UnknownSession;
+        }
         match error.map(|error| error.code) {
             Some(code::METHOD_NOT_FOUND) => Self::UnknownMethod,
-            Some(code::UNKNOWN_SESSION) => Self::UnknownSession,
             Some(code::HEADER_MISMATCH | code::MISSING_CAPABILITY | code::UNSUPPORTED_VERSION) => {
                 Self::Refused
             }

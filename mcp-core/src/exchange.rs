@@ -53,7 +53,14 @@ pub enum Exchange {
     /// It is answered at once.
     Answered(EncodedAnswer),
     /// It opened a session, to be kept, and is answered at once.
-    Opened(Session, EncodedAnswer),
+    Opened {
+        /// The session.
+        session: Session,
+        /// The id of the request, for an error where there is no place for one.
+        id: RequestId,
+        /// The answer.
+        answer: EncodedAnswer,
+    },
     /// It asks for what takes its time, or has something to say before it ends.
     Running(Box<Running>),
 }
@@ -76,6 +83,10 @@ impl Endpoint {
         }
         let incoming = match envelope::parse(post.message) {
             Ok(incoming) => incoming,
+            // Whatever it is that a session which is over was sent, its client is to know that it is.
+            Err(malformed) if !is_modern && matches!(post.session, NamedSession::Unknown) => {
+                return refuse(malformed.id.as_ref(), &RpcError::unknown_session());
+            }
             Err(malformed) => return refuse(malformed.id.as_ref(), &malformed.error),
         };
         match incoming {
@@ -164,7 +175,7 @@ impl Endpoint {
             RpcError::internal()
         })?;
         let answer = EncodedAnswer { bytes, status: AnswerStatus::Served };
-        Ok(Exchange::Opened(Session::new(name, &origin, handshake), answer))
+        Ok(Exchange::Opened { session: Session::new(name, &origin, handshake), id: id.clone(), answer })
     }
 
     /// Where a message comes from, with an outbox of its own.

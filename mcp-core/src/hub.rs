@@ -86,8 +86,9 @@ impl Hub {
         filter: SubscriptionFilter,
         limit: usize,
     ) -> Option<Subscriber> {
-        let subscriber = self.add(filter, true);
-        (self.streams.load(Ordering::Relaxed) <= limit).then_some(subscriber)
+        let one_more = |streams| (streams < limit).then_some(streams + 1);
+        self.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(self.add(filter, true))
     }
 
     fn add(self: &Arc<Self>, filter: SubscriptionFilter, is_stream: bool) -> Subscriber {
@@ -95,7 +96,6 @@ impl Hub {
         lock(&shared.state).filter = filter;
         let key = self.next.fetch_add(1, Ordering::Relaxed);
         lock(&self.subscribers).insert(key, Arc::clone(&shared));
-        self.streams.fetch_add(is_stream.into(), Ordering::Relaxed);
         Subscriber { key, hub: Arc::clone(self), shared, is_stream }
     }
 

@@ -135,7 +135,7 @@ impl InFlight {
         }
         let ending = Ending { outbox: Arc::clone(call.outbox()), is_due: Arc::default() };
         let is_end_due = Arc::clone(&ending.is_due);
-        let waiting = Waiting { work, call: call.clone(), in_flight: Arc::clone(self), _ending: ending };
+        let waiting = Waiting { work, call: call.clone(), in_flight: Arc::clone(self), ending };
         let task = tokio::spawn(waiting).abort_handle();
         let moved = Moved { call: call.clone(), task, batch: batch.cloned(), is_end_due };
         requests.by_id.insert(call.id().clone(), Slot::Moved(moved));
@@ -288,7 +288,7 @@ struct Waiting {
     call: Call,
     in_flight: Arc<InFlight>,
     /// After the work, so that it is dropped after the work.
-    _ending: Ending,
+    ending: Ending,
 }
 
 /// Says that nothing more will come, where a request was cancelled: not before its work is dropped, which takes back what
@@ -317,10 +317,13 @@ impl Future for Waiting {
         call.end();
         // With the lock held: whoever sees that it is gone finds its answer queued, so that none is lost at the end.
         let mut requests = self.in_flight.lock();
-        // A cancelled request is not answered, even if it was done by then.
-        let Some(moved) = requests.take_moved(call.id(), &self.in_flight.emptied) else {
-            return Poll::Ready(());
+        // A cancelled request is not answered, even if it was done by then; nor does it answer a later one of its id.
+        let is_own = |slot: &Slot| match slot {
+            Slot::Moved(moved) => Arc::ptr_eq(&moved.is_end_due, &self.ending.is_due),
+            Slot::Begun { .. } => false,
         };
+        let taken = requests.take(call.id(), &self.in_flight.emptied, is_own);
+        let Some(moved) = taken.and_then(Slot::moved) else { return Poll::Ready(()) };
         match &moved.batch {
             Some(batch) => batch.answer_call(call, &bytes),
             None => {

@@ -65,7 +65,7 @@ fn open(endpoint: &Endpoint, closing: &Signal) -> Session {
         json!({"protocolVersion": "2025-11-25", "capabilities": {"sampling": {}}, "clientInfo": client});
     let message = bare(0, "initialize", params).to_string();
     match post(message.as_bytes(), NamedSession::None, closing, endpoint) {
-        Exchange::Opened(session, _) => session,
+        Exchange::Opened { session, .. } => session,
         other => panic!("{other:?}"),
     }
 }

@@ -162,7 +162,7 @@ pub(crate) async fn post_in(
     let answer = match endpoint.exchange(post) {
         Exchange::Accepted => return Posted { status: None, answer: Value::Null, notifications },
         Exchange::Answered(answer) => answer,
-        Exchange::Opened(_, answer) => answer,
+        Exchange::Opened { answer, .. } => answer,
         Exchange::Running(mut running) => loop {
             match poll_fn(|cx| running.poll_step(cx)).await {
                 Step::Notification(bytes) => notifications.push(serde_json::from_slice(&bytes).unwrap()),

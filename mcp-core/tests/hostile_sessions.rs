@@ -86,7 +86,7 @@ fn open_exchange(endpoint: &Endpoint, message: &Value) -> Exchange {
 
 fn open(endpoint: &Endpoint, revision: &str) -> Session {
     match open_exchange(endpoint, &initialize(0, revision)) {
-        Exchange::Opened(session, _) => session,
+        Exchange::Opened { session, .. } => session,
         other => panic!("{other:?}"),
     }
 }
@@ -374,7 +374,7 @@ async fn what_a_session_keeps_is_bounded() {
     other["params"]["clientInfo"]["icons"] = json!([{"src": "x".repeat(1 << 20)}]);
     other["params"]["other"] = json!("x".repeat(1 << 20));
     for message in [&fits, &other] {
-        assert!(matches!(open_exchange(&endpoint, message), Exchange::Opened(..)));
+        assert!(matches!(open_exchange(&endpoint, message), Exchange::Opened { .. }));
     }
     for pointer in [
         "/clientInfo/name",

@@ -6,6 +6,9 @@ use mcp_core::{IntoEndpoint, Principal};
 
 use crate::{HttpServer, HttpService, ServeError};
 
+/// As long as any time may be, which is as good as for ever: points in time beyond it could not be computed with.
+const LONGEST: Duration = Duration::from_secs(1 << 30);
+
 /// Options of [`HttpService`] and [`HttpServer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
@@ -66,7 +69,7 @@ impl Http {
     /// How long a client may take to send a message; 30 seconds by default. A slower one is answered with 408.
     #[must_use]
     pub fn body_time(mut self, time: Duration) -> Self {
-        self.body_time = time;
+        self.body_time = time.min(LONGEST);
         self
     }
 
@@ -74,7 +77,7 @@ impl Http {
     /// seconds by default. A slower one is disconnected, over HTTP/2 after it was told to go away.
     #[must_use]
     pub fn header_time(mut self, time: Duration) -> Self {
-        self.header_time = time;
+        self.header_time = time.min(LONGEST);
         self
     }
 
@@ -83,7 +86,7 @@ impl Http {
     /// then reset, and for the answer to a ping.
     #[must_use]
     pub fn write_time(mut self, time: Duration) -> Self {
-        self.write_time = time;
+        self.write_time = time.min(LONGEST);
         self
     }
 
@@ -91,14 +94,14 @@ impl Http {
     /// every 15 seconds by default. An HTTP/2 connection on which nothing was received for as long is pinged.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
-        self.keep_alive = interval;
+        self.keep_alive = interval.min(LONGEST);
         self
     }
 
     /// How long requests may go on when the server shuts down; 10 seconds by default.
     #[must_use]
     pub fn drain_time(mut self, time: Duration) -> Self {
-        self.drain_time = time;
+        self.drain_time = time.min(LONGEST);
         self
     }
 
@@ -138,7 +141,7 @@ impl Http {
     /// minutes by default. Its client is answered with 404 from then on, and opens a new one.
     #[must_use]
     pub fn session_idle_time(mut self, time: Duration) -> Self {
-        self.session_idle_time = time;
+        self.session_idle_time = time.min(LONGEST);
         self
     }
 

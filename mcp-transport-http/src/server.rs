@@ -88,7 +88,7 @@ impl HttpServer {
     /// Serves until `end` is ready, then shuts down as [`run`](Self::run) does.
     pub async fn run_until(self, end: impl Future<Output = ()>) {
         let options = self.service.options().clone();
-        let places = Arc::new(Semaphore::new(options.max_connections));
+        let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
         let closing = Signal::new();
         let mut connections = JoinSet::new();
         let mut end = pin!(end);

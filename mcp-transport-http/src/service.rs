@@ -15,7 +15,7 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use mcp_core::{
     AnswerStatus, BuildError, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, NamedSession, Post, Principal,
-    Revision, RpcError, Running, Session, Signal, Step,
+    RequestId, Revision, RpcError, Running, Session, Signal, Step,
 };
 use serde_json::json;
 
@@ -132,7 +132,12 @@ impl Shared {
         if let Err((status, message)) = check_types(headers) {
             return refuse(status, message);
         }
-        let message = match read(body, headers, &self.options).await {
+        let session = self.sessions.find(session_id(headers).as_deref(), &principal);
+        let revision = match &session {
+            NamedSession::Known(session) => session.revision(),
+            NamedSession::None | NamedSession::Unknown => Revision::V2026_07_28,
+        };
+        let message = match read(body, headers, &self.options, revision).await {
             Ok(message) => message,
             Err(response) => return *response,
         };
@@ -140,7 +145,7 @@ impl Shared {
         let exchange = self.endpoint.exchange(Post {
             message: &message,
             headers: mirror::read(headers),
-            session: self.sessions.find(session_id(headers).as_deref(), &principal),
+            session,
             principal,
             takes_stream,
             closing: &self.closing,
@@ -149,24 +154,24 @@ impl Shared {
         match exchange {
             Exchange::Accepted => status_only(StatusCode::ACCEPTED),
             Exchange::Answered(answer) => json_answer(answer),
-            Exchange::Opened(session, answer) => self.open(session, answer),
+            Exchange::Opened { session, id, answer } => self.open(session, &id, answer),
             Exchange::Running(running) => run(running, takes_stream, &self.options).await,
         }
     }
 
     /// Keeps a session that was opened.
-    fn open(&self, session: Session, answer: EncodedAnswer) -> Response<ResponseBody> {
-        let Ok(id) = HeaderValue::from_str(session.id()) else {
+    fn open(&self, session: Session, id: &RequestId, answer: EncodedAnswer) -> Response<ResponseBody> {
+        let Ok(name) = HeaderValue::from_str(session.id()) else {
             return status_only(StatusCode::INTERNAL_SERVER_ERROR);
         };
+        let revision = session.revision();
         if !self.sessions.keep(session) {
             let limit = self.options.max_sessions;
-            return refuse_for_now(&format!(
-                "{limit} sessions are open already, as many as the server takes"
-            ));
+            let why = format!("{limit} sessions are open already, as many as the server takes");
+            return json_answer(EncodedAnswer::refusal(Some(id), &RpcError::overloaded(why), revision));
         }
         let mut response = json_answer(answer);
-        response.headers_mut().insert(SESSION_ID, id);
+        response.headers_mut().insert(SESSION_ID, name);
         response
     }
 
@@ -205,6 +210,9 @@ impl Shared {
     ) -> Result<Session, Box<Response<ResponseBody>>> {
         // The newer revisions have neither sessions nor these methods.
         let version = headers.get("mcp-protocol-version").map(|version| version.to_str().unwrap_or_default());
+        if version.is_some_and(|version| Revision::parse(version).is_none()) {
+            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, "MCP-Protocol-Version names no revision")));
+        }
         if version.is_some_and(|version| Revision::handshake(version).is_none()) {
             return Err(Box::new(with_allow(status_only(StatusCode::METHOD_NOT_ALLOWED), MODERN_METHODS)));
         }
@@ -251,15 +259,20 @@ async fn run(mut running: Box<Running>, takes_stream: bool, options: &Http) -> R
 }
 
 /// Reads the message, within the limits of size and time.
-async fn read<B>(body: B, headers: &HeaderMap, options: &Http) -> Result<Bytes, Box<Response<ResponseBody>>>
+async fn read<B>(
+    body: B,
+    headers: &HeaderMap,
+    options: &Http,
+    revision: Revision,
+) -> Result<Bytes, Box<Response<ResponseBody>>>
 where
     B: Body,
     B::Error: std::fmt::Display,
 {
     let limit = options.max_message_bytes;
     let too_large = || {
-        let error = json!({"jsonrpc": "2.0", "error": RpcError::too_large("The message", limit)});
-        Box::new(json_response(StatusCode::PAYLOAD_TOO_LARGE, error.to_string().into_bytes()))
+        let error = RpcError::too_large("The message", limit);
+        Box::new(json_answer(EncodedAnswer::refusal(None, &error, revision)))
     };
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -328,10 +341,15 @@ fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     }
     let (kind, _) = wanted.split_once('/').unwrap_or((wanted, ""));
     values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
-        let range = range.split(';').next().unwrap_or_default().trim();
-        range.eq_ignore_ascii_case(wanted)
+        let mut parts = range.split(';').map(str::trim);
+        let range = parts.next().unwrap_or_default();
+        // A weight of 0 says that it is not wanted (RFC 9110, section 12.4.2).
+        let is_wanted =
+            parts.filter_map(|part| part.strip_prefix("q=")).all(|weight| weight.parse() != Ok(0.0));
+        let is_named = range.eq_ignore_ascii_case(wanted)
             || range == "*/*"
-            || range.strip_suffix("/*").is_some_and(|range| range.eq_ignore_ascii_case(kind))
+            || range.strip_suffix("/*").is_some_and(|range| range.eq_ignore_ascii_case(kind));
+        is_named && is_wanted
     })
 }
 
@@ -355,13 +373,6 @@ fn json_answer(answer: EncodedAnswer) -> Response<ResponseBody> {
 pub(crate) fn refuse(status: StatusCode, message: &str) -> Response<ResponseBody> {
     let error = json!({"jsonrpc": "2.0", "error": {"code": status.as_u16(), "message": message}});
     json_response(status, error.to_string().into_bytes())
-}
-
-/// A refusal of what may work later.
-fn refuse_for_now(message: &str) -> Response<ResponseBody> {
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, message);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
 }
 
 /// Says which methods are right.

@@ -185,7 +185,7 @@ mod tests {
             closing: &Signal::new(),
         };
         match endpoint.exchange(post) {
-            Exchange::Opened(session, _) => session,
+            Exchange::Opened { session, .. } => session,
             other => panic!("{other:?}"),
         }
     }

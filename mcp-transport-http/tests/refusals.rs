@@ -78,6 +78,7 @@ async fn only_posts_of_json_are_taken() {
         ("DELETE", "", 400, None),
         ("GET", "Mcp-Session-Id: none\r\n", 404, None),
         ("DELETE", "Mcp-Session-Id: none\r\n", 404, None),
+        ("GET", "MCP-Protocol-Version: yesterday\r\n", 400, None),
         // The modern era has neither.
         ("GET", "MCP-Protocol-Version: 2026-07-28\r\n", 405, post_alone),
         ("DELETE", "MCP-Protocol-Version: 2026-07-28\r\nMcp-Session-Id: none\r\n", 405, post_alone),
@@ -93,6 +94,8 @@ async fn only_posts_of_json_are_taken() {
         ("Content-Type", Some("Application/JSON; charset=utf-8"), 200),
         ("Accept", Some("text/html"), 406),
         ("Accept", Some("*/*"), 200),
+        ("Accept", Some("application/json;q=0, text/event-stream; q=0.0"), 406),
+        ("Accept", Some("application/json;q=0.5"), 200),
         ("Accept", None, 200),
         ("Mcp-Session-Id", Some("abc"), 200),
         ("Last-Event-ID", Some("1"), 200),

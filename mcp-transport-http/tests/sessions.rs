@@ -193,6 +193,11 @@ async fn a_message_of_no_session_or_of_none_that_is_known_is_refused() {
         let request = session.text(&call(1, "who"), &[("Mcp-Session-Id", id)]);
         assert_eq!(server.raw(&request).await.refusal(), expected, "{id:?}");
     }
+    // Whatever a session that is over is sent, its client is to know that it is.
+    for message in [json!([call(1, "who")]), json!(7), json!({"jsonrpc": "2.0", "id": 1, "result": {}})] {
+        let request = session.text(&message, &[("Mcp-Session-Id", Some("x"))]);
+        assert_eq!(server.raw(&request).await.refusal(), (404, 404), "{message}");
+    }
     // Two that are right are one that is not.
     let twice = session.text(&call(1, "who"), &[]).replacen(
         "Mcp-Session-Id",
@@ -397,6 +402,18 @@ async fn batches_are_of_2025_03_26() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_too_large_is_refused_as_the_revision_has_it() {
+    let (server, _) = server(Http::new().max_message_bytes(2_000)).await;
+    for (revision, id) in [("2025-06-18", Some(&Value::Null)), ("2025-11-25", None)] {
+        let session = Session::open(&server, revision).await;
+        let large = request(1, "ping", json!({"x": "x".repeat(2_000)}));
+        let response = session.post(&large).await;
+        assert_eq!((response.refusal(), response.json().get("id")), ((413, 413), id), "{revision}");
+        assert_eq!(session.post(&call(1, "who")).await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn idle_sessions_end_and_busy_ones_do_not() {
     let (server, signals) = server(Http::new().session_idle_time(Duration::from_millis(200))).await;
     let [idle, streaming, waiting] = [
@@ -426,6 +443,7 @@ async fn one_session_too_many_is_refused_until_another_ends() {
     let response = server.raw(&post(&initialize("2025-11-25"), &[("MCP-Protocol-Version", None)])).await;
     assert_eq!((response.refusal(), response.header("retry-after")), ((503, 503), Some("1")));
     assert!(response.json()["error"]["message"].as_str().unwrap().contains("2 sessions"));
+    assert_eq!(response.json()["id"], 0);
     assert_eq!(second.post(&call(1, "who")).await.status, 200);
     first.bare("DELETE").await.head().await;
     Session::open(&server, "2025-11-25").await;

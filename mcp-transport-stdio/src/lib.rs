@@ -54,6 +54,9 @@ pub use self::{
     sockets::Sockets,
 };
 
+/// As long as any time may be, which is as good as for ever: points in time beyond it could not be computed with.
+const LONGEST: Duration = Duration::from_secs(1 << 30);
+
 /// Serves a server on standard input and output, until input ends or a signal comes.
 ///
 /// # Errors
@@ -92,7 +95,7 @@ impl Stdio {
     /// How long requests may go on after the end of input or a signal; 5 seconds by default.
     #[must_use]
     pub fn drain_time(mut self, time: Duration) -> Self {
-        self.drain_time = time;
+        self.drain_time = time.min(LONGEST);
         self
     }
 

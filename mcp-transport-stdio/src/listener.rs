@@ -176,6 +176,8 @@ impl SocketServer {
                 },
                 Some(_) = connections.join_next() => {}
             }
+            // All that have ended, and not one for each that comes: what has ended must not pile up.
+            while connections.try_join_next().is_some() {}
         }
         drop(listener);
         closing.raise();

@@ -6,7 +6,7 @@ use mcp_core::{Connection, IntoEndpoint, Principal, TransportKind};
 use tokio::io::{AsyncRead, AsyncWrite, split};
 
 use crate::{
-    ServeError, SocketServer,
+    LONGEST, ServeError, SocketServer,
     serve::{Client, ClientLimits, End},
     stream::{Duplex, Input, Output},
 };
@@ -54,7 +54,7 @@ impl Sockets {
     /// default.
     #[must_use]
     pub fn drain_time(mut self, time: Duration) -> Self {
-        self.drain_time = time;
+        self.drain_time = time.min(LONGEST);
         self
     }
 
@@ -63,7 +63,7 @@ impl Sockets {
     /// it takes.
     #[must_use]
     pub fn write_time(mut self, time: Duration) -> Self {
-        self.write_time = time;
+        self.write_time = time.min(LONGEST);
         self
     }
 

@@ -22,6 +22,9 @@ pub struct RpcError {
     /// Whether it says that a resource does not exist, which handshake revisions give a code of its own.
     #[serde(skip)]
     pub(crate) is_missing_resource: bool,
+    /// Whether it says that a session is over, which no other error may be taken for.
+    #[serde(skip)]
+    pub(crate) is_unknown_session: bool,
 }
 
 /// Codes of JSON-RPC 2.0 and of the specification (2026-07-28, basic, "Error Codes").
@@ -59,7 +62,13 @@ pub mod code {
 impl RpcError {
     /// An error of this code, without further data.
     pub fn new(code: i32, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), data: None, is_missing_resource: false }
+        Self {
+            code,
+            message: message.into(),
+            data: None,
+            is_missing_resource: false,
+            is_unknown_session: false,
+        }
     }
 
     /// Adds detail.
@@ -118,10 +127,8 @@ impl RpcError {
 
     /// `404`, for a session that is not there.
     pub(crate) fn unknown_session() -> Self {
-        Self::new(
-            code::UNKNOWN_SESSION,
-            "Unknown session: it has ended, or never was; open one with `initialize`",
-        )
+        let message = "Unknown session: it has ended, or never was; open one with `initialize`";
+        Self { is_unknown_session: true, ..Self::new(code::UNKNOWN_SESSION, message) }
     }
 
     /// `413`, naming the limit.

@@ -8,7 +8,7 @@ pub(crate) const VARIABLE: &str = "TOOLPACK_CATALOG";
 /// The catalog of bext, for the package at `package`; else why there is none.
 ///
 /// Without the variable it is in `../shared/catalog` beside the workspace, or beside the folder that the workspace is
-/// in, as for one of several worktrees.
+/// in.
 pub(crate) fn find(package: &Path) -> Result<PathBuf, String> {
     if let Some(named) = std::env::var_os(VARIABLE) {
         let file = Path::new(&named).join("bext.json");
