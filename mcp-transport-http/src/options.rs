@@ -42,7 +42,7 @@ impl Default for Http {
             max_connections: 16_384,
             max_concurrent_streams: 100,
             max_header_bytes: 32 << 10,
-            max_sessions: 16_384,
+            max_sessions: 32_768,
             session_idle_time: Duration::from_secs(30 * 60),
             path: "/mcp".to_owned(),
             hosts: BTreeSet::new(),
@@ -129,7 +129,7 @@ impl Http {
         self
     }
 
-    /// How many sessions may be open at once; 16,384 by default. Clients of revisions up to 2025-11-25 open one each;
+    /// How many sessions may be open at once; 32,768 by default. Clients of revisions up to 2025-11-25 open one each;
     /// one too many is answered with 503.
     #[must_use]
     pub fn max_sessions(mut self, sessions: usize) -> Self {
