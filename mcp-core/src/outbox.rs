@@ -34,7 +34,7 @@ pub(crate) struct Outbox {
     max_notes: usize,
     max_bytes: usize,
     inner: Mutex<Inner>,
-    /// Told when a notification was taken; whoever waits and gives up leaves nothing behind.
+    /// Told when a notification was taken, or the queue was closed; whoever waits and gives up leaves nothing behind.
     room: Notify,
 }
 
@@ -67,6 +67,20 @@ impl Outbox {
         (inner.notes, inner.bytes) = (0, 0);
         drop(inner);
         self.room.notify_waiters();
+    }
+
+    /// Waits until nobody reads notifications any more.
+    pub(crate) async fn closed(&self) {
+        loop {
+            let news = self.room.notified();
+            tokio::pin!(news);
+            // Registered before the look, so that nothing is missed in between.
+            news.as_mut().enable();
+            if !self.is_open() {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Whether somebody reads notifications.

@@ -283,6 +283,23 @@ async fn a_question_goes_over_the_answers_own_stream_or_the_sessions() {
 }
 
 #[tokio::test]
+async fn a_question_whose_stream_is_closed_is_given_up() {
+    let (server, _) = server(Http::new()).await;
+    let session = Session::open(&server, "2025-11-25").await;
+    let mut client = session.begin(&call(1, "ask"), &[]).await;
+    client.head().await;
+    assert_eq!(client.events().await.unwrap()[0]["method"], "elicitation/create");
+    drop(client);
+    // Its call ends by that, which shows in its id.
+    within(async {
+        while session.post(&call(1, "who")).await.json().get("error").is_some() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn changes_are_told_over_the_newest_stream() {
     let (server, _) = server(Http::new()).await;
     let session = Session::open(&server, "2025-06-18").await;

@@ -53,8 +53,9 @@ impl ClientLink {
             params: &'a RawValue,
         }
 
+        let own = outbox;
         let standing = || self.lock().standing.clone().filter(|standing| standing.is_open());
-        let outbox = if outbox.is_open() { Some(Arc::clone(outbox)) } else { standing() };
+        let outbox = if own.is_open() { Some(Arc::clone(own)) } else { standing() };
         let outbox = outbox.ok_or("it has no stream open to be asked over")?;
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (sender, answer) = oneshot::channel();
@@ -69,9 +70,18 @@ impl ClientLink {
         let message = serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params })
             .map_err(|error| error.to_string())?;
         outbox.send(message).await;
-        let answer = answer.await;
+        // Whoever closes the way of the request that asks wants to hear of it no more, and must not hold the place of a
+        // question until its time is up. The standing way may be closed because a newer one was opened.
+        let gone = async {
+            if Arc::ptr_eq(own, &outbox) { own.closed().await } else { std::future::pending().await }
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer.unwrap_or_else(|_| Err("the session ended".to_owned())),
+            () = gone => Err("the stream that it was asked over was closed".to_owned()),
+        };
         drop(open);
-        answer.unwrap_or_else(|_| Err("the session ended".to_owned()))
+        answer
     }
 
     /// Hands an answer to who waits for it; one to nothing that is open is ignored.
