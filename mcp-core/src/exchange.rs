@@ -78,8 +78,11 @@ impl Endpoint {
         let refuse = |id: Option<&_>, error: &RpcError| {
             Exchange::Answered(EncodedAnswer::refusal(id, error, revision))
         };
-        if revision.has_batches() && batch::is_array(post.message) {
-            return self.take_batch(post);
+        if let NamedSession::Known(session) = &post.session
+            && revision.has_batches()
+            && batch::is_array(post.message)
+        {
+            return self.take_batch(&post, session);
         }
         let incoming = match envelope::parse(post.message) {
             Ok(incoming) => incoming,
@@ -157,9 +160,8 @@ impl Endpoint {
         }
     }
 
-    fn take_batch(&self, post: Post<'_>) -> Exchange {
-        let NamedSession::Known(session) = &post.session else { return Exchange::Accepted };
-        let origin = self.origin(&post);
+    fn take_batch(&self, post: &Post<'_>, session: &Session) -> Exchange {
+        let origin = self.origin(post);
         match session.handshake().take_batch(&origin, session.in_flight(), post.message) {
             Ok(true) => Exchange::Running(Running::elsewhere(origin.outbox)),
             Ok(false) => Exchange::Accepted,

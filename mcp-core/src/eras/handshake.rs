@@ -140,15 +140,8 @@ impl Handshake {
         match message {
             Ok(Incoming::Request { id, method, params }) => {
                 let taken = params.and_then(|params| {
-                    if batch.is_some() && method == method::INITIALIZE {
-                        return Err(RpcError::invalid_request(
-                            "Invalid request: `initialize` comes alone, not in a batch",
-                        ));
-                    }
-                    if modern::is_modern(&params, None) {
-                        return Err(RpcError::invalid_request(
-                            "Invalid request: the revision that this message names has no batches",
-                        ));
+                    if batch.is_some() {
+                        check_member(&method, &params)?;
                     }
                     self.request(origin, in_flight, id.clone(), &method, params, batch)
                 });
@@ -334,6 +327,19 @@ impl Handshake {
             }
         }
     }
+}
+
+/// Refuses what cannot be part of a batch.
+fn check_member(method: &str, params: &Params) -> Result<(), RpcError> {
+    if method == method::INITIALIZE {
+        return Err(RpcError::invalid_request("Invalid request: `initialize` comes alone, not in a batch"));
+    }
+    if modern::is_modern(params, None) {
+        return Err(RpcError::invalid_request(
+            "Invalid request: the revision that this message names has no batches",
+        ));
+    }
+    Ok(())
 }
 
 /// How much of what a client says of itself is kept as long as its session.
