@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll},
 };
@@ -39,6 +40,7 @@ pub(crate) struct CallParts {
     pub(crate) id: RequestId,
     pub(crate) revision: Revision,
     pub(crate) transport: TransportKind,
+    pub(crate) peer: Option<IpAddr>,
     pub(crate) principal: Principal,
     pub(crate) client: ClientFacts,
     pub(crate) log_level: Option<LogLevel>,
@@ -168,6 +170,12 @@ impl Call {
     /// Over what the request came.
     pub fn transport(&self) -> TransportKind {
         self.0.parts.transport
+    }
+
+    /// The address that the request came from, where it came over a network: that of the socket, or what a proxy says that
+    /// the transport was told to believe.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.0.parts.peer
     }
 
     /// Whether the client asked to be told of progress.

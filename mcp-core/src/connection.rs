@@ -1,6 +1,7 @@
 //! A standing connection in both directions: both eras at once, many requests at a time, newline framing.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -49,8 +50,15 @@ impl Connection {
     pub fn new(endpoint: &Endpoint, principal: Principal, transport: TransportKind) -> Self {
         let outbox = Arc::new(endpoint.core().outbox());
         let core = Arc::clone(endpoint.core());
-        let origin = Origin { principal, transport, closing: Signal::new(), outbox, core };
+        let origin = Origin { principal, transport, peer: None, closing: Signal::new(), outbox, core };
         Self { origin, session: None, changes_task: None, in_flight: Arc::default() }
+    }
+
+    /// Says what address it comes from; see [`Call::peer`](crate::Call::peer).
+    #[must_use]
+    pub fn peer(mut self, peer: IpAddr) -> Self {
+        self.origin.peer = Some(peer);
+        self
     }
 
     /// Takes one message and appends what there is to say about it at once, each message a line.

@@ -1,6 +1,6 @@
 //! One message and its answer: what a transport without a standing connection needs of the core.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     answer::{AnswerStatus, EncodedAnswer},
@@ -39,6 +39,8 @@ pub struct Post<'a> {
     pub session: NamedSession,
     /// On whose behalf it comes.
     pub principal: Principal,
+    /// The address that it comes from, where that is known; see [`Call::peer`](crate::Call::peer).
+    pub peer: Option<IpAddr>,
     /// Whether the client takes what there is to say before the answer, as a stream.
     pub takes_stream: bool,
     /// Raised by the transport when it is about to shut down; subscriptions end then.
@@ -189,6 +191,7 @@ impl Endpoint {
         Origin {
             principal: post.principal.clone(),
             transport: TransportKind::Tcp,
+            peer: post.peer,
             closing: post.closing.clone(),
             outbox,
             core: Arc::clone(self.core()),

@@ -1,8 +1,11 @@
 //! On whose behalf a request is made, and what that caller was granted.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use crate::protocol::JsonObject;
+use crate::{protocol::JsonObject, signal::Signal};
 
 /// Who makes a request; cheap to clone.
 ///
@@ -17,6 +20,8 @@ struct Inner {
     scopes: Grants,
     tenants: Grants,
     claims: Claims,
+    expires_at: Option<SystemTime>,
+    revoked: Revocation,
 }
 
 /// What sort of caller a principal is.
@@ -90,6 +95,21 @@ impl std::fmt::Debug for Claims {
     }
 }
 
+/// Raised when credentials are taken back; two are the same where the same signal raises them.
+#[derive(Clone, Debug, Default)]
+struct Revocation(Option<Signal>);
+
+impl PartialEq for Revocation {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => own.is_same(other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+}
+
+impl Eq for Revocation {}
+
 impl Principal {
     /// A caller of this kind and name, to whom nothing is granted yet.
     pub fn new(kind: PrincipalKind, subject: impl Into<String>) -> Self {
@@ -100,6 +120,8 @@ impl Principal {
             scopes: nothing(),
             tenants: nothing(),
             claims: Claims::default(),
+            expires_at: None,
+            revoked: Revocation::default(),
         }))
     }
 
@@ -152,6 +174,19 @@ impl Principal {
         self.change(|inner| inner.claims = Claims(claims))
     }
 
+    /// Until when its credentials are good; for ever when not given.
+    #[must_use]
+    pub fn with_expiry(self, at: SystemTime) -> Self {
+        self.change(|inner| inner.expires_at = Some(at))
+    }
+
+    /// What is raised when its credentials are taken back. Whoever finds principals keeps one signal for each of the
+    /// credentials, and raises it once they are no good any more.
+    #[must_use]
+    pub fn with_revocation(self, revoked: Signal) -> Self {
+        self.change(|inner| inner.revoked = Revocation(Some(revoked)))
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -187,8 +222,46 @@ impl Principal {
         self.0.tenants.has(tenant)
     }
 
+    /// Until when its credentials are good.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.0.expires_at
+    }
+
+    /// Whether its credentials are good: neither expired nor taken back.
+    pub fn is_valid(&self) -> bool {
+        let is_revoked = self.0.revoked.0.as_ref().is_some_and(Signal::is_raised);
+        !is_revoked && self.0.expires_at.is_none_or(|at| SystemTime::now() < at)
+    }
+
+    /// Waits until its credentials are no good any more, which may be for ever: for streams, which outlive the look at the
+    /// credentials that opened them.
+    pub async fn ended(&self) {
+        let revoked = async {
+            match &self.0.revoked.0 {
+                Some(signal) => signal.raised().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = revoked => {}
+            () = expired(self.0.expires_at) => {}
+        }
+    }
+
     /// What its credentials say of it.
     pub fn claims(&self) -> &JsonObject {
         &self.0.claims.0
+    }
+}
+
+/// Waits until a point in time by the clock on the wall, which may be set while it waits.
+async fn expired(at: Option<SystemTime>) {
+    const LONGEST_NAP: Duration = Duration::from_secs(60);
+    let Some(at) = at else { return std::future::pending().await };
+    while let Ok(left) = at.duration_since(SystemTime::now()) {
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LONGEST_NAP)).await;
     }
 }

@@ -88,8 +88,15 @@ impl Session {
     pub fn stream(&self, principal: Principal, closing: &Signal) -> Box<Running> {
         let core = Arc::clone(&self.0.core);
         let (closing, outbox) = (closing.clone(), Arc::new(core.outbox()));
-        let origin =
-            Origin { principal, transport: TransportKind::Tcp, closing: closing.clone(), outbox, core };
+        let origin = Origin {
+            principal,
+            transport: TransportKind::Tcp,
+            // What it tells needs no place of origin.
+            peer: None,
+            closing: closing.clone(),
+            outbox,
+            core,
+        };
         let outbox = Arc::clone(&origin.outbox);
         self.0.handshake.stand(&outbox);
         let telling = Arc::clone(&self.0.handshake).tell_changes(origin);

@@ -27,6 +27,11 @@ impl Signal {
         self.0.is_raised()
     }
 
+    /// Whether it is the same flag, and not merely one like it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Waits until it is raised.
     pub async fn raised(&self) {
         self.0.raised().await;

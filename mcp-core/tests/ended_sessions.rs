@@ -54,6 +54,7 @@ fn post(message: &[u8], session: NamedSession, closing: &Signal, endpoint: &Endp
         headers: MirroredHeaders::default(),
         session,
         principal: Principal::anonymous(),
+        peer: None,
         takes_stream: true,
         closing,
     })

@@ -129,6 +129,7 @@ pub(crate) fn exchange(endpoint: &Endpoint, message: &Value, closing: &Signal) -
         headers: headers_for(message),
         session: NamedSession::None,
         principal: Principal::anonymous(),
+        peer: None,
         takes_stream: true,
         closing,
     })
@@ -156,6 +157,7 @@ pub(crate) async fn post_in(
         headers,
         session,
         principal: Principal::anonymous(),
+        peer: None,
         takes_stream: true,
         closing: &Signal::new(),
     };

@@ -79,6 +79,7 @@ fn open_exchange(endpoint: &Endpoint, message: &Value) -> Exchange {
         headers: MirroredHeaders::default(),
         session: NamedSession::None,
         principal: Principal::anonymous(),
+        peer: None,
         takes_stream: true,
         closing: &Signal::new(),
     })

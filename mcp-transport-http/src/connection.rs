@@ -1,6 +1,6 @@
 //! One connection: HTTP/1.1 or HTTP/2, whichever its first bytes ask for, each within its limits and to a good end.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, io, net::IpAddr, time::Duration};
 
 use http::{Request, Response};
 use hyper::{
@@ -39,7 +39,7 @@ const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 128;
 
 /// Serves one connection until its client is done with it, or the server closes.
-pub(crate) async fn serve(stream: TcpStream, service: HttpService, closing: Signal) {
+pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, service: HttpService, closing: Signal) {
     // Small answers must not wait for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
@@ -57,9 +57,9 @@ pub(crate) async fn serve(stream: TcpStream, service: HttpService, closing: Sign
     };
     let stream = TokioIo::new(Patient::new(stream, prefix, service.options().write_time));
     let result = match version {
-        Version::Http1 => serve_http1(stream, service, closing).await,
+        Version::Http1 => serve_http1(stream, peer, service, closing).await,
         // Apart, so that the connections of HTTP/1.1, the rule, need not be as large.
-        Version::Http2 => Box::pin(serve_http2(stream, service, closing)).await,
+        Version::Http2 => Box::pin(serve_http2(stream, peer, service, closing)).await,
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a connection ended");
@@ -88,7 +88,12 @@ async fn read_first(stream: &TcpStream, prefix: &mut Prefix) -> io::Result<Versi
     Ok(Version::Http1)
 }
 
-async fn serve_http1(stream: TokioIo<Patient>, service: HttpService, closing: Signal) -> hyper::Result<()> {
+async fn serve_http1(
+    stream: TokioIo<Patient>,
+    peer: IpAddr,
+    service: HttpService,
+    closing: Signal,
+) -> hyper::Result<()> {
     let options = service.options();
     let mut builder = http1::Builder::new();
     builder
@@ -100,7 +105,7 @@ async fn serve_http1(stream: TokioIo<Patient>, service: HttpService, closing: Si
         .half_close(false)
         // With it the answer to one request waits while half of the next is there.
         .pipeline_flush(false);
-    let routes = service_fn(move |request| respond(service.clone(), request));
+    let routes = service_fn(move |request| respond(service.clone(), request, peer));
     let mut connection = std::pin::pin!(builder.serve_connection(stream, routes));
     tokio::select! {
         result = connection.as_mut() => return result,
@@ -109,7 +114,12 @@ async fn serve_http1(stream: TokioIo<Patient>, service: HttpService, closing: Si
     connection.await
 }
 
-async fn serve_http2(stream: TokioIo<Patient>, service: HttpService, closing: Signal) -> hyper::Result<()> {
+async fn serve_http2(
+    stream: TokioIo<Patient>,
+    peer: IpAddr,
+    service: HttpService,
+    closing: Signal,
+) -> hyper::Result<()> {
     let options = service.options();
     let (header_time, write_time) = (options.header_time, options.write_time);
     let streams = Streams::new(write_time);
@@ -128,7 +138,7 @@ async fn serve_http2(stream: TokioIo<Patient>, service: HttpService, closing: Si
         // Tells a client that has nothing to say from one that is not there any more.
         .keep_alive_interval(options.keep_alive)
         .keep_alive_timeout(write_time);
-    let routes = service_fn(move |request| respond_paced(service.clone(), request));
+    let routes = service_fn(move |request| respond_paced(service.clone(), request, peer));
     let mut connection = std::pin::pin!(builder.serve_connection(stream, routes));
     let mut is_ending = false;
     loop {
@@ -153,13 +163,15 @@ async fn serve_http2(stream: TokioIo<Patient>, service: HttpService, closing: Si
 async fn respond(
     service: HttpService,
     request: Request<Incoming>,
+    peer: IpAddr,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    Ok(route(service, request).await)
+    Ok(route(service, request, peer).await)
 }
 
 async fn respond_paced(
     service: HttpService,
     request: Request<Incoming>,
+    peer: IpAddr,
 ) -> Result<Response<Paced>, Infallible> {
-    Ok(route(service, request).await.map(Paced::new))
+    Ok(route(service, request, peer).await.map(Paced::new))
 }

@@ -57,7 +57,7 @@ pub use self::{
     body::ResponseBody,
     options::Http,
     server::HttpServer,
-    service::{HttpService, ResponseFuture},
+    service::{HttpService, PeerAddress, ResponseFuture},
 };
 
 /// Serves a server at this address under `/mcp`, with every default, until SIGTERM or SIGINT.

@@ -1,5 +1,7 @@
 //! What stands at which path of a server of its own: the endpoint, and whether the server lives.
 
+use std::net::IpAddr;
+
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
@@ -9,14 +11,18 @@ use crate::{
 };
 
 /// Answers a request of whatever path.
-pub(crate) async fn route<B>(service: HttpService, request: Request<B>) -> Response<ResponseBody>
+pub(crate) async fn route<B>(
+    service: HttpService,
+    request: Request<B>,
+    peer: IpAddr,
+) -> Response<ResponseBody>
 where
     B: Body,
     B::Error: std::fmt::Display,
 {
     let path = request.uri().path();
     if path == service.options().path {
-        return service.respond(request).await;
+        return service.respond(request, Some(peer)).await;
     }
     let response = if path == "/health" { health(request.method()) } else { not_found(&service) };
     if request.method() == Method::HEAD { without_body(response) } else { response }

@@ -101,8 +101,8 @@ impl HttpServer {
             tokio::select! {
                 () = &mut end => break,
                 (accepted, place) = accepting => match accepted {
-                    Ok((stream, _)) => {
-                        let serving = connection::serve(stream, self.service.clone(), closing.clone());
+                    Ok((stream, peer)) => {
+                        let serving = connection::serve(stream, peer.ip(), self.service.clone(), closing.clone());
                         connections.spawn(async move {
                             serving.await;
                             drop(place);

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     convert::Infallible,
     future::Future,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -45,6 +46,18 @@ struct Shared {
     closing: Signal,
 }
 
+/// Where a request comes from, as a server of one's own puts it into the request's extensions: the address of the socket.
+///
+/// [`HttpServer`](crate::HttpServer) knows it by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);
+
+impl PeerAddress {
+    fn of<B>(request: &Request<B>) -> Option<IpAddr> {
+        request.extensions().get().map(|&Self(address)| address)
+    }
+}
+
 /// The future of a response.
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
 
@@ -79,7 +92,7 @@ impl HttpService {
     }
 
     /// Answers one request, in the form that its method and the page it comes from ask for.
-    pub(crate) async fn respond<B>(self, request: Request<B>) -> Response<ResponseBody>
+    pub(crate) async fn respond<B>(self, request: Request<B>, peer: Option<IpAddr>) -> Response<ResponseBody>
     where
         B: Body,
         B::Error: std::fmt::Display,
@@ -87,12 +100,12 @@ impl HttpService {
         let shared = Arc::clone(&self.shared);
         let origin = cors::allowed_origin(&shared.options, request.headers());
         let is_head = request.method() == Method::HEAD;
-        let mut response = self.answer(request).await;
+        let mut response = self.answer(request, peer).await;
         cors::share(&mut response, &shared.options, origin);
         if is_head { without_body(response) } else { response }
     }
 
-    async fn answer<B>(self, request: Request<B>) -> Response<ResponseBody>
+    async fn answer<B>(self, request: Request<B>, peer: Option<IpAddr>) -> Response<ResponseBody>
     where
         B: Body,
         B::Error: std::fmt::Display,
@@ -114,7 +127,7 @@ impl HttpService {
         }
         let principal = parts.extensions.get().unwrap_or(&shared.options.stranger).clone();
         match parts.method {
-            Method::POST => shared.post(&parts.headers, body, principal).await,
+            Method::POST => shared.post(&parts.headers, body, principal, peer).await,
             Method::GET | Method::HEAD => shared.stream(&parts.method, &parts.headers, principal),
             Method::DELETE => shared.delete(&parts.headers, &principal),
             _ => with_allow(status_only(StatusCode::METHOD_NOT_ALLOWED), METHODS),
@@ -124,7 +137,13 @@ impl HttpService {
 
 impl Shared {
     /// Takes a message.
-    async fn post<B>(&self, headers: &HeaderMap, body: B, principal: Principal) -> Response<ResponseBody>
+    async fn post<B>(
+        &self,
+        headers: &HeaderMap,
+        body: B,
+        principal: Principal,
+        peer: Option<IpAddr>,
+    ) -> Response<ResponseBody>
     where
         B: Body,
         B::Error: std::fmt::Display,
@@ -147,6 +166,7 @@ impl Shared {
             headers: mirror::read(headers),
             session,
             principal,
+            peer,
             takes_stream,
             closing: &self.closing,
         });
@@ -448,7 +468,8 @@ where
     type Future = ResponseFuture;
 
     fn call(&self, request: Request<B>) -> ResponseFuture {
-        let responding = self.clone().respond(request);
+        let peer = PeerAddress::of(&request);
+        let responding = self.clone().respond(request, peer);
         Box::pin(async move { Ok(responding.await) })
     }
 }

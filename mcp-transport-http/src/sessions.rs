@@ -181,6 +181,7 @@ mod tests {
             headers: MirroredHeaders::default(),
             session: NamedSession::None,
             principal,
+            peer: None,
             takes_stream: false,
             closing: &Signal::new(),
         };

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
@@ -74,7 +74,7 @@ enum Listener {
 
 /// A client that has connected.
 enum Accepted {
-    Tcp(TcpStream),
+    Tcp(TcpStream, IpAddr),
     Unix(UnixStream),
 }
 
@@ -189,7 +189,9 @@ impl SocketServer {
 impl Listener {
     async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Tcp(listener, _) => listener.accept().await.map(|(stream, _)| Accepted::Tcp(stream)),
+            Self::Tcp(listener, _) => {
+                listener.accept().await.map(|(stream, peer)| Accepted::Tcp(stream, peer.ip()))
+            }
             Self::Unix(_, listener) => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
         }
     }
@@ -199,13 +201,14 @@ impl Accepted {
     /// A connection for it, unless it is not to be served.
     fn open(self, endpoint: &Endpoint, options: &Sockets) -> Option<(Connection, Input, Output)> {
         match self {
-            Self::Tcp(stream) => {
+            Self::Tcp(stream, peer) => {
                 if let Err(error) = prepare(&stream) {
                     tracing::debug!(%error, "a connection was gone at once");
                     return None;
                 }
                 let stream = Arc::new(stream);
-                let connection = Connection::new(endpoint, options.stranger.clone(), TransportKind::Tcp);
+                let connection =
+                    Connection::new(endpoint, options.stranger.clone(), TransportKind::Tcp).peer(peer);
                 Some((connection, Input::Tcp(Arc::clone(&stream)), Output::Tcp(stream)))
             }
             Self::Unix(stream) => {

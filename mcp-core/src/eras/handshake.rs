@@ -253,6 +253,7 @@ impl Handshake {
             link: Some(Arc::clone(&self.questions)),
             revision: self.revision,
             transport: origin.transport,
+            peer: origin.peer,
             principal: origin.principal,
             client: ClientFacts::Kept(Arc::clone(&self.client)),
             log_level: Some(*self.log_level.lock().unwrap_or_else(PoisonError::into_inner)),

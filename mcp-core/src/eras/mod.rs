@@ -3,7 +3,7 @@
 pub(crate) mod handshake;
 pub(crate) mod modern;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{call::TransportKind, endpoint::Core, outbox::Outbox, principal::Principal, signal::Signal};
 
@@ -12,6 +12,8 @@ use crate::{call::TransportKind, endpoint::Core, outbox::Outbox, principal::Prin
 pub(crate) struct Origin {
     pub(crate) principal: Principal,
     pub(crate) transport: TransportKind,
+    /// The address, where it came over a network.
+    pub(crate) peer: Option<IpAddr>,
     pub(crate) closing: Signal,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) core: Arc<Core>,

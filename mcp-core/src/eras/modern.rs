@@ -74,6 +74,7 @@ pub(crate) fn accept(
         link: None,
         revision,
         transport: origin.transport,
+        peer: origin.peer,
         principal: origin.principal,
         log_level: meta.log_level,
         progress_token: meta.progress_token.take(),

@@ -1,6 +1,6 @@
 //! JSON-RPC errors: for messages that cannot be routed, parsed or authorised.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -47,12 +47,16 @@ pub mod code {
     pub const MISSING_CAPABILITY: i32 = -32021;
     /// A protocol version that is not served.
     pub const UNSUPPORTED_VERSION: i32 = -32022;
+    /// No credentials, or none that are good; the HTTP status of the same number.
+    pub const UNAUTHORIZED: i32 = 401;
     /// The caller may not do this; the HTTP status of the same number.
     pub const FORBIDDEN: i32 = 403;
     /// The session is over, or never was; the HTTP status of the same number.
     pub const UNKNOWN_SESSION: i32 = 404;
     /// Larger than the server takes; the HTTP status of the same number.
     pub const TOO_LARGE: i32 = 413;
+    /// The caller makes more calls than it may; the HTTP status of the same number.
+    pub const TOO_MANY_CALLS: i32 = 429;
     /// As many calls as the server takes at once are running; the HTTP status of the same number.
     pub const OVERLOADED: i32 = 503;
     /// The call took longer than it may; the HTTP status of the same number.
@@ -123,6 +127,17 @@ impl RpcError {
     /// `503`, to be tried again in a second.
     pub fn overloaded(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(code::OVERLOADED, message).with_data(json!({ "retryAfterMs": 1000 }))
+    }
+
+    /// `401`: the caller showed no credentials, or none that are good (any more).
+    pub fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(code::UNAUTHORIZED, message)
+    }
+
+    /// `429`, to be tried again after this time, rounded up to milliseconds.
+    pub fn too_many_calls(message: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
+        let millis = u64::try_from(retry_after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        Self::new(code::TOO_MANY_CALLS, message).with_data(json!({ "retryAfterMs": millis }))
     }
 
     /// `404`, for a session that is not there.

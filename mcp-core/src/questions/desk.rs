@@ -160,6 +160,7 @@ mod tests {
             headers,
             session: NamedSession::None,
             principal: Principal::anonymous(),
+            peer: None,
             takes_stream: true,
             closing: &Signal::new(),
         });

@@ -82,6 +82,9 @@ impl Link {
             answering: options.answering.clone(),
         });
         let mut connection = Connection::new(endpoint, options.principal.clone(), TransportKind::InMemory);
+        if let Some(peer) = options.peer {
+            connection = connection.peer(peer);
+        }
         // A test's own answers to questions may panic: whoever waits hears of it.
         let inbox = End(Arc::clone(&shared));
         let driver = tokio::spawn(async move {

@@ -1,6 +1,6 @@
 //! Who a client in memory is, what it can do, and what it answers when it is asked.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use crate::{Principal, Revision};
 pub struct Options {
     pub(super) revision: Revision,
     pub(super) principal: Principal,
+    pub(super) peer: Option<IpAddr>,
     pub(super) capabilities: Value,
     pub(super) answering: Option<Answering>,
 }
@@ -24,6 +25,7 @@ impl Default for Options {
         Self {
             revision: Revision::V2026_07_28,
             principal: Principal::local(),
+            peer: None,
             capabilities: json!({}),
             answering: None,
         }
@@ -47,6 +49,13 @@ impl Options {
     #[must_use]
     pub fn principal(mut self, principal: Principal) -> Self {
         self.principal = principal;
+        self
+    }
+
+    /// Comes from this address.
+    #[must_use]
+    pub fn peer(mut self, peer: IpAddr) -> Self {
+        self.peer = Some(peer);
         self
     }
 
@@ -77,6 +86,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("revision", &self.revision)
             .field("principal", &self.principal)
+            .field("peer", &self.peer)
             .field("capabilities", &self.capabilities)
             .finish_non_exhaustive()
     }
