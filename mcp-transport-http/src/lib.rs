@@ -38,7 +38,12 @@
 mod body;
 mod connection;
 mod cors;
+#[allow(dead_code)]
+mod figures;
 mod guard;
+#[cfg(feature = "metrics")]
+#[allow(dead_code)]
+mod metrics;
 mod mirror;
 mod options;
 mod pacing;
