@@ -31,9 +31,12 @@ const OTHER_NAMES: &str = "_other";
 #[derive(Debug, Default)]
 pub struct Meter {
     is_on: AtomicBool,
-    series: RwLock<HashMap<&'static str, HashMap<Box<str>, Arc<Series>>>>,
+    series: RwLock<ByMethod>,
     refusals: [AtomicU64; Refusal::ALL.len()],
 }
+
+/// What is counted, by method and then by name.
+type ByMethod = HashMap<&'static str, HashMap<Box<str>, Arc<Series>>>;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +207,7 @@ impl Meter {
     }
 
     fn series(&self, method: &'static str, name: &str) -> Arc<Series> {
-        let find = |series: &HashMap<&'static str, HashMap<Box<str>, Arc<Series>>>, name: &str| {
+        let find = |series: &ByMethod, name: &str| {
             series.get(method).and_then(|names| names.get(name)).map(Arc::clone)
         };
         if let Some(known) = find(&self.series.read().unwrap_or_else(PoisonError::into_inner), name) {
