@@ -20,11 +20,11 @@ use crate::{
     hub::{Changes, Hub},
     limits::Limits,
     outbox::Outbox,
-    policy::Denied,
+    policy::{Denied, Policy},
     principal::Principal,
     protocol::{
-        capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
-        revision::Revision, shape,
+        capabilities::ServerCapabilities, definition::Implementation, error::RpcError, meta::key, method,
+        params::SubscriptionFilter, revision::Revision, shape,
     },
     questions::Desk,
     request::Request,
@@ -85,7 +85,7 @@ impl Endpoint {
             ttl_ms: settings.list_ttl_ms,
             server_meta: server_meta.into(),
         };
-        let snapshot = Snapshot::new(registry, &page_settings, &info, &settings);
+        let snapshot = Snapshot::new(registry, &page_settings, &info, &settings, &*guards.policy);
         let core = Arc::new(Core {
             info,
             settings,
@@ -132,7 +132,8 @@ impl Endpoint {
         let before = core.catalog();
         let mut edited = Edit(before.registry());
         let value = edit(&mut edited)?;
-        let snapshot = Snapshot::new(edited.0, &core.page_settings, &core.info, &core.settings);
+        let policy = &*core.guards.policy;
+        let snapshot = Snapshot::new(edited.0, &core.page_settings, &core.info, &core.settings, policy);
         let changes = before.changes_to(&snapshot.catalog);
         *core.catalog.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         drop(guard);
@@ -223,7 +224,19 @@ impl Core {
         // What nothing here serves needs no right: whoever names it may hear of it.
         let Some((resource, variables)) = catalog.resource(uri) else { return Ok(()) };
         let access = resource.access(variables);
-        self.guards.shows(principal, &resource.doing(uri).action(&access))
+        self.guards.shows(principal, &resource.guarded().action(uri, &access))
+    }
+
+    /// Whether a caller may subscribe to a resource: one that is there, as far as they may know.
+    pub(crate) fn offers(&self, uri: &str, principal: &Principal) -> Result<(), RpcError> {
+        let unknown = || RpcError::resource_not_found(uri);
+        let judged = match self.catalog().resource(uri) {
+            Some(_) => self.tells_of(uri, principal),
+            None => {
+                self.guards.ask_in_vain(principal, method::RESOURCES_READ, uri).and(Err(Denied::hidden("")))
+            }
+        };
+        judged.map_err(|denied| denied.into_rpc(unknown))
     }
 
     /// The answer to `server/discover`.
@@ -271,14 +284,21 @@ impl Core {
 }
 
 impl Snapshot {
-    fn new(registry: Registry, pages: &PageSettings, info: &Implementation, settings: &Settings) -> Self {
-        let catalog = Catalog::new(registry, pages);
+    fn new(
+        registry: Registry,
+        pages: &PageSettings,
+        info: &Implementation,
+        settings: &Settings,
+        policy: &dyn Policy,
+    ) -> Self {
+        let catalog = Catalog::new(registry, pages, policy);
         let discovery = DiscoverResult {
             result_type: "complete",
             supported_versions: Revision::MODERN,
             capabilities: &catalog.capabilities,
             instructions: settings.instructions.as_deref(),
             ttl_ms: settings.list_ttl_ms,
+            // What the server can do is the same for all: of a kind of things that is hidden from a caller, the list is empty.
             cache_scope: "public",
         };
         let mut encoded = crate::catalog::encode(&discovery);

@@ -278,6 +278,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         if info.name.is_empty() || info.version.is_empty() {
             problems.push(Problem::new("server", "its name and its version must not be empty"));
         }
+        let unfit = guards.policy.problems(&registry.names());
+        problems.extend(unfit.into_iter().map(|why| Problem::new("policy", why)));
         let desk = Desk::new(info.name.clone(), seal_keys, once, settings.limits.clone());
         match desk {
             Ok(desk) if problems.is_empty() => {

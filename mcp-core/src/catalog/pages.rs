@@ -22,20 +22,25 @@ pub(crate) struct PageSettings {
 /// Who may be handed the same list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// Everybody: it comes from the catalog, and no policy makes two callers' catalogs differ yet.
+    /// Everybody: it comes from the catalog, and no policy makes two callers' catalogs differ.
     Everybody,
+    /// Whoever sees the same of the catalog, which another may not.
+    Alike,
     /// Whoever asked: code of an author's made it, knowing the caller.
     Caller,
 }
 
-/// One list in one revision.
+/// An item's key, by which its list is sorted, and its encoding.
+pub(super) type Item = (String, Vec<u8>);
+
+/// One list, or a part of it, in one revision.
 #[derive(Debug)]
 pub(crate) struct Pages {
     list: List,
     revision: Revision,
     settings: PageSettings,
-    /// Each item's key, by which the list is sorted, and its encoding.
-    items: Vec<(String, Vec<u8>)>,
+    audience: Audience,
+    items: Vec<Arc<Item>>,
     /// The results of the pages that begin at every multiple of the page size.
     ready: Vec<Arc<[u8]>>,
 }
@@ -44,10 +49,11 @@ impl Pages {
     pub(crate) fn new(
         list: List,
         revision: Revision,
-        items: Vec<(String, Vec<u8>)>,
+        items: Vec<Arc<Item>>,
         settings: PageSettings,
+        audience: Audience,
     ) -> Self {
-        let mut pages = Self { list, revision, settings, items, ready: Vec::new() };
+        let mut pages = Self { list, revision, settings, audience, items, ready: Vec::new() };
         let starts = (0..pages.items.len().max(1)).step_by(pages.settings.size);
         pages.ready = starts.map(|start| pages.page_from(start).into()).collect();
         pages
@@ -61,7 +67,7 @@ impl Pages {
             None => 0,
             Some(cursor) => {
                 let last = decode_cursor(cursor)?;
-                self.items.partition_point(|(key, _)| *key <= last)
+                self.items.partition_point(|item| item.0 <= last)
             }
         };
         match self.ready.get(start / self.settings.size) {
@@ -73,18 +79,9 @@ impl Pages {
     fn page_from(&self, start: usize) -> Vec<u8> {
         let rest = self.items.get(start..).unwrap_or_default();
         let page = &rest[..rest.len().min(self.settings.size)];
-        let next = (page.len() < rest.len()).then(|| page.last().map(|(key, _)| key.as_str())).flatten();
-        let items = page.iter().map(|(_, item)| item.as_slice());
-        assemble(self.list, self.revision, items, next, &self.settings, Audience::Everybody)
-    }
-
-    /// Whether a client would see the same list.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.items == other.items
-    }
-
-    pub(crate) fn settings(&self) -> &PageSettings {
-        &self.settings
+        let next = (page.len() < rest.len()).then(|| page.last().map(|item| item.0.as_str())).flatten();
+        let items = page.iter().map(|item| item.1.as_slice());
+        assemble(self.list, self.revision, items, next, &self.settings, self.audience)
     }
 }
 
@@ -118,6 +115,7 @@ pub(crate) fn assemble<'a>(
         // Nobody is told when a list that an author's code makes turns out differently, so none is kept.
         let (ttl_ms, scope) = match audience {
             Audience::Everybody => (settings.ttl_ms, "public"),
+            Audience::Alike => (settings.ttl_ms, "private"),
             Audience::Caller => (0, "private"),
         };
         out.extend_from_slice(
