@@ -51,6 +51,9 @@ pub(crate) struct Router;
 impl Router {
     fn route(request: Request) -> Result<Routed, RpcError> {
         let Request { operation, call } = request;
+        if !call.principal().is_valid() {
+            return Err(refused(&call, Denied::ended()));
+        }
         let core = Core::of(&call);
         let catalog = core.catalog();
         if let Some(what) = missing_capability(&catalog, &operation) {
@@ -67,10 +70,7 @@ impl Router {
                 Routed::Tool { work: tool.call(arguments, call.clone()), call }
             }
             Operation::List { list, cursor } => list_page(catalog, list, cursor.as_deref(), call)?,
-            Operation::Discover => {
-                check_valid(&call)?;
-                Routed::ready(Reply::Ready(core.discovery()))
-            }
+            Operation::Discover => Routed::ready(Reply::Ready(core.discovery())),
             Operation::ReadResource { uri } => {
                 let (resource, variables) =
                     found(catalog.resource(&uri), &call, method::RESOURCES_READ, &uri)?;
@@ -225,14 +225,6 @@ fn shown(catalog: &Catalog, list: List, call: &Call) -> Option<Shown> {
     catalog.shown(list, |action| !call.guards().shows(call.principal(), action).is_err_and(is_hidden))
 }
 
-/// Refuses a caller whose credentials are no good any more, where nothing else is to be decided.
-fn check_valid(call: &Call) -> Result<(), RpcError> {
-    match call.principal().is_valid() {
-        true => Ok(()),
-        false => Err(refused(call, Denied::ended())),
-    }
-}
-
 /// What the server would need to have for this operation.
 fn missing_capability(catalog: &Catalog, operation: &Operation) -> Option<&'static str> {
     let capabilities = &catalog.capabilities;
@@ -271,7 +263,6 @@ fn list_page(
     cursor: Option<&str>,
     call: Call,
 ) -> Result<Routed, RpcError> {
-    check_valid(&call)?;
     let invalid = || RpcError::invalid_params("Invalid cursor; begin again without one");
     if list == List::Resources && catalog.has_templates() {
         let after =
@@ -357,7 +348,6 @@ fn complete(
 
 /// Tells the client of changes until it has heard enough or the connection is about to close.
 async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -> Result<Reply, RpcError> {
-    check_valid(call)?;
     let limits = &core.settings.limits;
     limits.check_subscribed(filter.resource_subscriptions.iter().map(String::as_str))?;
     // What is acknowledged is what will be told: nothing of kinds that the server does not have.

@@ -157,6 +157,7 @@ fn of<T>(all: &[(Revision, T)], revision: Revision) -> &T {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
     use super::*;
     use crate::{hidden::HiddenPlaces, policy::Rules, protocol::method};
