@@ -1,6 +1,6 @@
 //! List pages, encoded once: a list request is a look-up and a copy.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -41,8 +41,8 @@ pub(crate) struct Pages {
     settings: PageSettings,
     audience: Audience,
     items: Vec<Arc<Item>>,
-    /// The results of the pages that begin at every multiple of the page size.
-    ready: Vec<Arc<[u8]>>,
+    /// The results of the pages that begin at every multiple of the page size, once they are made.
+    ready: Vec<OnceLock<Arc<[u8]>>>,
 }
 
 impl Pages {
@@ -53,10 +53,20 @@ impl Pages {
         settings: PageSettings,
         audience: Audience,
     ) -> Self {
-        let mut pages = Self { list, revision, settings, audience, items, ready: Vec::new() };
-        let starts = (0..pages.items.len().max(1)).step_by(pages.settings.size);
-        pages.ready = starts.map(|start| pages.page_from(start).into()).collect();
-        pages
+        let count = items.len().div_ceil(settings.size).max(1);
+        let ready = std::iter::repeat_with(OnceLock::new).take(count).collect();
+        Self { list, revision, settings, audience, items, ready }
+    }
+
+    /// The same with every page made, before anybody asks.
+    pub(super) fn made(self) -> Self {
+        (0..self.ready.len()).for_each(|index| drop(self.ready_page(index)));
+        self
+    }
+
+    /// How large all pages together are once they are made, but for what stands around the items.
+    pub(super) fn bytes(&self) -> usize {
+        self.items.iter().map(|item| item.1.len()).sum()
     }
 
     /// The result that holds the page after this cursor; `None` for a cursor that is none of ours.
@@ -70,10 +80,14 @@ impl Pages {
                 self.items.partition_point(|item| item.0 <= last)
             }
         };
-        match self.ready.get(start / self.settings.size) {
-            Some(ready) if start.is_multiple_of(self.settings.size) => Some(Arc::clone(ready)),
-            _ => Some(self.page_from(start).into()),
-        }
+        let is_ready = start.is_multiple_of(self.settings.size);
+        let ready = if is_ready { self.ready_page(start / self.settings.size) } else { None };
+        Some(ready.unwrap_or_else(|| self.page_from(start).into()))
+    }
+
+    fn ready_page(&self, index: usize) -> Option<Arc<[u8]>> {
+        let page = self.ready.get(index)?;
+        Some(Arc::clone(page.get_or_init(|| self.page_from(index * self.settings.size).into())))
     }
 
     fn page_from(&self, start: usize) -> Vec<u8> {

@@ -11,9 +11,12 @@ use crate::{
     protocol::revision::Revision,
 };
 
-/// For how many sets of items pages are kept, besides those with everything. Whoever sees yet another has his made, and
+/// For how many sets of items pages are kept, besides those with everything. Whoever sees yet another has theirs made, and
 /// kept in place of those that nobody has asked for the longest.
 const MOST_PARTS: usize = 16;
+
+/// How large all that is kept so may be together, in bytes. A list that is larger by itself is made anew, page by page.
+const MOST_BYTES: usize = 8 << 20;
 
 /// One list in all revisions.
 pub(super) struct Shelf {
@@ -48,6 +51,7 @@ struct Part {
     shown: Shown,
     revision: Revision,
     pages: Arc<Pages>,
+    bytes: usize,
 }
 
 /// Which items of a list a caller sees, a bit each.
@@ -73,7 +77,8 @@ impl Shelf {
         let whole = items
             .iter()
             .map(|(revision, items)| {
-                (*revision, Arc::new(Pages::new(list, *revision, items.clone(), settings.clone(), audience)))
+                let pages = Pages::new(list, *revision, items.clone(), settings.clone(), audience);
+                (*revision, Arc::new(pages.made()))
             })
             .collect();
         Self { list, settings: settings.clone(), listed, may_hide, items, whole, parts: Mutex::default() }
@@ -110,11 +115,12 @@ impl Shelf {
         if let Some(pages) = self.take_kept(revision, shown) {
             return pages;
         }
-        // Made without the lock: others need not wait, and whoever makes the same at once has made it in vain.
+        // Without the lock, for which others need not wait: two who come at once may both make it.
         let items = of(&self.items, revision).iter().enumerate();
         let items = items.filter(|(index, _)| shown.has(*index)).map(|(_, item)| Arc::clone(item)).collect();
         let pages = Arc::new(Pages::new(self.list, revision, items, self.settings.clone(), Audience::Alike));
-        self.keep(Part { shown: shown.clone(), revision, pages: Arc::clone(&pages) });
+        let bytes = pages.bytes();
+        self.keep(Part { shown: shown.clone(), revision, pages: Arc::clone(&pages), bytes });
         pages
     }
 
@@ -127,8 +133,13 @@ impl Shelf {
 
     fn keep(&self, part: Part) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.truncate(MOST_PARTS - 1);
         parts.insert(0, part);
+        let sums = parts.iter().take(MOST_PARTS).scan(0, |sum, part| {
+            *sum += part.bytes;
+            Some(*sum)
+        });
+        let most = sums.take_while(|sum| *sum <= MOST_BYTES).count();
+        parts.truncate(most);
     }
 
     /// Whether clients who see everything would see the same list.
@@ -159,10 +170,16 @@ fn of<T>(all: &[(Revision, T)], revision: Revision) -> &T {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{hidden::HiddenPlaces, policy::Rules, protocol::method};
 
-    fn shelf(names: &[String]) -> Shelf {
+    const REVISION: Revision = Revision::V2026_07_28;
+
+    /// A list of these names, each item of so many bytes, on pages of so many items.
+    fn shelf(names: &[String], bytes: usize, page_size: usize) -> Shelf {
         let listed = names.iter().map(|name| Listed {
             guarded: Arc::new(Guarded {
                 method: method::TOOLS_CALL,
@@ -174,31 +191,90 @@ mod tests {
             }),
             access: Access::none(),
         });
-        let items =
-            names.iter().map(|name| Arc::new((name.clone(), format!("{name:?}").into_bytes()))).collect();
-        let settings = PageSettings { size: 100, ttl_ms: 0, server_meta: "{}".into() };
+        let item =
+            |name: &String| Arc::new((name.clone(), format!("{name:?}{}", " ".repeat(bytes)).into_bytes()));
+        let items = names.iter().map(item).collect();
+        let settings = PageSettings { size: page_size, ttl_ms: 0, server_meta: "{}".into() };
         let rules = Rules::new().read_only();
-        Shelf::new(List::Tools, &settings, &rules, listed.collect(), vec![(Revision::V2026_07_28, items)])
+        Shelf::new(List::Tools, &settings, &rules, listed.collect(), vec![(REVISION, items)])
+    }
+
+    fn names() -> Vec<String> {
+        (100..200).map(|number| format!("tool{number}")).collect()
+    }
+
+    fn page(pages: &Pages, cursor: Option<&str>) -> (Vec<String>, Option<String>) {
+        let page: serde_json::Value = serde_json::from_slice(&pages.page(cursor).unwrap()).unwrap();
+        let names = page["tools"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
+        (names.collect(), page["nextCursor"].as_str().map(str::to_owned))
     }
 
     #[test]
     fn pages_are_kept_for_a_number_of_sets_and_no_more() {
-        let names: Vec<String> = (100..200).map(|number| format!("tool{number}")).collect();
-        let shelf = shelf(&names);
-        let without = |name: &str| shelf.shown(|action| action.name != name);
-        let pages = |name: &str| shelf.pages(Revision::V2026_07_28, without(name).as_ref());
+        let names = names();
+        let shelf = shelf(&names, 0, 100);
+        let pages = |name: &str| shelf.pages(REVISION, shelf.shown(|action| action.name != name).as_ref());
         let first = pages(&names[0]);
         for name in &names[1..MOST_PARTS] {
-            assert_eq!(shelf.names(without(name).as_ref()).count(), 99);
-            let page = String::from_utf8(pages(name).page(None).unwrap().to_vec()).unwrap();
-            assert!(!page.contains(name) && page.contains("private"), "{page}");
+            let (shown, _) = page(&pages(name), None);
+            assert!(shown.len() == 99 && !shown.contains(name));
+            assert_eq!(
+                pages(name).page(None).unwrap().windows(9).filter(|part| part == br#""private""#).count(),
+                1
+            );
         }
-        // Asked for again, they are the very same, and the next to go are others.
+        // Asked for again they are the very same, and the next to go are others.
         assert!(Arc::ptr_eq(&first, &pages(&names[0])));
         let second = pages(&names[1]);
         (MOST_PARTS..99).for_each(|index| drop(pages(&names[index])));
         assert_eq!(shelf.parts.lock().unwrap().len(), MOST_PARTS);
         assert!(!Arc::ptr_eq(&second, &pages(&names[1])));
         assert!(shelf.shown(|_| true).is_none(), "who sees everything has the pages of everybody");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_too() {
+        for (bytes, kept) in [(MOST_BYTES / 300, 3), (MOST_BYTES / 90, 0)] {
+            let names = names();
+            let shelf = shelf(&names, bytes, 10);
+            for name in &names[..5] {
+                let pages = shelf.pages(REVISION, shelf.shown(|action| action.name != name).as_ref());
+                assert_eq!(page(&pages, None).0.len(), 10);
+            }
+            assert_eq!(shelf.parts.lock().unwrap().len(), kept);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_turns_the_pages_sees_what_is_theirs_and_nothing_else(
+            seen in prop::collection::vec(any::<bool>(), 0..150),
+            page_size in 1..20_usize,
+            from in "tool[0-9]{0,3}",
+        ) {
+            let names: Vec<String> = (0..seen.len()).map(|number| format!("tool{number:03}")).collect();
+            let shelf = shelf(&names, 0, page_size);
+            let sees = |name: &str| seen[name[4..].parse::<usize>().unwrap()];
+            let shown = shelf.shown(|action| sees(action.name));
+            let own: Vec<String> = names.iter().filter(|name| sees(name)).cloned().collect();
+            prop_assert_eq!(shelf.names(shown.as_ref()).cloned().collect::<Vec<_>>(), own.clone());
+            let pages = shelf.pages(REVISION, shown.as_ref());
+            // From the beginning, and from wherever a cursor of somebody else's, or a made-up one, points to.
+            for start in [None, Some(from)] {
+                let mut cursor = start.as_ref().map(|name| URL_SAFE_NO_PAD.encode(name));
+                let mut turned = Vec::new();
+                loop {
+                    let (names, next) = page(&pages, cursor.as_deref());
+                    prop_assert!(names.len() <= page_size);
+                    turned.extend(names);
+                    match next {
+                        Some(next) => cursor = Some(next),
+                        None => break,
+                    }
+                }
+                let after = start.unwrap_or_default();
+                prop_assert_eq!(turned, own.iter().filter(|name| **name > after).cloned().collect::<Vec<_>>());
+            }
+        }
     }
 }

@@ -10,8 +10,9 @@ use std::{
 };
 
 use mcp_core::{
-    Access, Annotations, Call, Contents, Empty, Endpoint, Exchange, Form, MirroredHeaders, NamedSession,
-    Post, Principal, Revision, Server, Session, Signal, Step, Text, resource_fn,
+    Access, Annotations, Call, ConfirmDestructive, Contents, Empty, Endpoint, Exchange, Form,
+    MirroredHeaders, NamedSession, Post, Principal, Revision, Server, Session, Signal, Step, Text,
+    resource_fn,
     testing::{Client, Options},
     tool_fn,
 };
@@ -60,6 +61,60 @@ async fn who_is_revoked_between_question_and_answer_gets_no_further() {
         let refused = client.call("ask", json!({})).await;
         assert_eq!(refused.reply().error()["code"], 401, "{revision}");
         assert_eq!(told.load(Ordering::Relaxed), 0, "{revision}");
+    }
+}
+
+#[tokio::test]
+async fn consent_of_who_is_revoked_meanwhile_does_nothing() {
+    for revision in ERAS {
+        let wiped = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&wiped);
+        let wipe = tool_fn("wipe", Annotations::destructive(), move |_: Empty, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Ok(Text::new("wiped")) }
+        });
+        let server = Server::new("test", "1").confirm(ConfirmDestructive::new()).add(wipe);
+        let revoked = Signal::new();
+        let revoking = revoked.clone();
+        let answering = move |asked: &mcp_core::testing::Asked| {
+            revoking.raise();
+            asked.accept(json!({"confirm": true}))
+        };
+        let options = Options::new().principal(user("ada").with_revocation(revoked)).revision(revision);
+        let client = Client::with(server, options.answering(answering)).await;
+        assert_eq!(client.call("wipe", json!({})).await.reply().error()["code"], 401, "{revision}");
+        assert_eq!(wiped.load(Ordering::Relaxed), 0, "{revision}");
+    }
+}
+
+#[tokio::test]
+async fn every_round_is_decided_anew() {
+    let tool = |name: &str| {
+        tool_fn(name, Annotations::read_only(), async |_: Empty, call: Call| {
+            let _ = call.ask("name", Form::<Named>::new("Who are you?")).await;
+            Ok(Text::new("Thank you."))
+        })
+    };
+    let endpoint = Server::new("test", "1")
+        .add(tool("scoped").scopes(["read"]))
+        .add(tool("of_acme").about(|about| about.requires(Access::tenant("acme"))))
+        .build()
+        .unwrap();
+    let client = |principal| {
+        let capabilities = json!({"elicitation": {"form": {}}});
+        Client::with(&endpoint, Options::new().principal(principal).capabilities(capabilities))
+    };
+    let before = client(user("ada").with_scopes(["read"]).with_tenants(["acme"])).await;
+    let after = client(user("ada")).await;
+    for (name, message) in
+        [("scoped", "Forbidden: this needs the scope `read`"), ("of_acme", "Unknown tool: of_acme")]
+    {
+        let asked = before.call(name, json!({})).await;
+        let answer = json!({"name": {"action": "accept", "content": {"name": "Ada"}}});
+        let params = json!({"name": name, "arguments": {}, "inputResponses": answer,
+            "requestState": asked.reply().state()});
+        assert_eq!(after.request("tools/call", params.clone()).await.error()["message"], message);
+        assert!(before.request("tools/call", params).await.result().is_object());
     }
 }
 
