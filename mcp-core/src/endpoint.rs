@@ -230,13 +230,11 @@ impl Core {
     /// Whether a caller may subscribe to a resource: one that is there, as far as they may know.
     pub(crate) fn offers(&self, uri: &str, principal: &Principal) -> Result<(), RpcError> {
         let unknown = || RpcError::resource_not_found(uri);
-        let judged = match self.catalog().resource(uri) {
-            Some(_) => self.tells_of(uri, principal),
-            None => {
-                self.guards.ask_in_vain(principal, method::RESOURCES_READ, uri).and(Err(Denied::hidden("")))
-            }
-        };
-        judged.map_err(|denied| denied.into_rpc(unknown))
+        if self.catalog().resource(uri).is_some() {
+            return self.tells_of(uri, principal).map_err(|denied| denied.into_rpc(unknown));
+        }
+        let asked = self.guards.ask_in_vain(principal, method::RESOURCES_READ, uri);
+        Err(asked.map_or_else(|denied| denied.into_rpc(unknown), |()| unknown()))
     }
 
     /// The answer to `server/discover`.

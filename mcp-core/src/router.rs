@@ -277,19 +277,22 @@ fn list_page(
 
 /// The fixed resources and those that templates list, in one order.
 async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) -> Result<Reply, RpcError> {
+    /// Where a resource that is found comes from, by which those of two sources stand in order.
+    #[derive(PartialEq)]
+    enum Source {
+        Registry,
+        Template,
+    }
+
     let settings = catalog.page_settings();
     let shown = shown(catalog, List::Resources, &call);
-    let mut found: Vec<_> = catalog.fixed_resources(shown.as_ref()).collect();
+    let mut found: Vec<_> =
+        catalog.fixed_resources(shown.as_ref()).map(|resource| (resource, Source::Registry)).collect();
     // What a caller may not read is not named either.
     let is_shown = |template: &&Arc<ResourceEntry>| shows(&call, template.guarded()).is_ok();
-    let core = Core::of(&call);
     for template in catalog.templates().filter(is_shown) {
         match template.list(call.clone()).await {
-            Ok(listed) => {
-                let is_readable =
-                    |one: &ResourceDefinition| core.tells_of(&one.uri, call.principal()).is_ok();
-                found.extend(listed.into_iter().filter(is_readable));
-            }
+            Ok(listed) => found.extend(listed.into_iter().map(|resource| (resource, Source::Template))),
             Err(mut error) => match error.take_denial() {
                 // Nor does it keep from the caller what they may read of others.
                 Some(denied) if !denied.is_unauthorized() => {}
@@ -299,14 +302,19 @@ async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) ->
         }
     }
     // A stable sort: a fixed resource stands before what a template lists under the same URI.
-    found.sort_by(|a, b| a.uri.cmp(&b.uri));
-    found.dedup_by(|a, b| a.uri == b.uri);
-    let start = after.map_or(0, |after| found.partition_point(|resource| resource.uri <= after));
-    let rest = &found[start..];
-    let page = &rest[..rest.len().min(settings.size)];
-    let next = (page.len() < rest.len()).then(|| page.last().map(|last| last.uri.as_str())).flatten();
+    found.sort_by(|(a, _), (b, _)| a.uri.cmp(&b.uri));
+    found.dedup_by(|(a, _), (b, _)| a.uri == b.uri);
+    let start = after.map_or(0, |after| found.partition_point(|(resource, _)| resource.uri <= after));
+    let core = Core::of(&call);
+    let is_readable = |(resource, source): &&(ResourceDefinition, Source)| {
+        *source == Source::Registry || core.tells_of(&resource.uri, call.principal()).is_ok()
+    };
+    // One more than the page holds says whether there is another.
+    let mut rest = found[start..].iter().filter(is_readable).map(|(resource, _)| resource);
+    let page: Vec<_> = rest.by_ref().take(settings.size).collect();
+    let next = page.last().filter(|_| rest.next().is_some()).map(|last| last.uri.as_str());
     let items: Vec<_> =
-        page.iter().map(|resource| shape::definition(resource, Kind::Resource, call.revision())).collect();
+        page.iter().map(|resource| shape::definition(*resource, Kind::Resource, call.revision())).collect();
     let items = items.iter().map(Vec::as_slice);
     let page = assemble(List::Resources, call.revision(), items, next, settings, Audience::Caller);
     Ok(Reply::Ready(page.into()))

@@ -7,8 +7,8 @@ use std::sync::{
 
 use mcp_core::{
     Access, Action, Annotations, ByGrants, Call, Completing, Completion, Connection, Contents, Decision,
-    Empty, Endpoint, Messages, Policy, Principal, Prompt, RequestError, Resource, ResourceDefinition, Rules,
-    Selection, Server, Text, TransportKind, prompt_fn, resource_fn,
+    DynTool, Empty, Endpoint, Messages, MirroredHeaders, Policy, Principal, Prompt, RequestError, Resource,
+    ResourceDefinition, Rules, Selection, Server, Text, ToolReply, TransportKind, prompt_fn, resource_fn,
     testing::{Client, Options},
     tool_fn,
 };
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::user;
-use crate::harness::{bare, initialize, modern};
+use crate::harness::{bare, headers_for, initialize, modern, post};
 
 /// A policy that counts how often it is asked.
 struct Counting<P>(P, Arc<AtomicUsize>);
@@ -294,5 +294,81 @@ async fn lists_are_for_shared_caches_only_where_they_are_the_same_for_all() {
         assert_eq!(client.read("demo://motd").await.result()["cacheScope"], resources);
         // What the server can do is the same for all, whatever they see of it.
         assert_eq!(client.request("server/discover", json!({})).await.result()["cacheScope"], "public");
+    }
+}
+
+#[tokio::test]
+async fn headers_are_held_against_the_body_after_the_policy_has_spoken() {
+    let region =
+        json!({"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
+    let tool = |name: &str| {
+        DynTool::new(name, Annotations::read_only(), |_, _| async { Ok(ToolReply::default()) })
+            .input_schema(region.clone())
+    };
+    let endpoint = Server::new("test", "1")
+        .add(tool("open"))
+        .add(tool("scoped").scopes(["read"]))
+        .add(tool("hidden").about(|about| about.requires(Access::tenant("acme"))))
+        .build()
+        .unwrap();
+    for (name, code, message) in [
+        ("open", -32020, "Header mismatch"),
+        ("scoped", 403, "Forbidden: this needs the scope `read`"),
+        ("hidden", -32602, "Unknown tool: hidden"),
+        ("hiddem", -32602, "Unknown tool: hiddem"),
+    ] {
+        let message_sent = modern(1, "tools/call", json!({"name": name, "arguments": {"region": "eu"}}));
+        let headers = MirroredHeaders {
+            params: vec![("region".to_owned(), b"us".to_vec())],
+            ..headers_for(&message_sent)
+        };
+        let refused = post(&endpoint, &message_sent, headers).await;
+        assert_eq!(refused.code(), Some(code), "{name}");
+        assert!(refused.answer["error"]["message"].as_str().unwrap().starts_with(message), "{name}");
+    }
+}
+
+/// A note of a tenant, of which a careless author lists all there are.
+#[derive(Deserialize, JsonSchema)]
+struct Note {
+    tenant: String,
+}
+
+impl Resource for Note {
+    const URI: &'static str = "notes://{tenant}";
+    const NAME: &'static str = "note";
+
+    fn access(&self) -> Access {
+        Access::tenant(&self.tenant)
+    }
+
+    async fn read(self, (): &(), _: &Call) -> Result<Contents, RequestError> {
+        Ok(Contents::text(""))
+    }
+
+    async fn list((): &(), _: &Call) -> Result<Vec<ResourceDefinition>, RequestError> {
+        let uris = ["acme", "beta", "core", "demo", "edge"].map(|tenant| format!("notes://{tenant}"));
+        // One more that only a fixed resource, which is hidden, could be.
+        Ok(uris
+            .into_iter()
+            .chain(["fixed://hidden".to_owned()])
+            .map(|uri| ResourceDefinition::new(uri, "note"))
+            .collect())
+    }
+}
+
+#[tokio::test]
+async fn of_what_a_template_lists_only_what_may_be_read_is_shown() {
+    for page_size in 1..4 {
+        let server = Server::new("test", "1")
+            .limits(|limits| limits.page_size = page_size)
+            .policy(Rules::new().resources(Selection::all().without(["fixed://hidden"])))
+            .resource::<Note>()
+            .add(resource_fn("fixed://hidden", "fixed", async |_: Empty, _| Ok(Contents::text(""))));
+        let member = user("ada").with_tenants(["beta", "demo", "edge"]);
+        let client = Client::with(server, Options::new().principal(member)).await;
+        let listed = client.list_resources().await;
+        let uris: Vec<_> = listed.iter().map(|resource| resource["uri"].as_str().unwrap()).collect();
+        assert_eq!(uris, ["notes://beta", "notes://demo", "notes://edge"], "on pages of {page_size}");
     }
 }
