@@ -31,7 +31,7 @@ pub trait Prompt<S = ()>: Input {
     /// Scopes that every caller needs, held against them by the server's [`Policy`](crate::Policy).
     const SCOPES: &'static [&'static str] = &[];
 
-    /// Adds a title, icons or `_meta` to the definition.
+    /// Adds a title, icons, `_meta`, tags, or what everybody needs for it besides scopes.
     fn about(about: About) -> About {
         about
     }

@@ -39,7 +39,7 @@ pub trait Resource<S = ()>: Input {
     /// Scopes that every reader needs, held against them by the server's [`Policy`](crate::Policy).
     const SCOPES: &'static [&'static str] = &[];
 
-    /// Adds a title, a MIME type, icons or `_meta` to the definition.
+    /// Adds a title, a MIME type, icons, `_meta`, tags, or what everybody needs for it besides scopes.
     fn about(about: About) -> About {
         about
     }

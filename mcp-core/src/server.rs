@@ -227,7 +227,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         self
     }
 
-    /// Decides who may do what; [`ByGrants`](crate::ByGrants) when not given.
+    /// Decides who sees and may do what; [`ByGrants`](crate::ByGrants) when not given, [`Rules`](crate::Rules) for more than
+    /// scopes and tenants.
     #[must_use]
     pub fn policy(mut self, policy: impl Policy) -> Self {
         self.parts.guards.policy = Box::new(policy);

@@ -156,28 +156,28 @@ impl Rules {
         if self.name_patterns { NamePatterns::On } else { NamePatterns::Off }
     }
 
+    /// What holds for everybody.
+    fn common(&self) -> Part<'_> {
+        let Self { read_only, tools, resources, prompts, .. } = self;
+        Part { read_only: *read_only, tools, resources, prompts }
+    }
+
     /// Why this is not there for the caller, if it is not.
     fn leave_out(&self, principal: &Principal, action: &Action<'_>) -> Option<&'static str> {
-        let own = Scope {
-            read_only: self.read_only,
-            tools: &self.tools,
-            resources: &self.resources,
-            prompts: &self.prompts,
-        };
-        let callers = self.callers.iter().filter(|rules| rules.hold_for(principal)).map(Scope::of);
-        std::iter::once(own).chain(callers).find_map(|scope| scope.leaves_out(action, self.names()))
+        let own = self.callers.iter().filter(|rules| rules.hold_for(principal)).map(Part::of);
+        std::iter::once(self.common()).chain(own).find_map(|part| part.leaves_out(action, self.names()))
     }
 }
 
-/// What a part of the rules leaves.
-struct Scope<'a> {
+/// What is left of everything there is: for everybody, or for some callers.
+struct Part<'a> {
     read_only: bool,
     tools: &'a Selection,
     resources: &'a Selection,
     prompts: &'a Selection,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> Part<'a> {
     fn of(rules: &'a CallerRules) -> Self {
         let CallerRules { read_only, tools, resources, prompts, .. } = rules;
         Self { read_only: *read_only, tools, resources, prompts }
@@ -224,16 +224,8 @@ impl Policy for Rules {
     }
 
     fn may_hide(&self, action: &Action<'_>) -> bool {
-        let own = Scope {
-            read_only: self.read_only,
-            tools: &self.tools,
-            resources: &self.resources,
-            prompts: &self.prompts,
-        };
-        let is_narrowed = |scope: Scope<'_>| scope.narrows(action.method);
-        action.access.tenants().next().is_some()
-            || is_narrowed(own)
-            || self.callers.iter().map(Scope::of).any(is_narrowed)
+        let mut parts = std::iter::once(self.common()).chain(self.callers.iter().map(Part::of));
+        action.access.tenants().next().is_some() || parts.any(|part| part.narrows(action.method))
     }
 
     fn problems(&self, registered: &Registered<'_>) -> Vec<String> {

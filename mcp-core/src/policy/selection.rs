@@ -172,20 +172,21 @@ impl Check<'_> {
             ));
         }
         (!self.may_come && !self.known.contains(&name))
-            .then(|| format!("there is no {kind} `{name}`{}{LATER}", hint(name, self.known)))
+            .then(|| format!("there is no {kind} `{name}`{}", remedy(name, self.known)))
     }
 
     /// What is wrong with a tag.
     fn tag(&self, tag: &str) -> Option<String> {
         (!self.may_come && !self.tags.contains(&tag))
-            .then(|| format!("nothing carries the tag `{tag}`{}{LATER}", hint(tag, self.tags)))
+            .then(|| format!("nothing carries the tag `{tag}`{}", remedy(tag, self.tags)))
     }
 }
 
 /// What to do where it is right after all.
 const LATER: &str = "; where it is registered while the server runs, set `names_may_come = true`";
 
-fn hint(name: &str, known: &[&str]) -> String {
+/// What to do about a name that nothing has.
+fn remedy(name: &str, known: &[&str]) -> String {
     let known: Vec<String> = known.iter().copied().map(str::to_owned).collect();
-    nearest(name, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+    nearest(name, &known).map_or_else(|| LATER.to_owned(), |near| format!("; did you mean `{near}`?"))
 }

@@ -114,8 +114,12 @@ fn what_is_wrong_with_rules_keeps_the_server_from_starting_and_says_what_to_do()
         ),
         (
             "tools.deny = ['db_dorp']",
-            "policy: `tools.deny`: there is no tool `db_dorp`; did you mean `db_drop`?; where it is registered while the \
-             server runs, set `names_may_come = true`",
+            "policy: `tools.deny`: there is no tool `db_dorp`; did you mean `db_drop`?",
+        ),
+        (
+            "tools.deny = ['nothing_like_it']",
+            "policy: `tools.deny`: there is no tool `nothing_like_it`; where it is registered while the server runs, set \
+             `names_may_come = true`",
         ),
         (
             "tools.deny_tags = ['admim']",
