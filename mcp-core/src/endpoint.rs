@@ -23,7 +23,7 @@ use crate::{
     policy::{Denied, Policy},
     principal::Principal,
     protocol::{
-        capabilities::ServerCapabilities, definition::Implementation, error::RpcError, meta::key, method,
+        capabilities::ServerCapabilities, definition::Implementation, meta::key, method,
         params::SubscriptionFilter, revision::Revision, shape,
     },
     questions::Desk,
@@ -227,14 +227,13 @@ impl Core {
         self.guards.shows(principal, &resource.guarded().action(uri, &access))
     }
 
-    /// Whether a caller may subscribe to a resource: one that is there, as far as they may know.
-    pub(crate) fn offers(&self, uri: &str, principal: &Principal) -> Result<(), RpcError> {
-        let unknown = || RpcError::resource_not_found(uri);
+    /// Whether a caller may subscribe to a resource; one that is not there is hidden from everybody.
+    pub(crate) fn offers(&self, uri: &str, principal: &Principal) -> Result<(), Denied> {
         if self.catalog().resource(uri).is_some() {
-            return self.tells_of(uri, principal).map_err(|denied| denied.into_rpc(unknown));
+            return self.tells_of(uri, principal);
         }
-        let asked = self.guards.ask_in_vain(principal, method::RESOURCES_READ, uri);
-        Err(asked.map_or_else(|denied| denied.into_rpc(unknown), |()| unknown()))
+        self.guards.ask_in_vain(principal, method::RESOURCES_READ, uri)?;
+        Err(Denied::hidden("there is no such resource"))
     }
 
     /// The answer to `server/discover`.

@@ -365,7 +365,11 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
     if capabilities.resources.is_none() {
         filter.resource_subscriptions.clear();
     }
-    filter.resource_subscriptions.retain(|uri| core.offers(uri, call.principal()).is_ok());
+    // What is not there may come yet, and so may what is hidden: until then nothing is told of either.
+    let may_come = |denied: Denied| denied.is_hidden();
+    filter
+        .resource_subscriptions
+        .retain(|uri| core.offers(uri, call.principal()).map_or_else(may_come, |()| true));
     let subscriber = core.hub.subscribe_stream(filter.clone(), limits.subscriptions).ok_or_else(|| {
         RpcError::overloaded(format!("{} subscriptions are open already", limits.subscriptions))
     })?;

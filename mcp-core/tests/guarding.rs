@@ -267,7 +267,10 @@ async fn who_may_not_read_hears_of_no_change() {
     let params = json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": uris}});
     let mut listening = client.start("subscriptions/listen", params);
     let acknowledged = listening.notification().await.unwrap();
-    assert_eq!(acknowledged["params"]["notifications"]["resourceSubscriptions"], json!(["notes://acme"]));
+    assert_eq!(
+        acknowledged["params"]["notifications"]["resourceSubscriptions"],
+        json!(["notes://acme", "notes://umbrella"])
+    );
     let session = Client::with(&endpoint, member().revision(Revision::V2025_11_25)).await;
     for (uri, code) in [(uris[0], json!(null)), (uris[1], json!(-32002)), (uris[2], json!(403))] {
         let reply = session.request("resources/subscribe", json!({ "uri": uri })).await;

@@ -298,7 +298,8 @@ impl Handshake {
         }
         // One that is gone by now can still be unsubscribed from.
         if name == method::RESOURCES_SUBSCRIBE {
-            origin.core.offers(&uri, &origin.principal)?;
+            let offered = origin.core.offers(&uri, &origin.principal);
+            offered.map_err(|denied| denied.into_rpc(|| RpcError::resource_not_found(&uri)))?;
         }
         self.subscriber.edit_resources(|resources| {
             if name == method::RESOURCES_UNSUBSCRIBE {
