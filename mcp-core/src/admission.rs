@@ -17,30 +17,57 @@ use crate::{
     guards::{Doing, Guarded, Guards},
     policy::{Action, Decision, Denied},
     principal::Principal,
-    protocol::JsonObject,
+    protocol::{JsonObject, method},
     questions::Ability,
     request_error::RequestError,
     tool_error::ToolError,
 };
 
 impl Guards {
-    /// Decides by what is known before the arguments are read.
-    pub(crate) fn admit(&self, call: &Call, doing: &Doing) -> Result<(), Denied> {
-        self.decide(call, doing, &doing.guarded.requires).map(|_| ())
+    /// Decides by what is known of the thing itself, before arguments are read; of a resource that is all that its URI says.
+    pub(crate) fn admit(&self, call: &Call, doing: &Doing, access: &Access) -> Result<(), Denied> {
+        let judged = self.judge(call.principal(), &doing.action(access)).map_err(Denied::hiding_tenants);
+        judged.map(|_| ()).inspect_err(|denied| self.record(call, doing, access, AuditEvent::Denied(denied)))
     }
 
     /// Whether a caller may know of something: what there is to read or to fill in, and when it changes. Of that nobody
     /// keeps a record.
     pub(crate) fn shows(&self, principal: &Principal, action: &Action<'_>) -> Result<(), Denied> {
+        self.judge(principal, action).map(|_| ()).map_err(Denied::hiding_tenants)
+    }
+
+    /// Goes through the decision on a name that stands for nothing: what is hidden takes no other work. Only whether the
+    /// caller's credentials are good comes of it.
+    pub(crate) fn ask_in_vain(
+        &self,
+        principal: &Principal,
+        method: &'static str,
+        name: &str,
+    ) -> Result<(), Denied> {
+        static NOTHING: Access = Access::none();
+        match self.judge(principal, &Action::new(method, name, None, &NOTHING)) {
+            Err(denied) if denied.is_unauthorized() => Err(denied),
+            _ => Ok(()),
+        }
+    }
+
+    /// The policy's decision, on whatever way it is come to; whether nobody need be asked.
+    fn judge(&self, principal: &Principal, action: &Action<'_>) -> Result<bool, Denied> {
+        if !principal.is_valid() {
+            return Err(Denied::ended());
+        }
         match self.policy.decide(principal, action) {
-            Decision::Allow | Decision::AllowUnasked => Ok(()),
+            Decision::Allow => Ok(false),
+            Decision::AllowUnasked => Ok(true),
+            // Its URI names the tenant, however late that is found out.
+            Decision::Deny(denied) if action.method == method::RESOURCES_READ => Err(denied.hiding_tenants()),
             Decision::Deny(denied) => Err(denied),
         }
     }
 
     /// Whether the person has to agree before this is done, unless the policy says otherwise.
     pub(crate) fn confirms(&self, doing: &Doing) -> bool {
-        self.confirm.is_some() && doing.guarded.annotations.is_some_and(|annotations| annotations.destructive)
+        self.confirm.as_ref().is_some_and(|confirm| confirm.covers(&doing.guarded))
     }
 
     /// Whether there is anything to decide, to agree to or to record once the arguments are read.
@@ -143,15 +170,8 @@ impl Guards {
 
     /// The policy's decision on a part of what a call needs; whether nobody need be asked.
     fn decide(&self, call: &Call, doing: &Doing, access: &Access) -> Result<bool, Denied> {
-        let action = doing.action(access);
-        match self.policy.decide(call.principal(), &action) {
-            Decision::Allow => Ok(false),
-            Decision::AllowUnasked => Ok(true),
-            Decision::Deny(denied) => {
-                self.record(call, doing, access, AuditEvent::Denied(&denied));
-                Err(denied)
-            }
-        }
+        let judged = self.judge(call.principal(), &doing.action(access));
+        judged.inspect_err(|denied| self.record(call, doing, access, AuditEvent::Denied(denied)))
     }
 
     fn record(&self, call: &Call, doing: &Doing, access: &Access, event: AuditEvent<'_>) {
@@ -183,12 +203,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// The server's [`Policy`](crate::Policy) says no; with `?` the client sees the error 403.
+    /// The server's [`Policy`](crate::Policy) says no; with `?` the client sees the error 403 or, of a resource that belongs
+    /// to a foreign tenant, that there is none.
     pub fn require(&self, access: Access) -> Result<(), Denied> {
         match self.doing() {
             Some(doing) => self.guards().decide(self, doing, &access).map(|_| ()),
             // A list or a completion, of which nobody keeps a record.
-            None => self.guards().shows(self.principal(), &Action::new("", "", None, &access)),
+            None => self.guards().judge(self.principal(), &Action::new("", "", None, &access)).map(|_| ()),
         }
     }
 

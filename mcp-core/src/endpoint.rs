@@ -21,11 +21,11 @@ use crate::{
     limits::Limits,
     meter::Meter,
     outbox::Outbox,
-    policy::Denied,
+    policy::{Denied, Policy},
     principal::Principal,
     protocol::{
-        capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
-        revision::Revision, shape,
+        capabilities::ServerCapabilities, definition::Implementation, meta::key, method,
+        params::SubscriptionFilter, revision::Revision, shape,
     },
     questions::Desk,
     request::Request,
@@ -87,7 +87,7 @@ impl Endpoint {
             ttl_ms: settings.list_ttl_ms,
             server_meta: server_meta.into(),
         };
-        let snapshot = Snapshot::new(registry, &page_settings, &info, &settings);
+        let snapshot = Snapshot::new(registry, &page_settings, &info, &settings, &*guards.policy);
         let core = Arc::new(Core {
             info,
             settings,
@@ -141,7 +141,8 @@ impl Endpoint {
         let before = core.catalog();
         let mut edited = Edit(before.registry());
         let value = edit(&mut edited)?;
-        let snapshot = Snapshot::new(edited.0, &core.page_settings, &core.info, &core.settings);
+        let policy = &*core.guards.policy;
+        let snapshot = Snapshot::new(edited.0, &core.page_settings, &core.info, &core.settings, policy);
         let changes = before.changes_to(&snapshot.catalog);
         *core.catalog.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         drop(guard);
@@ -232,7 +233,16 @@ impl Core {
         // What nothing here serves needs no right: whoever names it may hear of it.
         let Some((resource, variables)) = catalog.resource(uri) else { return Ok(()) };
         let access = resource.access(variables);
-        self.guards.shows(principal, &resource.doing(uri).action(&access))
+        self.guards.shows(principal, &resource.guarded().action(uri, &access))
+    }
+
+    /// Whether a caller may subscribe to a resource; one that is not there is hidden from everybody.
+    pub(crate) fn offers(&self, uri: &str, principal: &Principal) -> Result<(), Denied> {
+        if self.catalog().resource(uri).is_some() {
+            return self.tells_of(uri, principal);
+        }
+        self.guards.ask_in_vain(principal, method::RESOURCES_READ, uri)?;
+        Err(Denied::hidden("there is no such resource"))
     }
 
     /// The answer to `server/discover`.
@@ -280,14 +290,21 @@ impl Core {
 }
 
 impl Snapshot {
-    fn new(registry: Registry, pages: &PageSettings, info: &Implementation, settings: &Settings) -> Self {
-        let catalog = Catalog::new(registry, pages);
+    fn new(
+        registry: Registry,
+        pages: &PageSettings,
+        info: &Implementation,
+        settings: &Settings,
+        policy: &dyn Policy,
+    ) -> Self {
+        let catalog = Catalog::new(registry, pages, policy);
         let discovery = DiscoverResult {
             result_type: "complete",
             supported_versions: Revision::MODERN,
             capabilities: &catalog.capabilities,
             instructions: settings.instructions.as_deref(),
             ttl_ms: settings.list_ttl_ms,
+            // What the server can do is the same for all: of a kind of things that is hidden from a caller, the list is empty.
             cache_scope: "public",
         };
         let mut encoded = crate::catalog::encode(&discovery);

@@ -5,6 +5,7 @@ use std::future::Future;
 use crate::{
     build::Problem,
     call::Call,
+    guards::Guarded,
     input::Input,
     prompt::{Messages, PromptEntry, PromptFn},
     request_error::RequestError,
@@ -31,6 +32,15 @@ impl Entry {
             EntryKind::Tool(tool) => &tool.definition.name,
             EntryKind::Resource(resource) => resource.template.as_str(),
             EntryKind::Prompt(prompt) => &prompt.definition.name,
+        }
+    }
+
+    /// What is known of it before it is called.
+    pub(crate) fn guarded_mut(&mut self) -> &mut Guarded {
+        match &mut self.0 {
+            EntryKind::Tool(tool) => tool.guarded_mut(),
+            EntryKind::Resource(resource) => resource.guarded_mut(),
+            EntryKind::Prompt(prompt) => prompt.guarded_mut(),
         }
     }
 

@@ -21,14 +21,35 @@ use crate::{
 /// What they are asked is the tool's [`preview`](crate::Tool::preview), or its name and arguments where it has none. A
 /// client that cannot ask its user cannot call destructive tools then, unless the policy lets it through unasked
 /// ([`Decision::AllowUnasked`](crate::Decision::AllowUnasked)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConfirmDestructive;
+///
+/// ```
+/// # use mcp_core::{ConfirmDestructive, PrincipalKind, Rules, Server};
+/// let server = Server::new("shop", "1.0.0")
+///     .confirm(ConfirmDestructive::new().except_tool("empty_cache"))
+///     .policy(Rules::new().unasked(|unasked| unasked.kind(PrincipalKind::Service)));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfirmDestructive {
+    exceptions: Vec<String>,
+}
 
 impl ConfirmDestructive {
     /// Asks before everything that [`Annotations::destructive`](crate::Annotations) marks.
     pub fn new() -> Self {
-        Self
+        Self::default()
+    }
+
+    /// But not before this tool, by the name that it has in the server.
+    #[must_use]
+    pub fn except_tool(mut self, name: impl Into<String>) -> Self {
+        self.exceptions.push(name.into());
+        self
+    }
+
+    /// Whether the person is asked before this.
+    pub(crate) fn covers(&self, guarded: &Guarded) -> bool {
+        guarded.annotations.is_some_and(|annotations| annotations.destructive)
+            && !self.exceptions.contains(&guarded.name)
     }
 }
 
@@ -60,6 +81,8 @@ pub(crate) struct Guarded {
     /// The name of a tool or prompt, the URI or template of a resource.
     pub(crate) name: String,
     pub(crate) annotations: Option<Annotations>,
+    /// What its author calls it besides its name.
+    pub(crate) tags: Vec<String>,
     /// What every caller needs, whatever the arguments.
     pub(crate) requires: Access,
     /// Where arguments stand that are shown to nobody.
@@ -82,8 +105,19 @@ impl Doing {
     }
 
     pub(crate) fn action<'a>(&'a self, access: &'a Access) -> Action<'a> {
-        let Guarded { method, name, annotations, .. } = &*self.guarded;
-        Action::new(method, self.uri.as_deref().unwrap_or(name), *annotations, access)
+        self.guarded.action(self.name(), access)
+    }
+
+    /// The name of a tool or a prompt, the URI of a resource.
+    pub(crate) fn name(&self) -> &str {
+        self.uri.as_deref().unwrap_or(&self.guarded.name)
+    }
+}
+
+impl Guarded {
+    /// What is about to be done with what is called so here, and needs this.
+    pub(crate) fn action<'a>(&'a self, name: &'a str, access: &'a Access) -> Action<'a> {
+        Action::new(self.method, name, self.annotations, access).registered_as(&self.name).tagged(&self.tags)
     }
 }
 

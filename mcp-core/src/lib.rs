@@ -40,7 +40,7 @@
 //! | what it answers | a type that is `Serialize + JsonSchema`, or [`Text`], [`Content`], [`Reply`] |
 //! | how it fails | [`ToolError`] |
 //! | a question in the middle of it | [`Call::ask`] with a [`Question`], [`Call::confirm`] |
-//! | who may have it done | [`Access`] in [`Tool::access`] and [`Call::require`], a [`Policy`] |
+//! | who may have it done | [`Access`] in [`Tool::access`] and [`Call::require`], [`Rules`] or another [`Policy`] |
 //! | consent to what is destructive | [`ConfirmDestructive`], [`Tool::preview`] |
 //! | a record of what was done | [`Audit`] |
 //! | counts of what was done | [`Endpoint::meter`] |
@@ -116,7 +116,10 @@ pub use self::{
     meter::{CALL_SECONDS, CallCounts, CallEnd, Meter, Refusal},
     pack::Pack,
     pack_options::PackOptions,
-    policy::{Action, ByGrants, Decision, Denied, Policy},
+    policy::{
+        Action, ByGrants, CallerRules, Decision, Denied, Policy, Registered, Rules, ScopePatterns, Selection,
+        Unasked, UnaskedCaller,
+    },
     principal::{Principal, PrincipalKind},
     prompt::{Messages, Prompt, PromptEntry, PromptFn, prompt, prompt_fn},
     protocol::{

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    access::Access,
     annotations::Annotations,
     build::Problem,
     entry::{Entry, EntryKind},
@@ -16,6 +17,8 @@ pub struct PackOptions {
     only: Option<Vec<String>>,
     without: Vec<String>,
     effects: Vec<Arc<dyn Fn(Annotations) -> bool + Send + Sync>>,
+    tags: Vec<String>,
+    requires: Access,
 }
 
 impl PackOptions {
@@ -55,6 +58,21 @@ impl PackOptions {
         self
     }
 
+    /// Has everything that is taken carry this tag; as [`About::tag`](crate::About::tag).
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// What everybody needs for whatever is taken, such as [`Access::tenant`] for a pack that is there for one tenant alone; as
+    /// [`About::requires`](crate::About::requires).
+    #[must_use]
+    pub fn requires(mut self, access: Access) -> Self {
+        self.requires = self.requires.and(access);
+        self
+    }
+
     /// Takes only tools whose effect is so; given several times, all have to agree.
     #[must_use]
     pub fn tools_that(mut self, keep: impl Fn(Annotations) -> bool + Send + Sync + 'static) -> Self {
@@ -87,7 +105,7 @@ impl Taking {
     }
 
     /// What is registered of an entry, and under which name; `None` where it is left out.
-    pub(crate) fn take(&mut self, entry: Entry) -> Result<Option<Entry>, Problem> {
+    pub(crate) fn take(&mut self, mut entry: Entry) -> Result<Option<Entry>, Problem> {
         let name = entry.name().to_owned();
         let is_allowed = self.options.only.as_ref().is_none_or(|only| only.contains(&name))
             && !self.options.without.contains(&name);
@@ -101,6 +119,9 @@ impl Taking {
         if !is_allowed || !has_effect {
             return Ok(None);
         }
+        let guarded = entry.guarded_mut();
+        guarded.tags.extend_from_slice(&self.options.tags);
+        guarded.requires = std::mem::take(&mut guarded.requires).and(self.options.requires.clone());
         if self.options.prefix.is_empty() {
             Ok(Some(entry))
         } else {

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{protocol::JsonObject, signal::Signal};
 
 /// Who makes a request; cheap to clone.
@@ -25,7 +27,8 @@ struct Inner {
 }
 
 /// What sort of caller a principal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum PrincipalKind {
     /// A process of the same user on the same machine, over stdio or a Unix socket.

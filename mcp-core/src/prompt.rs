@@ -31,7 +31,7 @@ pub trait Prompt<S = ()>: Input {
     /// Scopes that every caller needs, held against them by the server's [`Policy`](crate::Policy).
     const SCOPES: &'static [&'static str] = &[];
 
-    /// Adds a title, icons or `_meta` to the definition.
+    /// Adds a title, icons, `_meta`, tags, or what everybody needs for it besides scopes.
     fn about(about: About) -> About {
         about
     }
@@ -241,7 +241,8 @@ where
         method: method::PROMPTS_GET,
         name: name.to_owned(),
         annotations: None,
-        requires: work.requires,
+        tags: about.tags,
+        requires: work.requires.and(about.requires),
         hidden: HiddenPlaces::NONE,
     };
     let (get_arguments, get, access) = (Arc::clone(&arguments), Arc::new(work.get), work.access);
@@ -265,10 +266,19 @@ where
 }
 
 impl PromptEntry {
+    /// What is known of it before it is filled in.
+    pub(crate) fn guarded(&self) -> &Arc<Guarded> {
+        &self.guarded
+    }
+
+    pub(crate) fn guarded_mut(&mut self) -> &mut Guarded {
+        Arc::make_mut(&mut self.guarded)
+    }
+
     /// The same prompt under another name.
     pub(crate) fn renamed(mut self, name: String) -> Result<Self, Problem> {
         check_name(&name).map_err(|why| Problem::new(format!("prompt `{name}`"), why))?;
-        self.guarded = Arc::new(Guarded { name: name.clone(), ..(*self.guarded).clone() });
+        self.guarded_mut().name.clone_from(&name);
         self.definition.name = name;
         Ok(self)
     }

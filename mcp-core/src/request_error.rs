@@ -14,8 +14,8 @@ use crate::{
 pub struct RequestError {
     kind: Kind,
     message: String,
-    /// What the client sees instead, where the caller may not do this at all.
-    denied: Option<RpcError>,
+    /// Why the caller may not do this at all, where that is what it says.
+    denied: Option<Box<Denied>>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -53,18 +53,16 @@ impl RequestError {
         self
     }
 
-    /// Whether the caller may not do this at all.
-    pub(crate) fn is_denial(&self) -> bool {
-        self.denied.is_some()
+    /// Why the caller may not do this at all, where that is what it says.
+    pub(crate) fn take_denial(&mut self) -> Option<Denied> {
+        self.denied.take().map(|denied| *denied)
     }
 
-    /// The error on the wire; `subject` is the URI or name that was asked for. The cause is logged on the way.
+    /// The error on the wire, of one that is no denial; `subject` is the URI or name that was asked for. The cause is logged
+    /// on the way.
     pub(crate) fn into_rpc(self, subject: &str) -> RpcError {
         if let Some(cause) = &self.cause {
             tracing::warn!(subject = %shorten(subject), cause = %Causes(cause.as_ref()), "a request failed");
-        }
-        if let Some(denied) = self.denied {
-            return denied;
         }
         match self.kind {
             Kind::NotFound => RpcError::resource_not_found(subject),
@@ -79,7 +77,11 @@ impl From<ToolError> for RequestError {
     fn from(mut error: ToolError) -> Self {
         let message = error.message().to_owned();
         let kind = if error.code() == ToolError::INVALID_ARGUMENTS { Kind::Invalid } else { Kind::Failed };
-        Self { denied: error.take_denial(), cause: error.into_cause(), ..Self::new(kind, message) }
+        Self {
+            denied: error.take_denial().map(Box::new),
+            cause: error.into_cause(),
+            ..Self::new(kind, message)
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub trait Resource<S = ()>: Input {
     /// Scopes that every reader needs, held against them by the server's [`Policy`](crate::Policy).
     const SCOPES: &'static [&'static str] = &[];
 
-    /// Adds a title, a MIME type, icons or `_meta` to the definition.
+    /// Adds a title, a MIME type, icons, `_meta`, tags, or what everybody needs for it besides scopes.
     fn about(about: About) -> About {
         about
     }
@@ -331,7 +331,8 @@ where
         method: method::RESOURCES_READ,
         name: uri.to_owned(),
         annotations: None,
-        requires: work.requires,
+        tags: about.tags.clone(),
+        requires: work.requires.and(about.requires.clone()),
         hidden: HiddenPlaces::NONE,
     };
     Ok(ResourceEntry {
@@ -363,6 +364,15 @@ where
 }
 
 impl ResourceEntry {
+    /// What is known of it before it is read.
+    pub(crate) fn guarded(&self) -> &Arc<Guarded> {
+        &self.guarded
+    }
+
+    pub(crate) fn guarded_mut(&mut self) -> &mut Guarded {
+        Arc::make_mut(&mut self.guarded)
+    }
+
     /// What reading it does.
     pub(crate) fn doing(&self, uri: &str) -> Doing {
         Doing::new(&self.guarded, Some(uri))
@@ -412,7 +422,7 @@ impl ResourceEntry {
         variables: Variables,
         call: Call,
     ) -> Result<ReadReply, RequestError> {
-        let contents = (self.read)(variables, call).await?;
+        let contents = (self.read)(variables, call.clone()).await?;
         let place = |part| match part {
             Part::Elsewhere(contents) => contents,
             Part::Here { mime_type, body } => ResourceContents {
@@ -425,10 +435,15 @@ impl ResourceEntry {
         Ok(ReadReply {
             contents: contents.parts.into_iter().map(place).collect(),
             fresh_for: contents.fresh_for,
-            // A shared cache asks no policy.
-            public: contents.public
-                && self.template.match_uri(&uri).is_some_and(|variables| self.access(variables).is_none()),
+            public: contents.public && self.is_for_everybody(&uri, &call),
         })
+    }
+
+    /// Whether no caller could be refused the resource at this URI: a shared cache asks no policy.
+    fn is_for_everybody(&self, uri: &str, call: &Call) -> bool {
+        let Some(variables) = self.template.match_uri(uri) else { return false };
+        let access = self.access(variables);
+        access.is_none() && !call.guards().policy.may_hide(&self.guarded.action(uri, &access))
     }
 
     /// The resources of the template that exist now.

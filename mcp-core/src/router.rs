@@ -13,16 +13,18 @@ use serde_json::json;
 use tower_service::Service;
 
 use crate::{
+    access::Access,
     call::Call,
-    catalog::{Audience, Catalog, List, assemble},
+    catalog::{Audience, Catalog, List, Shown, assemble},
     completion::Completing,
     endpoint::Core,
     failure::Failure,
-    guards::Doing,
-    hub::Change,
+    guards::{Doing, Guarded},
+    hub::{Change, Subscriber},
     policy::Denied,
     protocol::{
-        error::RpcError,
+        definition::ResourceDefinition,
+        error::{RpcError, shorten},
         id::RequestId,
         meta::key,
         method,
@@ -49,6 +51,9 @@ pub(crate) struct Router;
 impl Router {
     fn route(request: Request) -> Result<Routed, RpcError> {
         let Request { operation, call } = request;
+        if !call.principal().is_valid() {
+            return Err(refused(&call, Denied::ended()));
+        }
         let core = Core::of(&call);
         let catalog = core.catalog();
         if let Some(what) = missing_capability(&catalog, &operation) {
@@ -57,8 +62,8 @@ impl Router {
         }
         Ok(match operation {
             Operation::CallTool { name, arguments } => {
-                let tool = catalog.tool(&name).ok_or_else(|| unknown_tool(&catalog, &name))?;
-                admit(&call, tool.doing())?;
+                let tool = found(catalog.tool(&name), &call, method::TOOLS_CALL, &name)?;
+                admit(&call, tool.doing(), &tool.guarded().requires)?;
                 tool.check_headers(&arguments, &call)?;
                 let arguments = tool.without_injected(arguments, &core.settings.injected_arguments);
                 call.take_up(|| Subject::Tool { name, arguments: arguments.clone() })?;
@@ -68,21 +73,24 @@ impl Router {
             Operation::Discover => Routed::ready(Reply::Ready(core.discovery())),
             Operation::ReadResource { uri } => {
                 let (resource, variables) =
-                    catalog.resource(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
-                admit(&call, resource.doing(&uri))?;
+                    found(catalog.resource(&uri), &call, method::RESOURCES_READ, &uri)?;
+                // Its URI says all that there is to decide by.
+                admit(&call, resource.doing(&uri), &resource.access(variables.clone()))?;
                 call.take_up(|| Subject::Resource { uri: uri.clone() })?;
                 let reading = Arc::clone(resource).read(uri.clone(), variables, call.clone());
+                let reader = call.clone();
                 Routed::later(call, async move {
-                    reading.await.map(Reply::Resource).map_err(|error| error.into_rpc(&uri))
+                    reading.await.map(Reply::Resource).map_err(|error| failed(&reader, error, &uri))
                 })
             }
             Operation::GetPrompt { name, arguments } => {
-                let prompt = catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?;
-                admit(&call, prompt.doing())?;
+                let prompt = found(catalog.prompt(&name), &call, method::PROMPTS_GET, &name)?;
+                admit(&call, prompt.doing(), &prompt.guarded().requires)?;
                 call.take_up(|| Subject::Prompt { name: name.clone(), arguments: arguments.clone() })?;
                 let getting = prompt.get(arguments, call.clone());
+                let getter = call.clone();
                 Routed::later(call, async move {
-                    getting.await.map(Reply::Prompt).map_err(|error| error.into_rpc(&name))
+                    getting.await.map(Reply::Prompt).map_err(|error| failed(&getter, error, &name))
                 })
             }
             Operation::Complete { reference, completing } => complete(&catalog, reference, completing, call)?,
@@ -145,7 +153,7 @@ impl Future for Routed {
                 return outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Ok(outcome)));
             }
             Self::Later { work, call } => (work.as_mut().poll(cx), call),
-            Self::Tool { work, call } => (work.as_mut().poll(cx).map(settled), call),
+            Self::Tool { work, call } => (work.as_mut().poll(cx).map(|result| settled(call, result)), call),
         };
         match polled {
             Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
@@ -154,11 +162,9 @@ impl Future for Routed {
                 Ok(match end {
                     RoundEnd::Asks(questions) => Outcome::input_required(questions),
                     RoundEnd::Failed(Failure::Rpc(error)) => Outcome::error(error),
-                    RoundEnd::Failed(Failure::Tool(error)) if is_tool => settled(Err(error)),
+                    RoundEnd::Failed(Failure::Tool(error)) if is_tool => settled(call, Err(error)),
                     // A resource or a prompt has no other way to fail.
-                    RoundEnd::Failed(Failure::Tool(error)) => {
-                        Outcome::error(RequestError::from(error).into_rpc(""))
-                    }
+                    RoundEnd::Failed(Failure::Tool(error)) => Outcome::error(failed(call, error.into(), "")),
                 })
             }),
         }
@@ -166,27 +172,57 @@ impl Future for Routed {
 }
 
 /// What comes of a tool: its answer, an error of the same form, or one of the protocol.
-fn settled(result: Result<ToolReply, ToolError>) -> Outcome {
+fn settled(call: &Call, result: Result<ToolReply, ToolError>) -> Outcome {
     let reply = match result {
         Ok(reply) => reply.checked(),
         Err(mut error) => match error.take_denial() {
-            Some(denial) => return Outcome::error(denial),
+            Some(denied) => return Outcome::error(refused(call, denied)),
             None => error.into(),
         },
     };
     Outcome::complete(Reply::Tool(reply))
 }
 
+/// Why a resource could not be read, or a prompt not be filled in; `subject` is its URI or name.
+fn failed(call: &Call, mut error: RequestError, subject: &str) -> RpcError {
+    match error.take_denial() {
+        Some(denied) => refused(call, denied),
+        None => error.into_rpc(subject),
+    }
+}
+
+/// What a caller is told who may not do what the call does.
+fn refused(call: &Call, denied: Denied) -> RpcError {
+    denied.into_rpc(|| match call.doing() {
+        Some(doing) => unknown(call, doing.guarded.method, doing.name()),
+        // A list or a completion, of which each says itself what is not there.
+        None => RpcError::invalid_params("There is no such thing"),
+    })
+}
+
+/// What a name stands for; an error as for one that stands for nothing.
+fn found<T>(found: Option<T>, call: &Call, method: &'static str, name: &str) -> Result<T, RpcError> {
+    found.ok_or_else(|| match call.guards().ask_in_vain(call.principal(), method, name) {
+        Ok(()) => unknown(call, method, name),
+        Err(denied) => denied.into_rpc(|| unknown(call, method, name)),
+    })
+}
+
 /// Takes note of what a call does, and has the policy decide by what is known of it.
-fn admit(call: &Call, doing: Doing) -> Result<(), RpcError> {
+fn admit(call: &Call, doing: Doing, access: &Access) -> Result<(), RpcError> {
     let doing = call.does(doing);
-    call.guards().admit(call, doing).map_err(Denied::into_rpc)
+    call.guards().admit(call, doing, access).map_err(|denied| refused(call, denied))
 }
 
 /// Has the policy decide whether the caller may know of something, by what everybody needs for it.
-fn shows(call: &Call, doing: &Doing) -> Result<(), RpcError> {
-    let action = doing.action(&doing.guarded.requires);
-    call.guards().shows(call.principal(), &action).map_err(Denied::into_rpc)
+fn shows(call: &Call, guarded: &Guarded) -> Result<(), Denied> {
+    call.guards().shows(call.principal(), &guarded.action(&guarded.name, &guarded.requires))
+}
+
+/// Which items of a list the caller may know of; `None` for all of them. What only a scope keeps from them is no secret.
+fn shown(catalog: &Catalog, list: List, call: &Call) -> Option<Shown> {
+    let is_hidden = |denied: Denied| denied.is_hidden();
+    catalog.shown(list, |action| !call.guards().shows(call.principal(), action).is_err_and(is_hidden))
 }
 
 /// What the server would need to have for this operation.
@@ -204,18 +240,20 @@ fn missing_capability(catalog: &Catalog, operation: &Operation) -> Option<&'stat
     }
 }
 
-fn unknown_tool(catalog: &Catalog, name: &str) -> RpcError {
-    let hint =
-        crate::schema::nearest(name, catalog.tool_names()).map(|near| format!("; did you mean {near}?"));
-    RpcError::invalid_params(format!(
-        "Unknown tool: {}{}",
-        crate::protocol::error::shorten(name),
-        hint.unwrap_or_default()
-    ))
+/// The error for a name that stands for nothing, or for nothing that the caller may know of: the two are the same.
+fn unknown(call: &Call, method: &'static str, name: &str) -> RpcError {
+    match method {
+        method::TOOLS_CALL => unknown_tool(&Core::of(call).catalog(), call, name),
+        method::PROMPTS_GET => RpcError::invalid_params(format!("Unknown prompt: {}", shorten(name))),
+        _ => RpcError::resource_not_found(name),
+    }
 }
 
-fn unknown_prompt(name: &str) -> RpcError {
-    RpcError::invalid_params(format!("Unknown prompt: {}", crate::protocol::error::shorten(name)))
+fn unknown_tool(catalog: &Catalog, call: &Call, name: &str) -> RpcError {
+    let shown = shown(catalog, List::Tools, call);
+    let near = crate::schema::nearest(name, catalog.tool_names(shown.as_ref()));
+    let hint = near.map(|near| format!("; did you mean {near}?"));
+    RpcError::invalid_params(format!("Unknown tool: {}{}", shorten(name), hint.unwrap_or_default()))
 }
 
 /// A page of a list: ready, unless templates have resources of their own to add.
@@ -232,35 +270,51 @@ fn list_page(
         let listing = call.clone();
         return Ok(Routed::later(call, async move { list_resources(&catalog, after, listing).await }));
     }
-    let page = catalog.pages(list, call.revision()).page(cursor).ok_or_else(invalid)?;
+    let shown = shown(&catalog, list, &call);
+    let page = catalog.pages(list, call.revision(), shown.as_ref()).page(cursor).ok_or_else(invalid)?;
     Ok(Routed::ready(Reply::Ready(page)))
 }
 
 /// The fixed resources and those that templates list, in one order.
 async fn list_resources(catalog: &Catalog, after: Option<String>, call: Call) -> Result<Reply, RpcError> {
-    let pages = catalog.pages(List::Resources, call.revision());
-    let settings = pages.settings();
-    let mut found: Vec<_> = catalog.fixed_resources().collect();
+    /// Where a resource that is found comes from, by which those of two sources stand in order.
+    #[derive(PartialEq)]
+    enum Source {
+        Registry,
+        Template,
+    }
+
+    let settings = catalog.page_settings();
+    let shown = shown(catalog, List::Resources, &call);
+    let mut found: Vec<_> =
+        catalog.fixed_resources(shown.as_ref()).map(|resource| (resource, Source::Registry)).collect();
     // What a caller may not read is not named either.
-    let is_shown =
-        |template: &&Arc<ResourceEntry>| shows(&call, &template.doing(template.template.as_str())).is_ok();
+    let is_shown = |template: &&Arc<ResourceEntry>| shows(&call, template.guarded()).is_ok();
     for template in catalog.templates().filter(is_shown) {
         match template.list(call.clone()).await {
-            Ok(listed) => found.extend(listed),
-            // Nor does it keep from the caller what they may read of others.
-            Err(error) if error.is_denial() => {}
-            Err(error) => return Err(error.into_rpc(template.template.as_str())),
+            Ok(listed) => found.extend(listed.into_iter().map(|resource| (resource, Source::Template))),
+            Err(mut error) => match error.take_denial() {
+                // Nor does it keep from the caller what they may read of others.
+                Some(denied) if !denied.is_unauthorized() => {}
+                Some(denied) => return Err(refused(&call, denied)),
+                None => return Err(error.into_rpc(template.template.as_str())),
+            },
         }
     }
     // A stable sort: a fixed resource stands before what a template lists under the same URI.
-    found.sort_by(|a, b| a.uri.cmp(&b.uri));
-    found.dedup_by(|a, b| a.uri == b.uri);
-    let start = after.map_or(0, |after| found.partition_point(|resource| resource.uri <= after));
-    let rest = &found[start..];
-    let page = &rest[..rest.len().min(settings.size)];
-    let next = (page.len() < rest.len()).then(|| page.last().map(|last| last.uri.as_str())).flatten();
+    found.sort_by(|(a, _), (b, _)| a.uri.cmp(&b.uri));
+    found.dedup_by(|(a, _), (b, _)| a.uri == b.uri);
+    let start = after.map_or(0, |after| found.partition_point(|(resource, _)| resource.uri <= after));
+    let core = Core::of(&call);
+    let is_readable = |(resource, source): &&(ResourceDefinition, Source)| {
+        *source == Source::Registry || core.tells_of(&resource.uri, call.principal()).is_ok()
+    };
+    // One more than the page holds says whether there is another.
+    let mut rest = found[start..].iter().filter(is_readable).map(|(resource, _)| resource);
+    let page: Vec<_> = rest.by_ref().take(settings.size).collect();
+    let next = page.last().filter(|_| rest.next().is_some()).map(|last| last.uri.as_str());
     let items: Vec<_> =
-        page.iter().map(|resource| shape::definition(resource, Kind::Resource, call.revision())).collect();
+        page.iter().map(|resource| shape::definition(*resource, Kind::Resource, call.revision())).collect();
     let items = items.iter().map(Vec::as_slice);
     let page = assemble(List::Resources, call.revision(), items, next, settings, Audience::Caller);
     Ok(Reply::Ready(page.into()))
@@ -275,20 +329,28 @@ fn complete(
 ) -> Result<Routed, RpcError> {
     type Completed = Result<crate::Completion, RequestError>;
 
-    let (subject, work): (_, Pin<Box<dyn Future<Output = Completed> + Send>>) = match reference {
+    let (method, subject, work): (_, _, Pin<Box<dyn Future<Output = Completed> + Send>>) = match reference {
         Reference::Prompt { name } => {
-            let prompt = Arc::clone(catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?);
-            shows(&call, &prompt.doing())?;
-            (name, Box::pin(prompt.complete(completing, call.clone())))
+            let method = method::PROMPTS_GET;
+            let prompt = Arc::clone(found(catalog.prompt(&name), &call, method, &name)?);
+            shows(&call, prompt.guarded())
+                .map_err(|denied| denied.into_rpc(|| unknown(&call, method, &name)))?;
+            (method, name, Box::pin(prompt.complete(completing, call.clone())))
         }
         Reference::Resource { uri } => {
-            let template = catalog.template(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
-            shows(&call, &template.doing(&uri))?;
-            (uri, Box::pin(Arc::clone(template).complete(completing, call.clone())))
+            let method = method::RESOURCES_READ;
+            let template = Arc::clone(found(catalog.template(&uri), &call, method, &uri)?);
+            shows(&call, template.guarded())
+                .map_err(|denied| denied.into_rpc(|| unknown(&call, method, &uri)))?;
+            (method, uri, Box::pin(template.complete(completing, call.clone())))
         }
     };
+    let completer = call.clone();
     Ok(Routed::later(call, async move {
-        work.await.map(Reply::Completion).map_err(|error| error.into_rpc(&subject))
+        work.await.map(Reply::Completion).map_err(|mut error| match error.take_denial() {
+            Some(denied) => denied.into_rpc(|| unknown(&completer, method, &subject)),
+            None => error.into_rpc(&subject),
+        })
     }))
 }
 
@@ -303,7 +365,11 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
     if capabilities.resources.is_none() {
         filter.resource_subscriptions.clear();
     }
-    filter.resource_subscriptions.retain(|uri| core.tells_of(uri, call.principal()).is_ok());
+    // What is not there may come yet, and so may what is hidden: until then nothing is told of either.
+    let may_come = |denied: Denied| denied.is_hidden();
+    filter
+        .resource_subscriptions
+        .retain(|uri| core.offers(uri, call.principal()).map_or_else(may_come, |()| true));
     let subscriber = core.hub.subscribe_stream(filter.clone(), limits.subscriptions).ok_or_else(|| {
         RpcError::overloaded(format!("{} subscriptions are open already", limits.subscriptions))
     })?;
@@ -311,12 +377,21 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
     let id = call.id();
     let acknowledged = Params { meta: Meta { id }, notifications: Some(&filter), uri: None };
     call.outbox().send(notification(method::ACKNOWLEDGED, &acknowledged)).await;
+    let telling = tell(core, &subscriber, call);
+    tokio::select! {
+        never = telling => match never {},
+        () = call.closing().raised() => {}
+        // Whoever opened it may hear nothing more.
+        () = call.principal().ended() => {}
+    }
+    Ok(Reply::Ended)
+}
+
+/// Tells of changes for as long as it is polled.
+async fn tell(core: &Core, subscriber: &Subscriber, call: &Call) -> Infallible {
+    let id = call.id();
     loop {
-        let changes = tokio::select! {
-            changes = subscriber.changes() => changes,
-            () = call.closing().raised() => return Ok(Reply::Ended),
-        };
-        for change in changes {
+        for change in subscriber.changes().await {
             let method = change.method();
             let uri = match &change {
                 // What was granted may have changed, and so may what there is.
@@ -325,10 +400,7 @@ async fn listen(core: &Arc<Core>, mut filter: SubscriptionFilter, call: &Call) -
                 _ => None,
             };
             let params = Params { meta: Meta { id }, notifications: None, uri };
-            tokio::select! {
-                () = call.outbox().send(notification(method, &params)) => {}
-                () = call.closing().raised() => return Ok(Reply::Ended),
-            }
+            call.outbox().send(notification(method, &params)).await;
         }
     }
 }

@@ -227,7 +227,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         self
     }
 
-    /// Decides who may do what; [`ByGrants`](crate::ByGrants) when not given.
+    /// Decides who sees and may do what; [`ByGrants`](crate::ByGrants) when not given, [`Rules`](crate::Rules) for more than
+    /// scopes and tenants.
     #[must_use]
     pub fn policy(mut self, policy: impl Policy) -> Self {
         self.parts.guards.policy = Box::new(policy);
@@ -278,6 +279,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         if info.name.is_empty() || info.version.is_empty() {
             problems.push(Problem::new("server", "its name and its version must not be empty"));
         }
+        let unfit = guards.policy.problems(&registry.names());
+        problems.extend(unfit.into_iter().map(|why| Problem::new("policy", why)));
         let desk = Desk::new(info.name.clone(), seal_keys, once, settings.limits.clone());
         match desk {
             Ok(desk) if problems.is_empty() => {

@@ -84,7 +84,8 @@ impl Session {
     }
 
     /// Opens the stream of what belongs to no request, in place of an earlier one: changes of lists and resources, and
-    /// questions that can go no other way. It ends with the session, or when `closing` is raised.
+    /// questions that can go no other way. It ends with the session,
+    /// with the credentials of the caller, or when `closing` is raised.
     pub fn stream(&self, principal: Principal, closing: &Signal) -> Box<Running> {
         let core = Arc::clone(&self.0.core);
         let (closing, outbox) = (closing.clone(), Arc::new(core.outbox()));
@@ -103,9 +104,11 @@ impl Session {
         let standing = Standing { handshake: Arc::clone(&self.0.handshake), outbox: Arc::clone(&outbox) };
         Running::standing(outbox, async move {
             tokio::select! {
+                // The caller's credentials are no good any more.
                 () = telling => {}
-                () = closing.raised() => standing.outbox.end(),
+                () = closing.raised() => {}
             }
+            standing.outbox.end();
         })
     }
 

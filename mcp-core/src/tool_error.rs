@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error, fmt};
 use crate::{
     build::Problem,
     policy::Denied,
-    protocol::error::{RpcError, shorten},
+    protocol::error::shorten,
     questions::NotAccepted,
     schema::{escape, nearest},
 };
@@ -154,9 +154,9 @@ impl ToolError {
         self.cause
     }
 
-    /// The error of the protocol that this is, where the caller may not do it at all.
-    pub(crate) fn take_denial(&mut self) -> Option<RpcError> {
-        self.denied.take().map(|denied| denied.into_rpc())
+    /// Why the caller may not do this at all, where that is what it says: an error of the protocol.
+    pub(crate) fn take_denial(&mut self) -> Option<Denied> {
+        self.denied.take().map(|denied| *denied)
     }
 
     /// The cause, for the log.

@@ -16,6 +16,7 @@ mod hostile_values;
 mod layers;
 mod lists;
 mod metering;
+mod policy;
 mod questions;
 mod registration;
 mod resources;

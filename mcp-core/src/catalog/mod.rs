@@ -1,16 +1,25 @@
 //! The catalog: everything that is registered, as an immutable snapshot that is replaced as a whole.
 
 mod pages;
+mod shelf;
 mod templates;
 
 use std::{collections::HashMap, sync::Arc};
 
-pub(crate) use self::pages::{Audience, PageSettings, Pages, assemble, decode_cursor, encode};
-use self::templates::Templates;
+pub(crate) use self::{
+    pages::{Audience, PageSettings, Pages, assemble, decode_cursor, encode},
+    shelf::Shown,
+};
+use self::{
+    shelf::{Listed, Shelf},
+    templates::Templates,
+};
 use crate::{
     build::Problem,
     entry::{Entry, EntryKind},
+    guards::Guarded,
     hub::Changes,
+    policy::{Action, Policy, Registered},
     prompt::PromptEntry,
     protocol::{
         capabilities::{Flags, ServerCapabilities},
@@ -49,6 +58,8 @@ impl List {
 pub(crate) struct Registry {
     /// Tools that change something are left out.
     is_read_only: bool,
+    /// The names of those that were.
+    left_out: Vec<String>,
     tools: HashMap<String, Arc<ToolEntry>>,
     prompts: HashMap<String, Arc<PromptEntry>>,
     resources: HashMap<String, Arc<ResourceEntry>>,
@@ -59,7 +70,10 @@ impl Registry {
     /// Adds an entry, unless it collides with one that is there.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), Problem> {
         match entry.0 {
-            EntryKind::Tool(tool) if self.is_read_only && !tool.definition.annotations.read_only => Ok(()),
+            EntryKind::Tool(tool) if self.is_read_only && !tool.definition.annotations.read_only => {
+                self.left_out.push(tool.definition.name);
+                Ok(())
+            }
             EntryKind::Tool(tool) => {
                 let name = tool.definition.name.clone();
                 let label = |tool: &ToolEntry| tool.definition.description.clone();
@@ -82,7 +96,25 @@ impl Registry {
     /// Leaves out every tool that changes something, also of those that are added later.
     pub(crate) fn read_only(&mut self) {
         self.is_read_only = true;
-        self.tools.retain(|_, tool| tool.definition.annotations.read_only);
+        let changing = self.tools.extract_if(|_, tool| !tool.definition.annotations.read_only);
+        self.left_out.extend(changing.map(|(name, _)| name));
+    }
+
+    /// The names of all that is there, for the policy.
+    pub(crate) fn names(&self) -> Registered<'_> {
+        let resources =
+            || self.resources.values().chain(self.templates.iter()).map(|resource| resource.guarded());
+        let entries = self.tools.values().map(|tool| tool.guarded());
+        let entries = entries.chain(self.prompts.values().map(|prompt| prompt.guarded())).chain(resources());
+        let mut tags: Vec<&str> = entries.flat_map(|guarded| &guarded.tags).map(String::as_str).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        Registered {
+            tools: self.tools.keys().chain(&self.left_out).map(String::as_str).collect(),
+            resources: resources().map(|guarded| guarded.name.as_str()).collect(),
+            prompts: self.prompts.keys().map(String::as_str).collect(),
+            tags,
+        }
     }
 
     pub(crate) fn remove_tool(&mut self, name: &str) -> bool {
@@ -126,12 +158,13 @@ fn insert<T>(
 #[derive(Debug)]
 pub(crate) struct Catalog {
     registry: Registry,
-    pages: Vec<(Revision, [Pages; 4])>,
+    /// By [`List`].
+    shelves: [Shelf; 4],
     pub(crate) capabilities: ServerCapabilities,
 }
 
 impl Catalog {
-    pub(crate) fn new(registry: Registry, settings: &PageSettings) -> Self {
+    pub(crate) fn new(registry: Registry, settings: &PageSettings, policy: &dyn Policy) -> Self {
         let mut tools: Vec<_> = registry.tools.values().collect();
         tools.sort_by(|a, b| a.definition.name.cmp(&b.definition.name));
         let mut prompts: Vec<_> = registry.prompts.values().collect();
@@ -142,47 +175,49 @@ impl Catalog {
         let mut templates: Vec<_> = registry.templates.iter().collect();
         templates.sort_by(|a, b| a.template.as_str().cmp(b.template.as_str()));
 
-        let pages = Revision::ALL.map(|revision| {
-            let page = |list, items| Pages::new(list, revision, items, settings.clone());
-            let lists = [
-                page(
-                    List::Tools,
-                    tools
-                        .iter()
-                        .map(|tool| &tool.definition)
-                        .map(|tool| (tool.name.clone(), shape::tool(tool, revision)))
-                        .collect(),
-                ),
-                page(
-                    List::Prompts,
-                    prompts
-                        .iter()
-                        .map(|prompt| &prompt.definition)
-                        .map(|prompt| {
-                            (prompt.name.clone(), shape::definition(prompt, Kind::Prompt, revision))
-                        })
-                        .collect(),
-                ),
-                page(
-                    List::Resources,
-                    resources
-                        .iter()
-                        .map(|resource| (resource.template.to_string(), resource.definition()))
-                        .map(|(uri, resource)| (uri, shape::definition(&resource, Kind::Resource, revision)))
-                        .collect(),
-                ),
-                page(
-                    List::Templates,
-                    templates
-                        .iter()
-                        .map(|resource| (resource.template.to_string(), resource.template_definition()))
-                        .map(|(uri, template)| (uri, shape::definition(&template, Kind::Resource, revision)))
-                        .collect(),
-                ),
-            ];
-            (revision, lists)
-        });
-        Self { capabilities: capabilities(&registry), registry, pages: pages.into() }
+        // Each list as what a policy is asked about its items, and how each is written in a revision.
+        let shelf = |list, listed: Vec<Listed>, write: &dyn Fn(usize, Revision) -> Vec<u8>| {
+            let items = |revision| {
+                let item = |(index, listed): (usize, &Listed)| {
+                    Arc::new((listed.guarded.name.clone(), write(index, revision)))
+                };
+                listed.iter().enumerate().map(item).collect()
+            };
+            let items = Revision::ALL.into_iter().map(|revision| (revision, items(revision))).collect();
+            Shelf::new(list, settings, policy, listed, items)
+        };
+        let known = |guarded: &Arc<Guarded>| Listed {
+            guarded: Arc::clone(guarded),
+            access: guarded.requires.clone(),
+        };
+        // There is only one of its kind, so all that it touches is known.
+        let fixed = |resource: &&Arc<ResourceEntry>| Listed {
+            guarded: Arc::clone(resource.guarded()),
+            access: resource.access(Variables::new()),
+        };
+        let shelves = [
+            shelf(
+                List::Tools,
+                tools.iter().map(|tool| known(tool.guarded())).collect(),
+                &|index, revision| shape::tool(&tools[index].definition, revision),
+            ),
+            shelf(
+                List::Prompts,
+                prompts.iter().map(|prompt| known(prompt.guarded())).collect(),
+                &|index, revision| shape::definition(&prompts[index].definition, Kind::Prompt, revision),
+            ),
+            shelf(List::Resources, resources.iter().map(fixed).collect(), &|index, revision| {
+                shape::definition(&resources[index].definition(), Kind::Resource, revision)
+            }),
+            shelf(
+                List::Templates,
+                templates.iter().map(|template| known(template.guarded())).collect(),
+                &|index, revision| {
+                    shape::definition(&templates[index].template_definition(), Kind::Resource, revision)
+                },
+            ),
+        ];
+        Self { capabilities: capabilities(&registry), registry, shelves }
     }
 
     /// A copy of what is registered, to be edited.
@@ -194,8 +229,27 @@ impl Catalog {
         self.registry.tools.get(name)
     }
 
-    pub(crate) fn tool_names(&self) -> impl Iterator<Item = &String> {
-        self.registry.tools.keys()
+    /// Which items of a list a caller sees, by what is said of each; `None` for all of them.
+    pub(crate) fn shown(&self, list: List, shows: impl Fn(&Action<'_>) -> bool) -> Option<Shown> {
+        self.shelf(list).shown(shows)
+    }
+
+    /// The names of the tools that a caller sees.
+    pub(crate) fn tool_names<'a>(&'a self, shown: Option<&'a Shown>) -> impl Iterator<Item = &'a String> {
+        self.shelf(List::Tools).names(shown)
+    }
+
+    /// The pages of a list, for those who see these items and no others.
+    pub(crate) fn pages(&self, list: List, revision: Revision, shown: Option<&Shown>) -> Arc<Pages> {
+        self.shelf(list).pages(revision, shown)
+    }
+
+    pub(crate) fn page_settings(&self) -> &PageSettings {
+        self.shelf(List::Resources).settings()
+    }
+
+    fn shelf(&self, list: List) -> &Shelf {
+        &self.shelves[list as usize]
     }
 
     pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<PromptEntry>> {
@@ -224,23 +278,18 @@ impl Catalog {
         self.registry.templates.iter()
     }
 
-    /// The definitions of the fixed resources.
-    pub(crate) fn fixed_resources(&self) -> impl Iterator<Item = ResourceDefinition> {
-        self.registry.resources.values().map(|resource| resource.definition())
-    }
-
-    pub(crate) fn pages(&self, list: List, revision: Revision) -> &Pages {
-        let position = self.pages.iter().position(|(known, _)| *known == revision).unwrap_or_default();
-        &self.pages[position].1[list as usize]
+    /// The definitions of the fixed resources that a caller sees.
+    pub(crate) fn fixed_resources<'a>(
+        &'a self,
+        shown: Option<&'a Shown>,
+    ) -> impl Iterator<Item = ResourceDefinition> + 'a {
+        let uris = self.shelf(List::Resources).names(shown);
+        uris.filter_map(|uri| self.registry.resources.get(uri)).map(|resource| resource.definition())
     }
 
     /// Which lists differ between two catalogs.
     pub(crate) fn changes_to(&self, other: &Self) -> Changes {
-        let differs = |list| {
-            Revision::ALL
-                .into_iter()
-                .any(|revision| !self.pages(list, revision).same_as(other.pages(list, revision)))
-        };
+        let differs = |list| !self.shelf(list).same_as(other.shelf(list));
         Changes {
             tools: differs(List::Tools),
             prompts: differs(List::Prompts),

@@ -1,6 +1,6 @@
 //! List pages, encoded once: a list request is a look-up and a copy.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -22,35 +22,51 @@ pub(crate) struct PageSettings {
 /// Who may be handed the same list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// Everybody: it comes from the catalog, and no policy makes two callers' catalogs differ yet.
+    /// Everybody: it comes from the catalog, and no policy makes two callers' catalogs differ.
     Everybody,
+    /// Whoever sees the same of the catalog, which another may not.
+    Alike,
     /// Whoever asked: code of an author's made it, knowing the caller.
     Caller,
 }
 
-/// One list in one revision.
+/// An item's key, by which its list is sorted, and its encoding.
+pub(super) type Item = (String, Vec<u8>);
+
+/// One list, or a part of it, in one revision.
 #[derive(Debug)]
 pub(crate) struct Pages {
     list: List,
     revision: Revision,
     settings: PageSettings,
-    /// Each item's key, by which the list is sorted, and its encoding.
-    items: Vec<(String, Vec<u8>)>,
-    /// The results of the pages that begin at every multiple of the page size.
-    ready: Vec<Arc<[u8]>>,
+    audience: Audience,
+    items: Vec<Arc<Item>>,
+    /// The results of the pages that begin at every multiple of the page size, once they are made.
+    ready: Vec<OnceLock<Arc<[u8]>>>,
 }
 
 impl Pages {
     pub(crate) fn new(
         list: List,
         revision: Revision,
-        items: Vec<(String, Vec<u8>)>,
+        items: Vec<Arc<Item>>,
         settings: PageSettings,
+        audience: Audience,
     ) -> Self {
-        let mut pages = Self { list, revision, settings, items, ready: Vec::new() };
-        let starts = (0..pages.items.len().max(1)).step_by(pages.settings.size);
-        pages.ready = starts.map(|start| pages.page_from(start).into()).collect();
-        pages
+        let count = items.len().div_ceil(settings.size).max(1);
+        let ready = std::iter::repeat_with(OnceLock::new).take(count).collect();
+        Self { list, revision, settings, audience, items, ready }
+    }
+
+    /// The same with every page made, before anybody asks.
+    pub(super) fn made(self) -> Self {
+        (0..self.ready.len()).for_each(|index| drop(self.ready_page(index)));
+        self
+    }
+
+    /// How large all pages together are once they are made, but for what stands around the items.
+    pub(super) fn bytes(&self) -> usize {
+        self.items.iter().map(|item| item.1.len()).sum()
     }
 
     /// The result that holds the page after this cursor; `None` for a cursor that is none of ours.
@@ -61,30 +77,25 @@ impl Pages {
             None => 0,
             Some(cursor) => {
                 let last = decode_cursor(cursor)?;
-                self.items.partition_point(|(key, _)| *key <= last)
+                self.items.partition_point(|item| item.0 <= last)
             }
         };
-        match self.ready.get(start / self.settings.size) {
-            Some(ready) if start.is_multiple_of(self.settings.size) => Some(Arc::clone(ready)),
-            _ => Some(self.page_from(start).into()),
-        }
+        let is_ready = start.is_multiple_of(self.settings.size);
+        let ready = if is_ready { self.ready_page(start / self.settings.size) } else { None };
+        Some(ready.unwrap_or_else(|| self.page_from(start).into()))
+    }
+
+    fn ready_page(&self, index: usize) -> Option<Arc<[u8]>> {
+        let page = self.ready.get(index)?;
+        Some(Arc::clone(page.get_or_init(|| self.page_from(index * self.settings.size).into())))
     }
 
     fn page_from(&self, start: usize) -> Vec<u8> {
         let rest = self.items.get(start..).unwrap_or_default();
         let page = &rest[..rest.len().min(self.settings.size)];
-        let next = (page.len() < rest.len()).then(|| page.last().map(|(key, _)| key.as_str())).flatten();
-        let items = page.iter().map(|(_, item)| item.as_slice());
-        assemble(self.list, self.revision, items, next, &self.settings, Audience::Everybody)
-    }
-
-    /// Whether a client would see the same list.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.items == other.items
-    }
-
-    pub(crate) fn settings(&self) -> &PageSettings {
-        &self.settings
+        let next = (page.len() < rest.len()).then(|| page.last().map(|item| item.0.as_str())).flatten();
+        let items = page.iter().map(|item| item.1.as_slice());
+        assemble(self.list, self.revision, items, next, &self.settings, self.audience)
     }
 }
 
@@ -118,6 +129,7 @@ pub(crate) fn assemble<'a>(
         // Nobody is told when a list that an author's code makes turns out differently, so none is kept.
         let (ttl_ms, scope) = match audience {
             Audience::Everybody => (settings.ttl_ms, "public"),
+            Audience::Alike => (settings.ttl_ms, "private"),
             Audience::Caller => (0, "private"),
         };
         out.extend_from_slice(

@@ -227,6 +227,9 @@ impl Handshake {
             plain_result(&mut answer, id, &json!({}));
             Ok(Accepted::Answered(answer))
         };
+        if !origin.principal.is_valid() {
+            return Err(Denied::ended().into_rpc(|| RpcError::method_not_found(name)));
+        }
         match name {
             method::PING => return empty(&id),
             method::SET_LEVEL => {
@@ -295,10 +298,8 @@ impl Handshake {
         }
         // One that is gone by now can still be unsubscribed from.
         if name == method::RESOURCES_SUBSCRIBE {
-            if catalog.resource(&uri).is_none() {
-                return Err(RpcError::resource_not_found(&uri));
-            }
-            origin.core.tells_of(&uri, &origin.principal).map_err(Denied::into_rpc)?;
+            let offered = origin.core.offers(&uri, &origin.principal);
+            offered.map_err(|denied| denied.into_rpc(|| RpcError::resource_not_found(&uri)))?;
         }
         self.subscriber.edit_resources(|resources| {
             if name == method::RESOURCES_UNSUBSCRIBE {
@@ -314,8 +315,16 @@ impl Handshake {
         })
     }
 
-    /// Tells the client of changes for as long as the session lasts.
+    /// Tells the client of changes for as long as the session lasts and its caller's credentials are good.
     pub(crate) async fn tell_changes(self: Arc<Self>, origin: Origin) {
+        let caller = origin.principal.clone();
+        tokio::select! {
+            () = self.tell(&origin) => {}
+            () = caller.ended() => {}
+        }
+    }
+
+    async fn tell(&self, origin: &Origin) {
         loop {
             for change in self.subscriber.changes().await {
                 let params = match &change {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{JsonObject, audience::ContentAnnotations};
-use crate::annotations::Annotations;
+use crate::{access::Access, annotations::Annotations};
 
 /// A name and a version, with what a user interface may show beside them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,8 @@ pub struct About {
     pub(crate) mime_type: Option<String>,
     pub(crate) size: Option<u64>,
     pub(crate) annotations: Option<ContentAnnotations>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) requires: Access,
 }
 
 impl About {
@@ -99,6 +101,28 @@ impl About {
     #[must_use]
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
         self.meta.get_or_insert_default().insert(key.into(), value.into());
+        self
+    }
+
+    /// A name for a sort of things, such as `admin`, by which a [`Policy`](crate::Policy) may tell what there is for whom.
+    /// Clients do not see it.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// What everybody needs for it whatever the arguments, besides the scopes that are stated of it. For who is no member of
+    /// a tenant that stands here, it is not there.
+    ///
+    /// ```
+    /// # use mcp_core::{Access, Annotations, Empty, Text, tool_fn};
+    /// let tool = tool_fn("acme_report", Annotations::read_only(), async |_: Empty, _| Ok(Text::new("All is well.")))
+    ///     .about(|about| about.requires(Access::tenant("acme")));
+    /// ```
+    #[must_use]
+    pub fn requires(mut self, access: Access) -> Self {
+        self.requires = self.requires.and(access);
         self
     }
 

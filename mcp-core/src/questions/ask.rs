@@ -201,6 +201,7 @@ impl Call {
         loop {
             let asked = params.as_deref().unwrap_or(&*prepared.params);
             let response = self.request_over(link, key, prepared.method, asked).await?;
+            self.check_still_admitted()?;
             match (prepared.read)(response) {
                 Ok(answer) => return Ok(answer),
                 // A person can do better when asked again, as often as in rounds.
@@ -213,6 +214,12 @@ impl Call {
                 }
             }
         }
+    }
+
+    /// Refuses to go on for a caller who lost the right to the call while it waited. Elsewhere the request has begun anew.
+    fn check_still_admitted(&self) -> Result<(), ToolError> {
+        let Some(doing) = self.doing() else { return Ok(()) };
+        Ok(self.guards().admit(self, doing, &doing.guarded.requires)?)
     }
 
     /// Sends one request to the client of a session, and waits for what it answers.

@@ -51,10 +51,24 @@ impl ToolEntry {
         self.guarded.requires.scopes()
     }
 
+    /// What its author calls it besides its name ([`About::tag`]).
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.guarded.tags.iter().map(String::as_str)
+    }
+
+    /// What is known of it before it is called.
+    pub(crate) fn guarded(&self) -> &Arc<Guarded> {
+        &self.guarded
+    }
+
+    pub(crate) fn guarded_mut(&mut self) -> &mut Guarded {
+        Arc::make_mut(&mut self.guarded)
+    }
+
     /// The same tool under another name.
     pub(crate) fn renamed(mut self, name: String) -> Result<Self, Problem> {
         check_name(&name).map_err(|why| Problem::new(format!("tool `{name}`"), why))?;
-        self.guarded = Arc::new(Guarded { name: name.clone(), ..(*self.guarded).clone() });
+        self.guarded_mut().name.clone_from(&name);
         self.definition.name = name;
         Ok(self)
     }
@@ -221,7 +235,8 @@ where
         method: method::TOOLS_CALL,
         name: name.clone(),
         annotations: Some(annotations),
-        requires,
+        tags: about.tags,
+        requires: requires.and(about.requires),
         hidden: HiddenPlaces::of(&input_schema),
     };
     let definition = ToolDefinition {

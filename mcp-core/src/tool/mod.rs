@@ -121,7 +121,7 @@ pub trait Tool<S = ()>: Input {
     /// What it answers with.
     type Output: Output;
 
-    /// Adds a title, icons or `_meta` to the definition.
+    /// Adds a title, icons, `_meta`, tags, or what everybody needs for it besides scopes.
     fn about(about: About) -> About {
         about
     }
