@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -23,10 +24,11 @@ use crate::{
     policy::Denied,
     principal::Principal,
     protocol::{
-        capabilities::ServerCapabilities, definition::Implementation, meta::key, params::SubscriptionFilter,
-        revision::Revision, shape,
+        capabilities::ServerCapabilities, definition::Implementation, error::RpcError, meta::key,
+        params::SubscriptionFilter, revision::Revision, shape,
     },
     questions::Desk,
+    rates::Tolls,
     request::Request,
     rings::{OutcomeFuture, Ring},
 };
@@ -50,6 +52,7 @@ pub(crate) struct Core {
     /// Held while the catalog is edited, so that no edit is lost.
     editing: Mutex<()>,
     ring: Box<dyn Ring>,
+    pub(crate) tolls: Arc<Tolls>,
 }
 
 /// What of the configuration outlives the start.
@@ -74,7 +77,7 @@ impl Endpoint {
         registry: Registry,
         settings: Settings,
         (guards, desk): (Guards, Desk),
-        ring: Box<dyn Ring>,
+        (ring, tolls): (Box<dyn Ring>, Arc<Tolls>),
     ) -> Self {
         // Every result repeats it, so it says no more than the specification asks for; `server/discover` says all.
         let brief =
@@ -97,6 +100,7 @@ impl Endpoint {
             catalog: RwLock::new(snapshot),
             editing: Mutex::default(),
             ring,
+            tolls,
         });
         Self { core }
     }
@@ -113,6 +117,37 @@ impl Endpoint {
     /// The limits that it was built with.
     pub fn limits(&self) -> &Limits {
         &self.core.settings.limits
+    }
+
+    /// Whether this caller may make one more request now, as far as that is known without waiting: for a transport, before
+    /// it reads the body of one.
+    ///
+    /// # Errors
+    ///
+    /// The error 429 to answer with.
+    pub fn check_rates(&self, principal: &Principal, peer: Option<IpAddr>) -> Result<(), RpcError> {
+        self.core.tolls.look(Some(principal), peer)
+    }
+
+    /// Whether whoever comes from this address may make one more request now: for a transport, before it looks at
+    /// credentials.
+    ///
+    /// # Errors
+    ///
+    /// As of [`check_rates`](Self::check_rates).
+    pub fn check_address(&self, peer: IpAddr) -> Result<(), RpcError> {
+        self.core.tolls.look(None, Some(peer))
+    }
+
+    /// Counts a request against its address that is not to be served, such as one whose credentials are no good.
+    ///
+    /// To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The error 429 to answer with instead, where the address has made too many requests already.
+    pub fn charge_address(&self, peer: IpAddr) -> Result<(), RpcError> {
+        self.core.tolls.take_from_address(peer, 1)
     }
 
     /// Changes what is registered, while clients are connected.
