@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    answer::{AnswerStatus, EncodedAnswer},
+    answer::{EncodedAnswer, Verdict},
     batch,
     call::TransportKind,
     endpoint::Endpoint,
@@ -178,7 +178,7 @@ impl Endpoint {
             tracing::error!(error, "no session can be named: there is no randomness");
             RpcError::internal()
         })?;
-        let answer = EncodedAnswer { bytes, status: AnswerStatus::Served };
+        let answer = EncodedAnswer::new(bytes, Verdict::SERVED);
         Ok(Exchange::Opened { session: Session::new(name, &origin, handshake), id: id.clone(), answer })
     }
 
@@ -207,11 +207,11 @@ fn in_session(said: Said, origin: &Origin, revision: Revision) -> Exchange {
         said => said,
     };
     let mut bytes = Vec::with_capacity(256);
-    let status = said.write(&mut bytes, &origin.core, revision);
+    let verdict = said.write(&mut bytes, &origin.core, revision);
     if origin.outbox.len() == 0 {
-        return Exchange::Answered(EncodedAnswer { bytes, status });
+        return Exchange::Answered(EncodedAnswer::new(bytes, verdict));
     }
     // Something was said before.
-    origin.outbox.answer(None, bytes, status);
+    origin.outbox.answer(None, bytes, verdict);
     Exchange::Running(Running::elsewhere(Arc::clone(&origin.outbox)))
 }

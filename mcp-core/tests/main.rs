@@ -16,6 +16,7 @@ mod hostile_values;
 mod layers;
 mod lists;
 mod questions;
+mod rates;
 mod registration;
 mod resources;
 mod revisions;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Origin, modern};
 use crate::{
-    answer::AnswerStatus,
+    answer::Verdict,
     batch::{self, Batch},
     call::{Call, CallParts, ClientFacts, KnownClient},
     encode::{self, plain_result},
@@ -73,21 +73,21 @@ impl Said {
         }
     }
 
-    /// Appends what there is to say, under this revision; the status that it has over HTTP.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, core: &Core, revision: Revision) -> AnswerStatus {
+    /// Appends what there is to say, under this revision; how it ended, as HTTP has it.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, core: &Core, revision: Revision) -> Verdict {
         match self {
-            Self::Nothing | Self::Later => AnswerStatus::Served,
+            Self::Nothing | Self::Later => Verdict::SERVED,
             Self::Own(answer) => {
                 out.extend_from_slice(answer);
-                AnswerStatus::Served
+                Verdict::SERVED
             }
             Self::Outcome(call, outcome) => {
                 write_answer(out, core, call, outcome);
-                AnswerStatus::in_session(outcome.rpc_error())
+                Verdict::in_session(outcome.rpc_error())
             }
             Self::Refused(id, error) => {
                 encode::error(out, id.as_ref(), error, revision);
-                if id.is_some() { AnswerStatus::in_session(Some(error)) } else { AnswerStatus::Refused }
+                if id.is_some() { Verdict::in_session(Some(error)) } else { Verdict::REFUSED }
             }
         }
     }
