@@ -38,6 +38,7 @@
 mod body;
 mod connection;
 mod cors;
+mod forwarded;
 mod guard;
 mod mirror;
 mod options;
@@ -55,6 +56,7 @@ use mcp_core::{BuildError, IntoEndpoint};
 
 pub use self::{
     body::ResponseBody,
+    forwarded::NotANetwork,
     options::Http,
     server::HttpServer,
     service::{HttpService, PeerAddress, ResponseFuture},
