@@ -20,6 +20,7 @@ use crate::{
     guards::Guards,
     hub::{Changes, Hub},
     limits::Limits,
+    meter::{Meter, Refusal},
     outbox::Outbox,
     policy::Denied,
     principal::Principal,
@@ -52,7 +53,8 @@ pub(crate) struct Core {
     /// Held while the catalog is edited, so that no edit is lost.
     editing: Mutex<()>,
     ring: Box<dyn Ring>,
-    pub(crate) tolls: Arc<Tolls>,
+    tolls: Arc<Tolls>,
+    meter: Arc<Meter>,
 }
 
 /// What of the configuration outlives the start.
@@ -77,7 +79,7 @@ impl Endpoint {
         registry: Registry,
         settings: Settings,
         (guards, desk): (Guards, Desk),
-        (ring, tolls): (Box<dyn Ring>, Arc<Tolls>),
+        (ring, meter, tolls): (Box<dyn Ring>, Arc<Meter>, Arc<Tolls>),
     ) -> Self {
         // Every result repeats it, so it says no more than the specification asks for; `server/discover` says all.
         let brief =
@@ -101,6 +103,7 @@ impl Endpoint {
             editing: Mutex::default(),
             ring,
             tolls,
+            meter,
         });
         Self { core }
     }
@@ -126,7 +129,7 @@ impl Endpoint {
     ///
     /// The error 429 to answer with.
     pub fn check_rates(&self, principal: &Principal, peer: Option<IpAddr>) -> Result<(), RpcError> {
-        self.core.tolls.look(Some(principal), peer)
+        self.core.noting(self.core.tolls.look(Some(principal), peer))
     }
 
     /// Whether whoever comes from this address may make one more request now: for a transport, before it looks at
@@ -136,7 +139,7 @@ impl Endpoint {
     ///
     /// As of [`check_rates`](Self::check_rates).
     pub fn check_address(&self, peer: IpAddr) -> Result<(), RpcError> {
-        self.core.tolls.look(None, Some(peer))
+        self.core.noting(self.core.tolls.look(None, Some(peer)))
     }
 
     /// Counts a request against its address that is not to be served, such as one whose credentials are no good.
@@ -147,7 +150,13 @@ impl Endpoint {
     ///
     /// The error 429 to answer with instead, where the address has made too many requests already.
     pub fn charge_address(&self, peer: IpAddr) -> Result<(), RpcError> {
-        self.core.tolls.take_from_address(peer, 1)
+        self.core.noting(self.core.tolls.take_from_address(peer, 1))
+    }
+
+    /// Counts of what the server does; nothing is counted before this is called for the first time.
+    pub fn meter(&self) -> &Meter {
+        self.core.meter.turn_on();
+        &self.core.meter
     }
 
     /// Changes what is registered, while clients are connected.
@@ -275,6 +284,16 @@ impl Core {
     pub(crate) fn terms(&self, revision: Revision) -> Terms<'_> {
         let server_meta = &self.page_settings.server_meta;
         Terms { revision, server_meta, result_bytes: self.settings.limits.result_bytes }
+    }
+
+    /// Takes what a request costs that is not sent through the ring.
+    pub(crate) fn charge(&self, principal: &Principal, peer: Option<IpAddr>) -> Result<(), RpcError> {
+        self.noting(self.tolls.take_now(principal, peer, 1))
+    }
+
+    /// Counts a refusal that the ring does not see.
+    fn noting(&self, charged: Result<(), RpcError>) -> Result<(), RpcError> {
+        charged.inspect_err(|_| self.meter.refused(Refusal::TooManyCalls))
     }
 
     /// Sends a request through the ring.

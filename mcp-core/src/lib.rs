@@ -44,6 +44,7 @@
 //! | consent to what is destructive | [`ConfirmDestructive`], [`Tool::preview`] |
 //! | a record of what was done | [`Audit`] |
 //! | how much callers may cost | [`Limits`], [`Rates`] |
+//! | counts of what was done | [`Endpoint::meter`] |
 //! | a resource, a prompt | [`Resource`], [`Prompt`], or [`resource_fn`], [`prompt_fn`] |
 //! | tools that belong together | [`Pack`] |
 //! | the server | [`Server`], then [`Endpoint`] |
@@ -76,6 +77,7 @@ mod hub;
 mod in_flight;
 mod input;
 mod limits;
+mod meter;
 mod outbox;
 mod pack;
 mod pack_options;
@@ -116,6 +118,7 @@ pub use self::{
     guards::ConfirmDestructive,
     input::{Empty, Input},
     limits::Limits,
+    meter::{CALL_SECONDS, CallCounts, CallEnd, Meter, Refusal},
     pack::Pack,
     pack_options::PackOptions,
     policy::{Action, ByGrants, Decision, Denied, Policy},

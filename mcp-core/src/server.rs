@@ -300,9 +300,10 @@ impl<S: Send + Sync + 'static> Server<S> {
         let desk = Desk::new(info.name.clone(), seal_keys, once, settings.limits.clone());
         match desk {
             Ok(desk) if problems.is_empty() => {
+                let meter = Arc::default();
                 let tolls = Tolls::new(&settings.limits.rates, rate_store);
-                let ring = compose(Router, &settings.limits, Arc::clone(&tolls), layers);
-                return Ok(Endpoint::new(info, registry, settings, (guards, desk), (ring, tolls)));
+                let ring = compose(Router, &settings.limits, (&meter, &tolls), layers);
+                return Ok(Endpoint::new(info, registry, settings, (guards, desk), (ring, meter, tolls)));
             }
             Ok(_) => {}
             Err(error) => {

@@ -38,8 +38,13 @@
 mod body;
 mod connection;
 mod cors;
+#[allow(dead_code)]
+mod figures;
 mod forwarded;
 mod guard;
+#[cfg(feature = "metrics")]
+#[allow(dead_code)]
+mod metrics;
 mod mirror;
 mod options;
 mod pacing;

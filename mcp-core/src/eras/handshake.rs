@@ -108,7 +108,7 @@ impl Handshake {
         id: &RequestId,
         params: Params,
     ) -> Result<(Arc<Self>, Vec<u8>), RpcError> {
-        origin.core.tolls.take_now(&origin.principal, origin.peer, 1)?;
+        origin.core.charge(&origin.principal, origin.peer)?;
         let missing = |name| RpcError::invalid_params(format!("params.{name} is required"));
         let requested = params.protocol_version.ok_or_else(|| missing("protocolVersion"))?;
         let capabilities = params.capabilities.ok_or_else(|| missing("capabilities"))?;
@@ -231,14 +231,14 @@ impl Handshake {
         match name {
             method::PING => return empty(&id),
             method::SET_LEVEL => {
-                origin.core.tolls.take_now(&origin.principal, origin.peer, 1)?;
+                origin.core.charge(&origin.principal, origin.peer)?;
                 let level =
                     params.level.ok_or_else(|| RpcError::invalid_params("params.level is required"))?;
                 *self.log_level.lock().unwrap_or_else(PoisonError::into_inner) = level;
                 return empty(&id);
             }
             method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE => {
-                origin.core.tolls.take_now(&origin.principal, origin.peer, 1)?;
+                origin.core.charge(&origin.principal, origin.peer)?;
                 self.subscribe(&origin, name, Params::required(params.uri, "uri")?)?;
                 return empty(&id);
             }
