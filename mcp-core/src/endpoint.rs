@@ -25,8 +25,13 @@ use crate::{
     policy::Denied,
     principal::Principal,
     protocol::{
-        capabilities::ServerCapabilities, definition::Implementation, error::RpcError, meta::key,
-        params::SubscriptionFilter, revision::Revision, shape,
+        capabilities::ServerCapabilities,
+        definition::Implementation,
+        error::{RpcError, code},
+        meta::key,
+        params::SubscriptionFilter,
+        revision::Revision,
+        shape,
     },
     questions::Desk,
     rates::Tolls,
@@ -289,6 +294,19 @@ impl Core {
     /// Takes what a request costs that is not sent through the ring.
     pub(crate) fn charge(&self, principal: &Principal, peer: Option<IpAddr>) -> Result<(), RpcError> {
         self.noting(self.tolls.take_now(principal, peer, 1))
+    }
+
+    /// What a message is refused with that the ring never sees: it was read all the same, so it costs what a request does.
+    pub(crate) fn charge_refused(
+        &self,
+        principal: &Principal,
+        peer: Option<IpAddr>,
+        error: RpcError,
+    ) -> RpcError {
+        if error.code == code::TOO_MANY_CALLS {
+            return error;
+        }
+        self.charge(principal, peer).err().unwrap_or(error)
     }
 
     /// Counts a refusal that the ring does not see.

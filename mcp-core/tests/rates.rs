@@ -7,14 +7,14 @@ use std::{
 };
 
 use mcp_core::{
-    Annotations, AnswerStatus, Bucket, Call, Caller, Charge, Charged, DynTool, Endpoint, Exchange, Limits,
-    MirroredHeaders, NamedSession, OverRate, Post, Principal, PrincipalKind, RateOf, RateStore, Rates,
-    Revision, Server, Session, Signal, Text, ToolReply,
+    Annotations, AnswerStatus, Bucket, Call, Caller, Charge, Charged, Connection, DynTool, Endpoint,
+    Exchange, Limits, MirroredHeaders, NamedSession, OverRate, Post, Principal, PrincipalKind, RateOf,
+    RateStore, Rates, Revision, Server, Session, Signal, Text, ToolReply, TransportKind,
     testing::{Client, Options, Reaction, RequestReply},
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Gate, bare, headers_for, initialize, modern, post, server};
+use crate::harness::{Gate, bare, headers_for, initialize, lines, modern, post, server};
 
 /// Three at once, and one more a second.
 const SMALL: Bucket = Bucket::new(3, 60);
@@ -167,6 +167,45 @@ async fn every_request_costs_but_pings_and_notifications() {
         assert_eq!(refused(&reply), 60_000, "{method}");
     }
     client.request("ping", json!({})).await.result();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_served_costs_as_well() {
+    let messages = [
+        json!("nonsense"),
+        json!({"jsonrpc": "2.0", "id": 1, "method": 7}),
+        bare(1, "no/such/method", json!({})),
+        bare(1, "tools/call", json!({})),
+        modern(1, "no/such/method", json!({})),
+        bare(1, "initialize", json!({})),
+        json!([]),
+    ];
+    for message in messages {
+        let endpoint = build(Rates::off().per_address(SMALL));
+        let mut outcomes = Vec::new();
+        for _ in 0..4 {
+            let Exchange::Answered(answer) = exchange(&endpoint, &message, NamedSession::None) else {
+                panic!("{message} was taken")
+            };
+            outcomes.push(answer.status == AnswerStatus::Status(429));
+        }
+        assert_eq!(outcomes, [false, false, false, true], "{message}");
+        // On a connection, and in a session of one.
+        for (opens, left) in [(false, 3), (true, 2)] {
+            let endpoint = build(Rates::off().per_principal(SMALL));
+            let mut connection = Connection::new(&endpoint, user("ada"), TransportKind::Tcp);
+            let mut send = |message: &Value| {
+                let mut out = Vec::new();
+                connection.receive(message.to_string().as_bytes(), &mut out);
+                lines(&out)
+            };
+            if opens {
+                send(&initialize(0, "2025-03-26"));
+            }
+            let refused = (0..4).map(|_| send(&message)[0]["error"]["code"] == 429);
+            assert_eq!(refused.filter(|refused| *refused).count(), 4 - left, "{message}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -169,7 +169,11 @@ impl Shared {
         }
         let message = match read(body, headers, &self.options, revision).await {
             Ok(message) => message,
-            Err(response) => return *response,
+            Err(response) => {
+                // What it took to find that out counts, too, if only against the next request.
+                _ = peer.map(|peer| self.endpoint.charge_address(peer));
+                return *response;
+            }
         };
         let takes_stream = accepts(headers, "text/event-stream");
         let exchange = self.endpoint.exchange(Post {

@@ -64,6 +64,11 @@ pub(crate) enum Said {
 }
 
 impl Said {
+    /// That a message is refused.
+    pub(crate) fn refused(origin: &Origin, id: Option<RequestId>, error: RpcError) -> Self {
+        Self::Refused(id, origin.charge_refused(error))
+    }
+
     /// What there is to say of a request that was started.
     pub(crate) fn of(call: Call, started: Started) -> Self {
         match started {
@@ -108,7 +113,6 @@ impl Handshake {
         id: &RequestId,
         params: Params,
     ) -> Result<(Arc<Self>, Vec<u8>), RpcError> {
-        origin.core.charge(&origin.principal, origin.peer)?;
         let missing = |name| RpcError::invalid_params(format!("params.{name} is required"));
         let requested = params.protocol_version.ok_or_else(|| missing("protocolVersion"))?;
         let capabilities = params.capabilities.ok_or_else(|| missing("capabilities"))?;
@@ -117,6 +121,7 @@ impl Handshake {
         if kept_bytes(&info, &capabilities) > limit {
             return Err(RpcError::too_large("What the client says of itself", limit));
         }
+        origin.charge()?;
         let revision = Revision::handshake(&requested).unwrap_or(Revision::NEWEST_HANDSHAKE);
         let handshake = Self {
             revision,
@@ -146,7 +151,7 @@ impl Handshake {
                     }
                     self.request(origin, in_flight, id.clone(), &method, params, batch)
                 });
-                taken.unwrap_or_else(|error| Said::Refused(Some(id), error))
+                taken.unwrap_or_else(|error| Said::refused(origin, Some(id), error))
             }
             Ok(Incoming::Notification { method, params }) => {
                 // A malformed notification is ignored, as any other that means nothing here.
@@ -162,7 +167,7 @@ impl Handshake {
                 }
                 Said::Nothing
             }
-            Err(malformed) => Said::Refused(malformed.id, malformed.error),
+            Err(malformed) => Said::refused(origin, malformed.id, malformed.error),
         }
     }
 
@@ -231,14 +236,13 @@ impl Handshake {
         match name {
             method::PING => return empty(&id),
             method::SET_LEVEL => {
-                origin.core.charge(&origin.principal, origin.peer)?;
                 let level =
                     params.level.ok_or_else(|| RpcError::invalid_params("params.level is required"))?;
+                origin.charge()?;
                 *self.log_level.lock().unwrap_or_else(PoisonError::into_inner) = level;
                 return empty(&id);
             }
             method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE => {
-                origin.core.charge(&origin.principal, origin.peer)?;
                 self.subscribe(&origin, name, Params::required(params.uri, "uri")?)?;
                 return empty(&id);
             }
@@ -303,6 +307,7 @@ impl Handshake {
             }
             origin.core.tells_of(&uri, &origin.principal).map_err(Denied::into_rpc)?;
         }
+        origin.charge()?;
         self.subscriber.edit_resources(|resources| {
             if name == method::RESOURCES_UNSUBSCRIBE {
                 resources.retain(|known| **known != *uri);

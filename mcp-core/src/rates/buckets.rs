@@ -35,8 +35,8 @@ impl Bucket {
 /// both; a [local](crate::PrincipalKind::Local) one has no rate. Addresses of IPv6 count by their first 64 bits.
 ///
 /// What costs: every request that is sent through the layers (calls, lists, reads, and each round of questions anew),
-/// opening a session, and changing its log level or subscriptions. `ping`, notifications and answers to questions are
-/// free, and so is a request that is refused for its rate.
+/// opening a session, changing its log level or subscriptions, and every message that is refused before it gets that far.
+/// `ping`, notifications and answers to questions are free, and so is a request that is refused for its rate.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
