@@ -120,8 +120,8 @@ pub(crate) struct Hashed(u64);
 
 impl Hasher for Hashed {
     fn finish(&self) -> u64 {
-        // The map takes the lower bits for the place and the upper ones as a mark, and the shard was chosen by the lowest.
-        self.0.rotate_right(8)
+        // The map takes the lowest bits for the place and the highest as a mark, and the lowest have chosen the shard.
+        self.0.rotate_right(32)
     }
 
     fn write(&mut self, bytes: &[u8]) {

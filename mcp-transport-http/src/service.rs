@@ -52,7 +52,8 @@ struct Shared {
 
 /// Where a request comes from, as a server of one's own puts it into the request's extensions: the address of the socket.
 ///
-/// [`HttpServer`](crate::HttpServer) knows it by itself.
+/// [`HttpServer`](crate::HttpServer) knows it by itself. A proxy that [is trusted](Http::trust_proxy) is seen through in
+/// either case. Without an address all who show no credentials are one caller, and share what limits give to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 

@@ -6,6 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::build::Problem;
 
+/// What takes 1 GiB.
+const MAX_REMEMBERED: usize = 1 << 26;
+
 /// A bucket of calls: so many may be made at once, and it fills again at a steady pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -49,8 +52,8 @@ pub struct Rates {
     pub address: Option<Bucket>,
     /// What a call of a tool takes, by the tool's name as it is listed; 1 for those that are not here, and none for 0.
     pub costs: BTreeMap<String, u32>,
-    /// How many principals are remembered, and how many addresses; 131,072 of each by default, of 16 bytes each. It is
-    /// rounded down to what divides well, but not below 16.
+    /// How many principals are remembered, and how many addresses; 131,072 of each by default, at most 67,108,864, of 16
+    /// bytes each. It is rounded down to what divides well, but not below 16.
     ///
     /// Whose bucket is full is forgotten: a caller is remembered for 50 ms after a call, longer only after a burst. Where
     /// there is no place for another one, it shares a bucket with others of whom the same is true.
@@ -110,6 +113,10 @@ impl Rates {
     /// What cannot be.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if self.remembered > MAX_REMEMBERED {
+            let what = format!("{} callers cannot be remembered, only {MAX_REMEMBERED}", self.remembered);
+            problems.push(Problem::new("rates", what));
+        }
         for (whose, bucket) in [("principal", self.principal), ("address", self.address)] {
             let Some(bucket) = bucket else { continue };
             let mut problem = |what: String| problems.push(Problem::new("rates", what));
@@ -200,6 +207,7 @@ mod tests {
             |rates: Rates| rates.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         assert_eq!(problems(Rates::default()), "");
         assert_eq!(problems(Rates::off().cost("slow", 1 << 30)), "");
+        assert!(problems(Rates::new().remember(usize::MAX)).contains("only 67108864"));
         assert!(problems(Rates::off().per_address(Bucket::new(0, 1))).contains("address holds 0 calls"));
         assert!(problems(Rates::off().per_address(Bucket::new(u32::MAX, 1))).contains("holds 4294967295"));
         assert!(problems(Rates::off().per_principal(Bucket::new(1, 0))).contains("principal never fills"));

@@ -72,8 +72,16 @@ impl Table {
     pub(super) fn remembered(&self) -> usize {
         let now = self.clock.nanos();
         let is_taken = |slot: &&Slot| slot.full_at > now;
-        let taken =
-            |shard: &Mutex<Shard>| shard.lock().unwrap().sets.as_flattened().iter().filter(is_taken).count();
+        let taken = |shard: &Mutex<Shard>| {
+            shard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .sets
+                .as_flattened()
+                .iter()
+                .filter(is_taken)
+                .count()
+        };
         self.shards.iter().map(taken).sum()
     }
 
