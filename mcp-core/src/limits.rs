@@ -82,6 +82,15 @@ mod seconds {
 }
 
 impl Limits {
+    /// Lets one caller have all there is, as often as it likes: no rates, no shares. For a server that one caller has to
+    /// itself, such as one under measurement: `Server::limits(Limits::for_one_caller)`.
+    pub fn for_one_caller(&mut self) {
+        self.rates = Rates::off();
+        self.calls_per_caller = usize::MAX;
+        self.subscriptions_per_caller = usize::MAX;
+        self.questions_per_caller = usize::MAX;
+    }
+
     /// Whether one subscription may name all of these.
     pub(crate) fn check_subscribed<'a>(
         &self,

@@ -382,6 +382,23 @@ async fn a_slow_handler_that_eats_all_places_of_a_caller_leaves_the_others_serve
 }
 
 #[tokio::test]
+async fn a_server_can_be_one_callers_own() {
+    let gate = Gate::closed();
+    let limits = |limits: &mut Limits| {
+        limits.calls_per_caller = 1;
+        limits.for_one_caller();
+    };
+    let endpoint = gated(&gate).limits(limits).build().unwrap();
+    let ada = connect(&endpoint, user("ada"), "192.0.2.1").await;
+    let waiting: Vec<_> = (0..200).map(|_| ada.start("tools/call", json!({"name": "wait"}))).collect();
+    assert_eq!(served(&ada, 1_300).await, 1_300);
+    gate.open(200);
+    for call in waiting {
+        call.answer().await.result();
+    }
+}
+
+#[tokio::test]
 async fn nobody_in_particular_has_a_share_by_address_and_local_processes_have_one_too() {
     let gate = Gate::closed();
     let endpoint = gated(&gate).limits(|limits| limits.calls_per_caller = 1).build().unwrap();
@@ -456,7 +473,7 @@ async fn questions_to_one_caller_are_bounded_and_cost_nothing_while_they_wait() 
     let endpoint = tools()
         .add(ask)
         .rates(Rates::off().per_principal(Bucket::new(6, 1)))
-        .limits(|limits| limits.questions_per_caller = 2)
+        .limits(|limits| (limits.questions_per_caller, limits.calls_per_caller) = (2, 1))
         .build()
         .unwrap();
     let client = async |name: &str| {
@@ -474,7 +491,7 @@ async fn questions_to_one_caller_are_bounded_and_cost_nothing_while_they_wait() 
     let bob = client("bob").await;
     let _third = start(&bob);
     assert_eq!(bob.notification().await["method"], "elicitation/create");
-    // The answer is free, and so is what the call does after it.
+    // Nor do they take any of the places of her calls. The answer is free, and so is what the call does after it.
     assert_eq!(served(&ada, 9).await, 2);
     let answer = json!({"action": "accept"});
     ada.send(json!({"jsonrpc": "2.0", "id": question["id"], "result": answer}));

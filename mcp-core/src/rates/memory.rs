@@ -264,6 +264,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn nothing_is_looked_for_while_nobody_lacks_anything() {
+        let rates = MemoryRates::new(&Rates::off().per_address(SMALL));
+        let looked_at = || rates.addresses.as_ref().unwrap().table.looked_at.load(Ordering::Relaxed);
+        for _ in 0..3 {
+            take(&rates, &from_address(1, SMALL)).unwrap();
+        }
+        let before = looked_at();
+        rates.look(&from_address(1, SMALL)).unwrap();
+        assert_eq!(looked_at(), before);
+        let refused = take(&rates, &from_address(1, SMALL)).unwrap_err();
+        assert_eq!(rates.look(&from_address(1, SMALL)), Err(refused));
+        rates.look(&from_address(2, SMALL)).unwrap();
+        tokio::time::advance(refused.retry_after).await;
+        let before = looked_at();
+        rates.look(&from_address(1, SMALL)).unwrap();
+        assert_eq!(looked_at(), before);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn addresses_of_one_customer_share_a_bucket() {
         let rates = MemoryRates::new(&Rates::off().per_address(SMALL));
         let from = |host: u128| {
