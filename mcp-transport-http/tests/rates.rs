@@ -58,13 +58,13 @@ async fn past_its_rate_a_caller_is_told_when_to_come_again() {
         assert_eq!((served.status, served.header("retry-after")), (200, None));
     }
     let first = quick(&server, None).await;
-    assert!((59..=60).contains(&refused(&first)));
+    assert!((30..=60).contains(&refused(&first)));
     assert_eq!(first.json()["id"], 1);
     let message = first.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("one caller may make 3 at once, and 1 a minute"), "{message}");
     // From then on before the message is read, which then has no id that could be repeated.
     let second = quick(&server, None).await;
-    assert!((59..=60).contains(&refused(&second)));
+    assert!((30..=60).contains(&refused(&second)));
     assert_eq!(second.json().get("id"), None);
 }
 
