@@ -3,27 +3,57 @@
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use toolpack::{
-    Limits,
+    Bucket, Limits, Rates,
     http::Http,
     stdio::{Sockets, Stdio},
 };
 
-/// The fields that are numbers or durations, as `Debug` writes them, under the name of their type.
+/// The fields that are numbers, durations or buckets, as `Debug` writes them, under the name of their type.
 fn defaults(options: &impl Debug) -> BTreeMap<String, String> {
     let text = format!("{options:?}");
-    let (name, fields) = text.split_once(" { ").unwrap();
-    let fields = fields.trim_end_matches(" }").split(", ").filter_map(|field| field.split_once(": "));
-    let is_limit = |value: &str| value.starts_with(|first: char| first.is_ascii_digit());
-    fields
+    let (name, fields) = text.strip_suffix(" }").and_then(|text| text.split_once(" { ")).unwrap();
+    let is_limit = |value: &str| {
+        value.starts_with(|first: char| first.is_ascii_digit()) || value.starts_with("Some(Bucket")
+    };
+    fields_of(fields)
+        .into_iter()
+        .filter_map(|field| field.split_once(": "))
         .filter(|(_, value)| is_limit(value))
         .map(|(field, value)| (format!("{name}::{field}"), value.to_owned()))
         .collect()
 }
 
+/// The fields of a struct, each whole: a field may have fields of its own.
+fn fields_of(text: &str) -> Vec<&str> {
+    let (mut fields, mut start, mut depth) = (Vec::new(), 0, 0);
+    for (index, character) in text.char_indices() {
+        match character {
+            '{' | '(' | '[' => depth += 1,
+            '}' | ')' | ']' => depth -= 1,
+            ',' if depth == 0 => {
+                fields.push(text[start..index].trim());
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    fields.push(text[start..].trim());
+    fields
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> N {
+    text.replace(',', "").parse().unwrap_or_else(|_| panic!("{text} is no number"))
+}
+
 /// What people write, as `Debug` would.
 fn in_code(text: &str) -> String {
-    let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
-    let number: u64 = number.replace(',', "").parse().unwrap_or_else(|_| panic!("{text} is no number"));
+    if let Some((calls, per_minute)) =
+        text.strip_suffix(" a minute").and_then(|text| text.split_once(" calls, "))
+    {
+        return format!("{:?}", Some(Bucket::new(number(calls), number(per_minute))));
+    }
+    let (amount, unit) = text.split_once(' ').unwrap_or((text, ""));
+    let number: u64 = number(amount);
     match unit {
         "" => number.to_string(),
         "KiB" => (number << 10).to_string(),
@@ -44,6 +74,7 @@ fn the_tables_have_every_limit_with_its_default() {
         .map(|(name, rest)| (name.to_owned(), in_code(rest.split(" | ").next().unwrap())))
         .collect();
     let mut actual = defaults(&Limits::default());
+    actual.append(&mut defaults(&Rates::default()));
     actual.append(&mut defaults(&Http::default()));
     actual.append(&mut defaults(&Stdio::default()));
     actual.append(&mut defaults(&Sockets::default()));

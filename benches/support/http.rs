@@ -10,7 +10,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::json;
-use toolpack::{Endpoint, Revision, http::HttpService};
+use toolpack::{
+    Endpoint, Revision,
+    http::{HttpService, PeerAddress},
+};
 use tower_service::Service;
 
 use super::request;
@@ -56,6 +59,7 @@ fn post(message: Vec<u8>) -> Request<Full<Bytes>> {
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream")
         .header(header::CONTENT_LENGTH, message.len())
+        .extension(PeerAddress([192, 0, 2, 1].into()))
         .body(Full::new(message.into()))
         .expect("all parts are valid")
 }

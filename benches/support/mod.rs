@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use toolpack::{Connection, Endpoint, Principal, Revision, Server, TransportKind};
+use toolpack::{Bucket, Connection, Endpoint, Principal, Rates, Revision, Server, TransportKind};
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
@@ -20,7 +20,13 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 pub(crate) fn build(server: Server) -> Endpoint {
-    server.build().expect("the servers of the benches can be built")
+    server.rates(untiring()).build().expect("the servers of the benches can be built")
+}
+
+/// Rates that count every call, as those of any server do, and refuse none.
+fn untiring() -> Rates {
+    let bucket = Bucket::new(Bucket::MAX_CALLS, u32::MAX);
+    Rates::new().per_principal(bucket).per_address(bucket)
 }
 
 /// The server that most is measured with.

@@ -1,5 +1,9 @@
 //! One message to a client that answers another, with what a transport may want to know of it.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use crate::protocol::{
     error::{RpcError, code},
     id::RequestId,
@@ -13,6 +17,18 @@ pub struct EncodedAnswer {
     pub bytes: Vec<u8>,
     /// How it ended.
     pub status: AnswerStatus,
+    /// After what time there is a point in trying again, where it was refused for now: what the error's `retryAfterMs` says.
+    pub retry_after: Option<Duration>,
+    /// The scopes that its caller lacks, where it was refused for want of them.
+    pub required_scopes: Vec<String>,
+}
+
+/// How a request ended, with what a transport may say of it beside the message.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) status: AnswerStatus,
+    retry_after: Option<Duration>,
+    required_scopes: Vec<String>,
 }
 
 /// How a request ended, as far as a status code can say it.
@@ -36,18 +52,62 @@ impl EncodedAnswer {
     pub fn refusal(id: Option<&RequestId>, error: &RpcError, revision: Revision) -> Self {
         let mut bytes = Vec::new();
         crate::encode::error(&mut bytes, id, error, revision);
-        let status = match AnswerStatus::of(Some(error)) {
+        let verdict = Verdict::of(Some(error));
+        let status = match verdict.status {
             AnswerStatus::Served => AnswerStatus::Refused,
             status => status,
         };
-        Self { bytes, status }
+        Self::new(bytes, Verdict { status, ..verdict })
+    }
+
+    pub(crate) fn new(bytes: Vec<u8>, verdict: Verdict) -> Self {
+        let Verdict { status, retry_after, required_scopes } = verdict;
+        Self { bytes, status, retry_after, required_scopes }
+    }
+}
+
+impl Verdict {
+    /// That it was served.
+    pub(crate) const SERVED: Self = Self::plain(AnswerStatus::Served);
+
+    /// That it was refused before its method began.
+    pub(crate) const REFUSED: Self = Self::plain(AnswerStatus::Refused);
+
+    const fn plain(status: AnswerStatus) -> Self {
+        Self { status, retry_after: None, required_scopes: Vec::new() }
+    }
+
+    /// That of a request of a session.
+    pub(crate) fn in_session(error: Option<&RpcError>) -> Self {
+        Self::with_hints(AnswerStatus::in_session(error), error)
+    }
+
+    /// That of a request, by its error if it has one.
+    pub(crate) fn of(error: Option<&RpcError>) -> Self {
+        Self::with_hints(AnswerStatus::of(error), error)
+    }
+
+    fn with_hints(status: AnswerStatus, error: Option<&RpcError>) -> Self {
+        let data = |name| error.and_then(|error| error.data.as_ref()?.get(name));
+        match status {
+            AnswerStatus::Status(429 | 503) => {
+                let retry_after = data("retryAfterMs").and_then(Value::as_u64).map(Duration::from_millis);
+                Self { status, retry_after, required_scopes: Vec::new() }
+            }
+            AnswerStatus::Status(403) => {
+                let scopes = data("requiredScopes").and_then(Value::as_array).into_iter().flatten();
+                let required_scopes = scopes.filter_map(Value::as_str).map(str::to_owned).collect();
+                Self { status, retry_after: None, required_scopes }
+            }
+            status => Self::plain(status),
+        }
     }
 }
 
 impl AnswerStatus {
     /// The status of a request of a session. There 404 says that the session is over and nothing else: errors of JSON-RPC
     /// are answers like any other.
-    pub(crate) fn in_session(error: Option<&RpcError>) -> Self {
+    fn in_session(error: Option<&RpcError>) -> Self {
         match Self::of(error) {
             Self::Status(404) => Self::Served,
             status @ (Self::Status(_) | Self::UnknownSession) => status,
@@ -56,7 +116,7 @@ impl AnswerStatus {
     }
 
     /// The status of a request that was served, by its error if it has one.
-    pub(crate) fn of(error: Option<&RpcError>) -> Self {
+    fn of(error: Option<&RpcError>) -> Self {
         if error.is_some_and(|error| error.is_unknown_session) {
             return Self::UnknownSession;
         }

@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer as _, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
-    answer::AnswerStatus,
+    answer::Verdict,
     call::Call,
     encode,
     outbox::Outbox,
@@ -144,7 +144,7 @@ impl Batch {
         drop(state);
         if answers.len() > 1 {
             answers.push(b']');
-            self.outbox.answer(None, answers, AnswerStatus::Served);
+            self.outbox.answer(None, answers, Verdict::SERVED);
         } else {
             self.outbox.end();
         }

@@ -69,14 +69,14 @@ impl Connection {
         if let Some(session) = has_batches.filter(|_| batch::is_array(message)) {
             match session.take_batch(&self.origin, &self.in_flight, message) {
                 Ok(_) => self.flush(out),
-                Err(error) => self.refuse(None, &error, out),
+                Err(error) => self.refuse(None, &self.origin.charge_refused(error), out),
             }
             return;
         }
         let said = match (envelope::parse(message), &self.session) {
             (Ok(Incoming::Request { id, method, params }), _) => {
                 let taken = params.and_then(|params| self.request(id.clone(), &method, params));
-                taken.unwrap_or_else(|error| Said::Refused(Some(id), error))
+                taken.unwrap_or_else(|error| Said::refused(&self.origin, Some(id), error))
             }
             (Ok(Incoming::Notification { method, params }), None) => {
                 // A malformed notification is ignored, as any other that means nothing here.
@@ -87,7 +87,7 @@ impl Connection {
             }
             (Ok(Incoming::Response { .. }), None) => Said::Nothing,
             (message, Some(session)) => session.take(&self.origin, &self.in_flight, message, None),
-            (Err(malformed), None) => Said::Refused(malformed.id, malformed.error),
+            (Err(malformed), None) => Said::refused(&self.origin, malformed.id, malformed.error),
         };
         self.say(&said, out);
     }

@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -19,15 +20,22 @@ use crate::{
     guards::Guards,
     hub::{Changes, Hub},
     limits::Limits,
-    meter::Meter,
+    meter::{Meter, Refusal},
     outbox::Outbox,
     policy::{Denied, Policy},
     principal::Principal,
     protocol::{
-        capabilities::ServerCapabilities, definition::Implementation, meta::key, method,
-        params::SubscriptionFilter, revision::Revision, shape,
+        capabilities::ServerCapabilities,
+        definition::Implementation,
+        error::{RpcError, code},
+        meta::key,
+        method,
+        params::SubscriptionFilter,
+        revision::Revision,
+        shape,
     },
     questions::Desk,
+    rates::Tolls,
     request::Request,
     rings::{OutcomeFuture, Ring},
 };
@@ -51,6 +59,7 @@ pub(crate) struct Core {
     /// Held while the catalog is edited, so that no edit is lost.
     editing: Mutex<()>,
     ring: Box<dyn Ring>,
+    tolls: Arc<Tolls>,
     meter: Arc<Meter>,
 }
 
@@ -76,7 +85,7 @@ impl Endpoint {
         registry: Registry,
         settings: Settings,
         (guards, desk): (Guards, Desk),
-        (ring, meter): (Box<dyn Ring>, Arc<Meter>),
+        (ring, meter, tolls): (Box<dyn Ring>, Arc<Meter>, Arc<Tolls>),
     ) -> Self {
         // Every result repeats it, so it says no more than the specification asks for; `server/discover` says all.
         let brief =
@@ -99,6 +108,7 @@ impl Endpoint {
             catalog: RwLock::new(snapshot),
             editing: Mutex::default(),
             ring,
+            tolls,
             meter,
         });
         Self { core }
@@ -116,6 +126,37 @@ impl Endpoint {
     /// The limits that it was built with.
     pub fn limits(&self) -> &Limits {
         &self.core.settings.limits
+    }
+
+    /// Whether this caller may make one more request now, as far as that is known without waiting: for a transport, before
+    /// it reads the body of one.
+    ///
+    /// # Errors
+    ///
+    /// The error 429 to answer with.
+    pub fn check_rates(&self, principal: &Principal, peer: Option<IpAddr>) -> Result<(), RpcError> {
+        self.core.noting(self.core.tolls.look(Some(principal), peer))
+    }
+
+    /// Whether whoever comes from this address may make one more request now: for a transport, before it looks at
+    /// credentials.
+    ///
+    /// # Errors
+    ///
+    /// As of [`check_rates`](Self::check_rates).
+    pub fn check_address(&self, peer: IpAddr) -> Result<(), RpcError> {
+        self.core.noting(self.core.tolls.look(None, Some(peer)))
+    }
+
+    /// Counts a request against its address that is not to be served, such as one whose credentials are no good.
+    ///
+    /// To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The error 429 to answer with instead, where the address has made too many requests already.
+    pub fn charge_address(&self, peer: IpAddr) -> Result<(), RpcError> {
+        self.core.noting(self.core.tolls.take_from_address(peer, 1))
     }
 
     /// Counts of what the server does; nothing is counted before this is called for the first time.
@@ -259,6 +300,29 @@ impl Core {
     pub(crate) fn terms(&self, revision: Revision) -> Terms<'_> {
         let server_meta = &self.page_settings.server_meta;
         Terms { revision, server_meta, result_bytes: self.settings.limits.result_bytes }
+    }
+
+    /// Takes what a request costs that is not sent through the ring.
+    pub(crate) fn charge(&self, principal: &Principal, peer: Option<IpAddr>) -> Result<(), RpcError> {
+        self.noting(self.tolls.take_now(principal, peer, 1))
+    }
+
+    /// What a message is refused with that the ring never sees: it was read all the same, so it costs what a request does.
+    pub(crate) fn charge_refused(
+        &self,
+        principal: &Principal,
+        peer: Option<IpAddr>,
+        error: RpcError,
+    ) -> RpcError {
+        if error.code == code::TOO_MANY_CALLS {
+            return error;
+        }
+        self.charge(principal, peer).err().unwrap_or(error)
+    }
+
+    /// Counts a refusal that the ring does not see.
+    fn noting(&self, charged: Result<(), RpcError>) -> Result<(), RpcError> {
+        charged.inspect_err(|_| self.meter.refused(Refusal::TooManyCalls))
     }
 
     /// Sends a request through the ring.

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    answer::{AnswerStatus, EncodedAnswer},
+    answer::{EncodedAnswer, Verdict},
     batch,
     call::TransportKind,
     endpoint::Endpoint,
@@ -77,9 +77,7 @@ impl Endpoint {
             NamedSession::Known(session) if !is_modern => session.revision(),
             _ => Revision::V2026_07_28,
         };
-        let refuse = |id: Option<&_>, error: &RpcError| {
-            Exchange::Answered(EncodedAnswer::refusal(id, error, revision))
-        };
+        let refuse = |id: Option<&_>, error: RpcError| self.refuse(&post, id, error, revision);
         if let NamedSession::Known(session) = &post.session
             && revision.has_batches()
             && batch::is_array(post.message)
@@ -90,9 +88,9 @@ impl Endpoint {
             Ok(incoming) => incoming,
             // Whatever it is that a session which is over was sent, its client is to know that it is.
             Err(malformed) if !is_modern && matches!(post.session, NamedSession::Unknown) => {
-                return refuse(malformed.id.as_ref(), &RpcError::unknown_session());
+                return refuse(malformed.id.as_ref(), RpcError::unknown_session());
             }
-            Err(malformed) => return refuse(malformed.id.as_ref(), &malformed.error),
+            Err(malformed) => return refuse(malformed.id.as_ref(), malformed.error),
         };
         match incoming {
             Incoming::Request { id, method, params: Ok(params) }
@@ -106,18 +104,18 @@ impl Endpoint {
             {
                 self.take_in_session(post, incoming)
             }
-            Incoming::Request { id, params: Err(error), .. } => refuse(Some(&id), &error),
-            Incoming::Notification { params: Err(error), .. } => refuse(None, &error),
+            Incoming::Request { id, params: Err(error), .. } => refuse(Some(&id), error),
+            Incoming::Notification { params: Err(error), .. } => refuse(None, error),
             Incoming::Notification { params: Ok(params), .. }
                 if is_modern || modern::is_modern(&params, None) =>
             {
                 match modern::check_version(&params, &post.headers) {
                     Ok(()) => Exchange::Accepted,
-                    Err(error) => refuse(None, &error),
+                    Err(error) => refuse(None, error),
                 }
             }
             Incoming::Response { .. } if is_modern => {
-                refuse(None, &RpcError::invalid_request("Invalid request: no request of this server is open"))
+                refuse(None, RpcError::invalid_request("Invalid request: no request of this server is open"))
             }
             incoming => self.take_in_session(post, incoming),
         }
@@ -128,6 +126,7 @@ impl Endpoint {
         match modern::accept(origin, id.clone(), method, params, Some(post.headers)) {
             Ok(request) => Exchange::Running(Running::here(self.core(), request)),
             Err(error) => {
+                let error = self.core().charge_refused(&post.principal, post.peer, error);
                 Exchange::Answered(EncodedAnswer::refusal(Some(&id), &error, Revision::V2026_07_28))
             }
         }
@@ -139,12 +138,10 @@ impl Endpoint {
             Incoming::Request { id, .. } => Some(id.clone()),
             Incoming::Notification { .. } | Incoming::Response { .. } => None,
         };
-        let refuse = |error: &RpcError| {
-            Exchange::Answered(EncodedAnswer::refusal(id.as_ref(), error, Revision::NEWEST_HANDSHAKE))
-        };
+        let refuse = |error| self.refuse(&post, id.as_ref(), error, Revision::NEWEST_HANDSHAKE);
         let incoming = match incoming {
             Incoming::Request { id, method, params: Ok(params) } if method == method::INITIALIZE => {
-                return self.open(&post, &id, params).unwrap_or_else(|error| refuse(&error));
+                return self.open(&post, &id, params).unwrap_or_else(refuse);
             }
             incoming => incoming,
         };
@@ -154,8 +151,8 @@ impl Endpoint {
                 let said = session.handshake().take(&origin, session.in_flight(), Ok(incoming), None);
                 in_session(said, &origin, session.revision())
             }
-            NamedSession::Unknown => refuse(&RpcError::unknown_session()),
-            NamedSession::None => refuse(&RpcError::header_mismatch(
+            NamedSession::Unknown => refuse(RpcError::unknown_session()),
+            NamedSession::None => refuse(RpcError::header_mismatch(
                 "Header mismatch: MCP-Protocol-Version is missing, or names a revision whose messages belong to a \
                  session, and Mcp-Session-Id names none; a session opens with `initialize`",
             )),
@@ -167,7 +164,7 @@ impl Endpoint {
         match session.handshake().take_batch(&origin, session.in_flight(), post.message) {
             Ok(true) => Exchange::Running(Running::elsewhere(origin.outbox)),
             Ok(false) => Exchange::Accepted,
-            Err(error) => Exchange::Answered(EncodedAnswer::refusal(None, &error, session.revision())),
+            Err(error) => self.refuse(post, None, error, session.revision()),
         }
     }
 
@@ -178,8 +175,20 @@ impl Endpoint {
             tracing::error!(error, "no session can be named: there is no randomness");
             RpcError::internal()
         })?;
-        let answer = EncodedAnswer { bytes, status: AnswerStatus::Served };
+        let answer = EncodedAnswer::new(bytes, Verdict::SERVED);
         Ok(Exchange::Opened { session: Session::new(name, &origin, handshake), id: id.clone(), answer })
+    }
+
+    /// Refuses a message.
+    fn refuse(
+        &self,
+        post: &Post<'_>,
+        id: Option<&RequestId>,
+        error: RpcError,
+        revision: Revision,
+    ) -> Exchange {
+        let error = self.core().charge_refused(&post.principal, post.peer, error);
+        Exchange::Answered(EncodedAnswer::refusal(id, &error, revision))
     }
 
     /// Where a message comes from, with an outbox of its own.
@@ -207,11 +216,11 @@ fn in_session(said: Said, origin: &Origin, revision: Revision) -> Exchange {
         said => said,
     };
     let mut bytes = Vec::with_capacity(256);
-    let status = said.write(&mut bytes, &origin.core, revision);
+    let verdict = said.write(&mut bytes, &origin.core, revision);
     if origin.outbox.len() == 0 {
-        return Exchange::Answered(EncodedAnswer { bytes, status });
+        return Exchange::Answered(EncodedAnswer::new(bytes, verdict));
     }
     // Something was said before.
-    origin.outbox.answer(None, bytes, status);
+    origin.outbox.answer(None, bytes, verdict);
     Exchange::Running(Running::elsewhere(Arc::clone(&origin.outbox)))
 }

@@ -14,7 +14,7 @@ use std::{
 use tokio::{sync::Notify, task::AbortHandle};
 
 use crate::{
-    answer::AnswerStatus,
+    answer::Verdict,
     batch::Batch,
     call::Call,
     encode,
@@ -182,12 +182,14 @@ impl InFlight {
             let error = why.map(|error| {
                 let mut bytes = Vec::new();
                 encode::error(&mut bytes, Some(call.id()), error, call.revision());
-                (bytes, AnswerStatus::in_session(Some(error)))
+                (bytes, Verdict::in_session(Some(error)))
             });
             match (&moved.batch, error) {
                 (Some(batch), Some((bytes, _))) => batch.answer(&bytes),
                 (Some(batch), None) => batch.leave_out(),
-                (None, Some((bytes, status))) => call.outbox().answer(Some(call.id().clone()), bytes, status),
+                (None, Some((bytes, verdict))) => {
+                    call.outbox().answer(Some(call.id().clone()), bytes, verdict)
+                }
                 (None, None) => call.outbox().end(),
             }
         }
@@ -327,8 +329,8 @@ impl Future for Waiting {
         match &moved.batch {
             Some(batch) => batch.answer_call(call, &bytes),
             None => {
-                let status = AnswerStatus::in_session(outcome.rpc_error());
-                call.outbox().answer(Some(call.id().clone()), bytes, status);
+                let verdict = Verdict::in_session(outcome.rpc_error());
+                call.outbox().answer(Some(call.id().clone()), bytes, verdict);
             }
         }
         drop(requests);

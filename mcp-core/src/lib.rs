@@ -43,6 +43,7 @@
 //! | who may have it done | [`Access`] in [`Tool::access`] and [`Call::require`], [`Rules`] or another [`Policy`] |
 //! | consent to what is destructive | [`ConfirmDestructive`], [`Tool::preview`] |
 //! | a record of what was done | [`Audit`] |
+//! | how much callers may cost | [`Limits`], [`Rates`] |
 //! | counts of what was done | [`Endpoint::meter`] |
 //! | a resource, a prompt | [`Resource`], [`Prompt`], or [`resource_fn`], [`prompt_fn`] |
 //! | tools that belong together | [`Pack`] |
@@ -59,6 +60,7 @@ mod audit;
 mod batch;
 mod build;
 mod call;
+mod caller;
 mod catalog;
 mod clients;
 mod completion;
@@ -79,11 +81,13 @@ mod meter;
 mod outbox;
 mod pack;
 mod pack_options;
+mod places;
 mod policy;
 mod principal;
 mod prompt;
 pub mod protocol;
 mod questions;
+mod rates;
 mod request;
 mod request_error;
 mod resource;
@@ -105,6 +109,7 @@ pub use self::{
     audit::{Audit, AuditEntry, AuditEvent, Confirmation, Ending},
     build::{BuildError, Problem},
     call::{Call, TransportKind},
+    caller::Caller,
     completion::{Completing, Completion},
     connection::Connection,
     endpoint::{Edit, Endpoint},
@@ -136,6 +141,7 @@ pub use self::{
         Ability, Answer, Form, ListRoots, MemoryOnce, Nonce, NotAccepted, Once, OpenUrl, Question, RawForm,
         Root, Sample, SampleBlock, SampleMessage, Sampled, SealKey, SealKeyError, ToolChoice,
     },
+    rates::{Bucket, Charge, Charged, OverRate, RateOf, RateStore, Rates},
     request::{Outcome, Request},
     request_error::RequestError,
     resource::{Contents, Resource, ResourceEntry, ResourceFn, resource, resource_fn},

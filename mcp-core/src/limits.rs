@@ -2,18 +2,30 @@
 
 use std::time::Duration;
 
-use crate::protocol::error::RpcError;
+use serde::{Deserialize, Serialize};
+
+use crate::{protocol::error::RpcError, rates::Rates};
 
 /// What a server lets its clients cost. Past a limit that request alone fails, with an error that names the limit.
 ///
 /// The size of a message is a limit of the transport that reads it, and JSON may nest 127 levels deep.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// In a file times are in seconds, as `call_seconds` and `answer_seconds`; what is not there has its default, and what is
+/// not known is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Limits {
     /// How long a request may run; 5 minutes by default. Subscriptions are open for as long as the client likes.
+    #[serde(rename = "call_seconds", with = "seconds")]
     pub call_time: Duration,
     /// How many requests may run at once over all connections; 1,024 by default.
     pub concurrent_calls: usize,
+    /// How many requests of one caller may run at once; 64 by default. A caller is a principal or, where that is nobody in
+    /// particular, an address ([`Caller::of`](crate::Caller::of)).
+    pub calls_per_caller: usize,
+    /// How often one caller may call.
+    pub rates: Rates,
     /// How many messages may come at once as an array, as revision 2025-03-26 has it; 100 by default.
     pub batch_length: usize,
     /// How many items a list page holds; 100 by default.
@@ -23,6 +35,8 @@ pub struct Limits {
     pub result_bytes: usize,
     /// How many subscriptions may be open at once; 16,384 by default.
     pub subscriptions: usize,
+    /// How many of them one caller may have open; 1,024 by default.
+    pub subscriptions_per_caller: usize,
     /// How many resources one subscription may name; 1,024 by default.
     pub subscribed_resources: usize,
     /// How long the URIs of one subscription may be together, in bytes; 64 KiB by default. A session keeps them for as long
@@ -41,13 +55,42 @@ pub struct Limits {
     /// default.
     pub state_bytes: usize,
     /// How long an answer may take, before what was asked is asked anew or, in a session, given up; 10 minutes by default.
+    #[serde(rename = "answer_seconds", with = "seconds")]
     pub answer_time: Duration,
     /// How many questions may wait for the answers of sessions at once; 1,024 by default. Calls that wait so do not
     /// count as running, and their time stands still.
     pub waiting_questions: usize,
+    /// How many of them may be put to one caller; 64 by default.
+    pub questions_per_caller: usize,
+}
+
+/// Times in files: seconds, whole or not.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(time.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| D::Error::custom(format!("{seconds} seconds is no time")))
+    }
 }
 
 impl Limits {
+    /// Lets one caller have all there is, as often as it likes: no rates, no shares. For a server that one caller has to
+    /// itself, such as one under measurement: `Server::limits(Limits::for_one_caller)`.
+    pub fn for_one_caller(&mut self) {
+        self.rates = Rates::off();
+        self.calls_per_caller = usize::MAX;
+        self.subscriptions_per_caller = usize::MAX;
+        self.questions_per_caller = usize::MAX;
+    }
+
     /// Whether one subscription may name all of these.
     pub(crate) fn check_subscribed<'a>(
         &self,
@@ -72,10 +115,13 @@ impl Default for Limits {
         Self {
             call_time: Duration::from_secs(300),
             concurrent_calls: 1024,
+            calls_per_caller: 64,
+            rates: Rates::default(),
             batch_length: 100,
             page_size: 100,
             result_bytes: 16 << 20,
             subscriptions: 16_384,
+            subscriptions_per_caller: 1024,
             subscribed_resources: 1024,
             subscribed_bytes: 64 << 10,
             client_bytes: 16 << 10,
@@ -85,6 +131,7 @@ impl Default for Limits {
             state_bytes: 32 << 10,
             answer_time: Duration::from_secs(600),
             waiting_questions: 1024,
+            questions_per_caller: 64,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    answer::AnswerStatus,
+    answer::Verdict,
     protocol::id::{ProgressToken, RequestId},
 };
 
@@ -19,7 +19,7 @@ pub(crate) enum Item {
     /// A notification; progress names its token, so that a newer one may take its place.
     Note { progress: Option<ProgressToken>, bytes: Vec<u8> },
     /// The answer to a request that had been moved aside, or to a batch of them.
-    Answer { id: Option<RequestId>, bytes: Vec<u8>, status: AnswerStatus },
+    Answer { id: Option<RequestId>, bytes: Vec<u8>, verdict: Verdict },
     /// Nothing more will come, and no answer either.
     End,
 }
@@ -141,8 +141,8 @@ impl Outbox {
     }
 
     /// Queues an answer, that of a batch without an id.
-    pub(crate) fn answer(&self, id: Option<RequestId>, bytes: Vec<u8>, status: AnswerStatus) {
-        self.lock().push(Item::Answer { id, bytes, status });
+    pub(crate) fn answer(&self, id: Option<RequestId>, bytes: Vec<u8>, verdict: Verdict) {
+        self.lock().push(Item::Answer { id, bytes, verdict });
     }
 
     /// Takes back the answer to a request that was cancelled, so that it cannot answer a later one of the same id.
@@ -265,7 +265,7 @@ mod tests {
                 match step {
                     Step::Offer(token, size) => outbox.offer(token.map(Into::into), vec![b'n'; size]),
                     Step::Answer(id, size) => {
-                        outbox.answer(Some(id.into()), vec![b'a'; size], AnswerStatus::Served);
+                        outbox.answer(Some(id.into()), vec![b'a'; size], Verdict::SERVED);
                         answers.push((id, size));
                     }
                     Step::Forget(id) => {
@@ -312,7 +312,7 @@ mod tests {
         outbox.offer(None, b"lost".to_vec());
         outbox.offer(Some(1.into()), b"2/9".to_vec());
         outbox.offer(Some(2.into()), b"lost".to_vec());
-        outbox.answer(Some(1.into()), b"done".to_vec(), AnswerStatus::Served);
+        outbox.answer(Some(1.into()), b"done".to_vec(), Verdict::SERVED);
         assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"2/9".as_slice()));
         assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"log".as_slice()));
         assert_eq!(bytes(outbox.pop()).as_deref(), Some(b"done".as_slice()));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    answer::{AnswerStatus, EncodedAnswer},
+    answer::{EncodedAnswer, Verdict},
     call::Call,
     encode,
     endpoint::Core,
@@ -104,7 +104,7 @@ impl Running {
                 call.end();
                 let mut bytes = Vec::with_capacity(256);
                 encode::answer(&mut bytes, call.id(), &outcome, core.terms(call.revision()));
-                self.answer = Some(EncodedAnswer { bytes, status: AnswerStatus::of(outcome.rpc_error()) });
+                self.answer = Some(EncodedAnswer::new(bytes, Verdict::of(outcome.rpc_error())));
                 true
             }
             Work::Elsewhere => false,
@@ -122,7 +122,7 @@ impl From<Item> for Step {
     fn from(item: Item) -> Self {
         match item {
             Item::Note { bytes, .. } => Self::Notification(bytes),
-            Item::Answer { bytes, status, .. } => Self::Answer(EncodedAnswer { bytes, status }),
+            Item::Answer { bytes, verdict, .. } => Self::Answer(EncodedAnswer::new(bytes, verdict)),
             Item::End => Self::End,
         }
     }

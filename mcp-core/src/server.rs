@@ -18,6 +18,7 @@ use crate::{
     prompt::{Prompt, prompt},
     protocol::definition::{Icon, Implementation},
     questions::{Desk, MemoryOnce, Once, SealKey},
+    rates::{RateStore, Rates, Tolls},
     request::{Outcome, Request},
     resource::{Resource, resource},
     rings::{BoxError, OwnLayer, RingService, compose},
@@ -48,6 +49,7 @@ struct Parts {
     guards: Guards,
     seal_keys: Vec<SealKey>,
     once: Arc<dyn Once>,
+    rate_store: Option<Arc<dyn RateStore>>,
 }
 
 impl Parts {
@@ -78,6 +80,7 @@ impl Server {
             guards: Guards::default(),
             seal_keys: Vec::new(),
             once: Arc::new(MemoryOnce::default()),
+            rate_store: None,
         };
         Self { state: Arc::new(()), parts: Box::new(parts) }
     }
@@ -184,6 +187,20 @@ impl<S: Send + Sync + 'static> Server<S> {
         self
     }
 
+    /// How often callers may call; the same as `limits(|limits| limits.rates = rates)`.
+    #[must_use]
+    pub fn rates(mut self, rates: Rates) -> Self {
+        self.parts.settings.limits.rates = rates;
+        self
+    }
+
+    /// Where it is counted how often callers call; in the memory of this process when not given.
+    #[must_use]
+    pub fn rate_store(mut self, store: impl RateStore) -> Self {
+        self.parts.rate_store = Some(Arc::new(store));
+        self
+    }
+
     /// For how long clients may keep lists without asking again; 60 seconds by default. Those that subscribed are
     /// told of changes at once.
     #[must_use]
@@ -274,19 +291,22 @@ impl<S: Send + Sync + 'static> Server<S> {
     /// Everything that is wrong with what was registered: names that collide or cannot be, schemas that no
     /// assistant would take.
     pub fn build(self) -> Result<Endpoint, BuildError> {
-        let Parts { info, registry, mut problems, settings, layers, guards, seal_keys, once, .. } =
-            *self.parts;
+        let Parts {
+            info, registry, mut problems, settings, layers, guards, seal_keys, once, rate_store, ..
+        } = *self.parts;
         if info.name.is_empty() || info.version.is_empty() {
             problems.push(Problem::new("server", "its name and its version must not be empty"));
         }
         let unfit = guards.policy.problems(&registry.names());
         problems.extend(unfit.into_iter().map(|why| Problem::new("policy", why)));
+        problems.extend(settings.limits.rates.problems());
         let desk = Desk::new(info.name.clone(), seal_keys, once, settings.limits.clone());
         match desk {
             Ok(desk) if problems.is_empty() => {
                 let meter = Arc::default();
-                let ring = compose(Router, &settings.limits, &meter, layers);
-                return Ok(Endpoint::new(info, registry, settings, (guards, desk), (ring, meter)));
+                let tolls = Tolls::new(&settings.limits.rates, rate_store);
+                let ring = compose(Router, &settings.limits, (&meter, &tolls), layers);
+                return Ok(Endpoint::new(info, registry, settings, (guards, desk), (ring, meter, tolls)));
             }
             Ok(_) => {}
             Err(error) => {

@@ -11,7 +11,7 @@ use std::{
 
 use mcp_core::{
     Annotations, AnswerStatus, Contents, Empty, Endpoint, Exchange, Limits, MirroredHeaders, NamedSession,
-    Post, Principal, Session, Signal, Step, Text, resource_fn, tool_fn,
+    Post, Principal, Rates, Session, Signal, Step, Text, resource_fn, tool_fn,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,6 +38,7 @@ fn endpoint_with(limits: impl FnOnce(&mut Limits)) -> (Endpoint, Work) {
     let work = Work { begun: Arc::default(), gate: Gate::closed() };
     let (waiting, write) = (work.clone(), Annotations::write());
     let endpoint = server()
+        .rates(Rates::off())
         .limits(limits)
         .add(tool_fn("quick", write, async |_: Empty, _| Ok(Text::new("quick"))))
         .add(tool_fn("wait", write, move |_: Empty, _| {
@@ -350,7 +351,10 @@ async fn batches() {
 
 #[tokio::test]
 async fn the_answers_to_a_batch_are_bounded_together() {
-    let (endpoint, _) = endpoint_with(|limits| limits.result_bytes = 2_000);
+    let (endpoint, _) = endpoint_with(|limits| {
+        limits.result_bytes = 2_000;
+        limits.calls_per_caller = 100;
+    });
     let session = open(&endpoint, "2025-03-26");
     for tool in ["quick", "yield"] {
         let batch = Value::from((0..100).map(|id| call(id, tool)).collect::<Vec<_>>());

@@ -18,6 +18,7 @@ mod lists;
 mod metering;
 mod policy;
 mod questions;
+mod rates;
 mod registration;
 mod resources;
 mod revisions;

@@ -40,6 +40,7 @@ mod connection;
 mod cors;
 #[allow(dead_code)]
 mod figures;
+mod forwarded;
 mod guard;
 #[cfg(feature = "metrics")]
 #[allow(dead_code)]
@@ -60,6 +61,7 @@ use mcp_core::{BuildError, IntoEndpoint};
 
 pub use self::{
     body::ResponseBody,
+    forwarded::NotANetwork,
     options::Http,
     server::HttpServer,
     service::{HttpService, PeerAddress, ResponseFuture},

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use mcp_core::{IntoEndpoint, Principal};
 
-use crate::{HttpServer, HttpService, ServeError};
+use crate::{HttpServer, HttpService, NotANetwork, ServeError, forwarded::Proxies};
 
 /// As long as any time may be, which is as good as for ever: points in time beyond it could not be computed with.
 const LONGEST: Duration = Duration::from_secs(1 << 30);
@@ -22,12 +22,14 @@ pub struct Http {
     pub(crate) max_concurrent_streams: u32,
     pub(crate) max_header_bytes: usize,
     pub(crate) max_sessions: usize,
+    pub(crate) max_sessions_per_caller: usize,
     pub(crate) session_idle_time: Duration,
     pub(crate) path: String,
     pub(crate) hosts: BTreeSet<String>,
     pub(crate) origins: BTreeSet<String>,
     pub(crate) beyond_loopback: bool,
     pub(crate) stranger: Principal,
+    pub(crate) proxies: Proxies,
 }
 
 impl Default for Http {
@@ -43,12 +45,14 @@ impl Default for Http {
             max_concurrent_streams: 100,
             max_header_bytes: 32 << 10,
             max_sessions: 32_768,
+            max_sessions_per_caller: 1024,
             session_idle_time: Duration::from_secs(30 * 60),
             path: "/mcp".to_owned(),
             hosts: BTreeSet::new(),
             origins: BTreeSet::new(),
             beyond_loopback: false,
             stranger: Principal::anonymous(),
+            proxies: Proxies::default(),
         }
     }
 }
@@ -130,10 +134,20 @@ impl Http {
     }
 
     /// How many sessions may be open at once; 32,768 by default. Clients of revisions up to 2025-11-25 open one each;
-    /// one too many is answered with 503.
+    /// for one too many the oldest is ended that was opened and never used, and where there is none of these it is
+    /// answered with 503.
     #[must_use]
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
+        self
+    }
+
+    /// How many sessions one caller may have open at once; 1,024 by default. A caller is a principal or, where that is
+    /// nobody in particular, an address ([`Caller::of`](mcp_core::Caller::of)); one too many is answered with 429. A
+    /// local principal may have all there are.
+    #[must_use]
+    pub fn max_sessions_per_caller(mut self, sessions: usize) -> Self {
+        self.max_sessions_per_caller = sessions;
         self
     }
 
@@ -172,6 +186,22 @@ impl Http {
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.insert(origin.into().to_ascii_lowercase());
         self
+    }
+
+    /// Believes this proxy, an address or a network such as `10.0.0.0/8`, about whom it passes requests on for. It says so
+    /// in `Forwarded` (RFC 7239) or `X-Forwarded-For`, in which the last that is not believed in turn counts. Of all others
+    /// these headers mean nothing, and the address is that of the socket: without this, all who come through a proxy
+    /// share what [`Rates`](mcp_core::Rates) gives one address.
+    ///
+    /// The proxy has to write one of these headers itself. Where both are there, they have to agree; otherwise, and where
+    /// neither can be read, the request counts as the proxy's own.
+    ///
+    /// # Errors
+    ///
+    /// What is neither an address nor a network.
+    pub fn trust_proxy(mut self, network: impl AsRef<str>) -> Result<Self, NotANetwork> {
+        self.proxies.trust(network.as_ref().parse()?);
+        Ok(self)
     }
 
     /// Lets [`HttpServer`] listen on addresses that other machines can reach. Without a layer that authenticates,

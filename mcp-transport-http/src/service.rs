@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
@@ -15,12 +16,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use mcp_core::{
-    AnswerStatus, BuildError, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, NamedSession, Post, Principal,
-    RequestId, Revision, RpcError, Running, Session, Signal, Step,
+    AnswerStatus, BuildError, Caller, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, NamedSession, Post,
+    Principal, RequestId, Revision, RpcError, Running, Session, Signal, Step,
 };
 use serde_json::json;
 
-use crate::{Http, ResponseBody, cors, guard, mirror, sessions::Sessions};
+use crate::{
+    Http, ResponseBody, cors, guard, mirror,
+    sessions::{NoPlace, Sessions},
+};
 
 /// What a session is named by (specification 2025-11-25, "Session Management").
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -48,7 +52,8 @@ struct Shared {
 
 /// Where a request comes from, as a server of one's own puts it into the request's extensions: the address of the socket.
 ///
-/// [`HttpServer`](crate::HttpServer) knows it by itself.
+/// [`HttpServer`](crate::HttpServer) knows it by itself. A proxy that [is trusted](Http::trust_proxy) is seen through in
+/// either case. Without an address all who show no credentials are one caller, and share what limits give to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 
@@ -72,7 +77,8 @@ impl HttpService {
     }
 
     pub(crate) fn with_options(endpoint: Endpoint, options: Http) -> Self {
-        let sessions = Sessions::new(options.max_sessions, options.session_idle_time);
+        let Http { max_sessions, max_sessions_per_caller, session_idle_time, .. } = options;
+        let sessions = Sessions::new(max_sessions, max_sessions_per_caller, session_idle_time);
         Self { shared: Arc::new(Shared { endpoint, options, sessions, closing: Signal::new() }) }
     }
 
@@ -98,6 +104,7 @@ impl HttpService {
         B::Error: std::fmt::Display,
     {
         let shared = Arc::clone(&self.shared);
+        let peer = peer.map(|peer| shared.options.proxies.origin(peer, request.headers()));
         let origin = cors::allowed_origin(&shared.options, request.headers());
         let is_head = request.method() == Method::HEAD;
         let mut response = self.answer(request, peer).await;
@@ -156,16 +163,25 @@ impl Shared {
             NamedSession::Known(session) => session.revision(),
             NamedSession::None | NamedSession::Unknown => Revision::V2026_07_28,
         };
+        if is_charged(headers, &session)
+            && let Err(error) = self.endpoint.check_rates(&principal, peer)
+        {
+            return json_answer(EncodedAnswer::refusal(None, &error, revision));
+        }
         let message = match read(body, headers, &self.options, revision).await {
             Ok(message) => message,
-            Err(response) => return *response,
+            Err(response) => {
+                // What it took to find that out counts, too, if only against the next request.
+                _ = peer.map(|peer| self.endpoint.charge_address(peer));
+                return *response;
+            }
         };
         let takes_stream = accepts(headers, "text/event-stream");
         let exchange = self.endpoint.exchange(Post {
             message: &message,
             headers: mirror::read(headers),
             session,
-            principal,
+            principal: principal.clone(),
             peer,
             takes_stream,
             closing: &self.closing,
@@ -174,21 +190,27 @@ impl Shared {
         match exchange {
             Exchange::Accepted => status_only(StatusCode::ACCEPTED),
             Exchange::Answered(answer) => json_answer(answer),
-            Exchange::Opened { session, id, answer } => self.open(session, &id, answer),
+            Exchange::Opened { session, id, answer } => {
+                self.open(session, &id, answer, &Caller::of(&principal, peer))
+            }
             Exchange::Running(running) => run(running, takes_stream, &self.options).await,
         }
     }
 
     /// Keeps a session that was opened.
-    fn open(&self, session: Session, id: &RequestId, answer: EncodedAnswer) -> Response<ResponseBody> {
+    fn open(
+        &self,
+        session: Session,
+        id: &RequestId,
+        answer: EncodedAnswer,
+        caller: &Caller<'_>,
+    ) -> Response<ResponseBody> {
         let Ok(name) = HeaderValue::from_str(session.id()) else {
             return status_only(StatusCode::INTERNAL_SERVER_ERROR);
         };
         let revision = session.revision();
-        if !self.sessions.keep(session) {
-            let limit = self.options.max_sessions;
-            let why = format!("{limit} sessions are open already, as many as the server takes");
-            return json_answer(EncodedAnswer::refusal(Some(id), &RpcError::overloaded(why), revision));
+        if let Err(no_place) = self.sessions.keep(session, caller) {
+            return json_answer(EncodedAnswer::refusal(Some(id), &too_many_sessions(no_place), revision));
         }
         let mut response = json_answer(answer);
         response.headers_mut().insert(SESSION_ID, name);
@@ -247,6 +269,25 @@ impl Shared {
             ))),
         }
     }
+}
+
+/// Whether a message costs its caller a request, as far as its headers say: with a session it may as well be a
+/// notification or the answer to a question, which are free.
+fn is_charged(headers: &HeaderMap, session: &NamedSession) -> bool {
+    match headers.get("mcp-method") {
+        Some(method) => !method.as_bytes().starts_with(b"notifications/") && method != "ping",
+        None => matches!(session, NamedSession::None),
+    }
+}
+
+fn too_many_sessions(NoPlace { limit, is_of_caller, retry_after }: NoPlace) -> RpcError {
+    if is_of_caller {
+        let why = format!("{limit} sessions of one caller are open already, as many as it may have; end one");
+        return RpcError::too_many_calls(why, retry_after);
+    }
+    let why = format!("{limit} sessions are open already, as many as the server takes");
+    let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+    RpcError::overloaded(why).with_data(json!({ "retryAfterMs": millis }))
 }
 
 /// The session that the headers name. Several are joined, and what is no text replaced, so that they name none.
@@ -383,10 +424,29 @@ fn json_answer(answer: EncodedAnswer) -> Response<ResponseBody> {
         }
     };
     let mut response = json_response(status, answer.bytes);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    let is_overloaded = status == StatusCode::SERVICE_UNAVAILABLE;
+    if let Some(time) = answer.retry_after.or(is_overloaded.then_some(Duration::from_secs(1))) {
+        let seconds = u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
+    }
+    if let Some(challenge) = challenge(&answer.required_scopes) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
+}
+
+/// What says which scopes are needed (RFC 6750, section 3), where they are some that can be named so: a scope may be any
+/// text here, and no text is to become a further parameter or a further header.
+fn challenge(scopes: &[String]) -> Option<HeaderValue> {
+    let is_scope_token = |scope: &String| {
+        // RFC 6749, section 3.3.
+        !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    };
+    if scopes.is_empty() || !scopes.iter().all(is_scope_token) {
+        return None;
+    }
+    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{}""#, scopes.join(" "));
+    HeaderValue::try_from(challenge).ok()
 }
 
 /// A refusal before any message was read: a JSON-RPC error without an id.

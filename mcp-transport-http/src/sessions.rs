@@ -1,29 +1,40 @@
 //! The sessions of clients that open with a handshake: kept under their ids until they are ended, or idle for too long.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
     sync::{
         Arc, PoisonError, RwLock, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use mcp_core::{NamedSession, Principal, Session};
+use mcp_core::{Caller, NamedSession, Principal, Session};
 use tokio::time::Instant;
 
 /// The sessions of a service.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     limit: usize,
+    /// How many of them one caller may have.
+    share: usize,
     idle_time: Duration,
     start: Instant,
+    /// Callers are known by a hash under a random key: so nobody chooses those with whom a share is shared.
+    keys: RandomState,
     kept: RwLock<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     sessions: HashMap<Box<str>, Arc<Entry>>,
+    /// What callers have of them.
+    shares: HashMap<u64, Share>,
+    /// Those that nobody used yet, the oldest first, and some that were used or have ended since.
+    unused: VecDeque<Weak<Entry>>,
+    /// As of [`Share::idle_at`], of all.
+    idle_at: u64,
     /// Whether a task looks after those that are idle.
     is_swept: bool,
 }
@@ -31,13 +42,37 @@ struct Kept {
 #[derive(Debug)]
 struct Entry {
     session: Session,
+    /// Whose it is, unless that is a process of the same user on the same machine.
+    caller: Option<u64>,
     /// In milliseconds since the start.
     last_used: AtomicU64,
+    /// Whether any message has named it, or it has ended: nobody gives it up for another.
+    is_used: AtomicBool,
+}
+
+/// What one caller has.
+#[derive(Debug)]
+struct Share {
+    sessions: usize,
+    /// Before this time, in milliseconds since the start, none of them will have been idle for too long.
+    idle_at: u64,
+}
+
+/// There is no place for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoPlace {
+    /// The limit that was reached.
+    pub(crate) limit: usize,
+    /// Whether it is that of one caller.
+    pub(crate) is_of_caller: bool,
+    /// When the first of those that are there may end by being idle.
+    pub(crate) retry_after: Duration,
 }
 
 impl Sessions {
-    pub(crate) fn new(limit: usize, idle_time: Duration) -> Arc<Self> {
-        Arc::new(Self { limit, idle_time, start: Instant::now(), kept: RwLock::default() })
+    pub(crate) fn new(limit: usize, share: usize, idle_time: Duration) -> Arc<Self> {
+        let (start, keys) = (Instant::now(), RandomState::new());
+        Arc::new(Self { limit, share, idle_time, start, keys, kept: RwLock::default() })
     }
 
     /// The session of this id, if it is this caller's.
@@ -47,30 +82,57 @@ impl Sessions {
         match entry.filter(|entry| entry.session.is_of(principal)) {
             Some(entry) => {
                 entry.last_used.store(self.now(), Ordering::Relaxed);
+                entry.is_used.store(true, Ordering::Relaxed);
                 NamedSession::Known(entry.session.clone())
             }
             None => NamedSession::Unknown,
         }
     }
 
-    /// Keeps a session; false where there is no place for it.
-    pub(crate) fn keep(self: &Arc<Self>, session: Session) -> bool {
+    /// Keeps a session of this caller, if there is a place for it. Where all are taken, the oldest that was never used is
+    /// ended: whoever opens sessions and does nothing with them keeps nobody else out.
+    pub(crate) fn keep(self: &Arc<Self>, session: Session, caller: &Caller<'_>) -> Result<(), NoPlace> {
+        let caller = (!caller.is_local()).then(|| self.keys.hash_one(caller));
+        let now = self.now();
+        let idle_at = now.saturating_add(millis(self.idle_time));
+        let no_place = |limit, is_of_caller, idle_at: u64| {
+            // What is idle is ended a little later than it could be.
+            let wait =
+                Duration::from_millis(idle_at.saturating_sub(now)).saturating_add(pause(self.idle_time));
+            Err(NoPlace { limit, is_of_caller, retry_after: wait.max(Duration::from_secs(1)) })
+        };
         let mut kept = self.write();
-        if kept.sessions.len() >= self.limit {
-            return false;
+        let share = caller.and_then(|caller| kept.shares.get(&caller));
+        let (had, own_idle_at) = share.map_or((0, idle_at), |share| (share.sessions, share.idle_at));
+        if caller.is_some() && had >= self.share {
+            return no_place(self.share, true, own_idle_at);
         }
-        let entry = Entry { last_used: self.now().into(), session };
-        kept.sessions.insert(entry.session.id().into(), Arc::new(entry));
+        let given_up = if kept.sessions.len() >= self.limit {
+            match kept.take_unused() {
+                None => return no_place(self.limit, false, kept.idle_at),
+                unused => unused,
+            }
+        } else {
+            None
+        };
+        let entry = Entry { last_used: now.into(), is_used: false.into(), caller, session };
+        kept.insert(Arc::new(entry), idle_at);
         if !kept.is_swept {
             kept.is_swept = true;
+            kept.idle_at = idle_at;
             tokio::spawn(sweep(Arc::downgrade(self), self.idle_time));
         }
-        true
+        drop(kept);
+        if let Some(entry) = given_up {
+            tracing::debug!("a session that was never used made place for another");
+            entry.session.end();
+        }
+        Ok(())
     }
 
     /// Ends a session.
     pub(crate) fn end(&self, session: &Session) {
-        self.write().sessions.remove(session.id());
+        self.write().remove(session.id());
         session.end();
     }
 
@@ -85,18 +147,25 @@ impl Sessions {
     /// Ends those that have been idle for too long; true if there is none left.
     fn end_idle(&self) -> bool {
         let now = self.now();
+        let idle_time = millis(self.idle_time);
         let mut ended = Vec::new();
-        let mut kept = self.write();
+        let mut guard = self.write();
+        let kept = &mut *guard;
+        kept.shares.clear();
+        kept.idle_at = now.saturating_add(idle_time);
         kept.sessions.retain(|_, entry| {
             if entry.session.is_busy() {
                 entry.last_used.store(now, Ordering::Relaxed);
             }
-            let idle = now.saturating_sub(entry.last_used.load(Ordering::Relaxed));
-            let is_over = Duration::from_millis(idle) >= self.idle_time;
-            if is_over {
+            let idle_at = entry.last_used.load(Ordering::Relaxed).saturating_add(idle_time);
+            if idle_at <= now {
+                entry.is_used.store(true, Ordering::Relaxed);
                 ended.push(Arc::clone(entry));
+                return false;
             }
-            !is_over
+            kept.idle_at = kept.idle_at.min(idle_at);
+            add(&mut kept.shares, entry.caller, idle_at);
+            true
         });
         // Decided with the lock held: whoever keeps the next one starts the next sweep.
         kept.is_swept = !kept.sessions.is_empty();
@@ -104,13 +173,17 @@ impl Sessions {
         if kept.sessions.capacity() > 4 * kept.sessions.len() {
             kept.sessions.shrink_to_fit();
         }
-        drop(kept);
+        if kept.shares.capacity() > 4 * kept.shares.len() {
+            kept.shares.shrink_to_fit();
+        }
+        kept.forget_used();
+        drop(guard);
         ended.iter().for_each(|entry| entry.session.end());
         is_empty
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.start.elapsed())
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Kept> {
@@ -123,11 +196,75 @@ impl Sessions {
     }
 }
 
+impl Kept {
+    fn insert(&mut self, entry: Arc<Entry>, idle_at: u64) {
+        // So that those which have ended do not pile up behind an old one, at a cost that they have paid for.
+        if self.unused.len() > 2 * self.sessions.len() + 16 {
+            self.forget_used();
+        }
+        add(&mut self.shares, entry.caller, idle_at);
+        self.unused.push_back(Arc::downgrade(&entry));
+        self.sessions.insert(entry.session.id().into(), entry);
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Arc<Entry>> {
+        let entry = self.sessions.remove(id)?;
+        entry.is_used.store(true, Ordering::Relaxed);
+        if let Some(caller) = entry.caller
+            && let Some(share) = self.shares.get_mut(&caller)
+        {
+            share.sessions -= 1;
+            if share.sessions == 0 {
+                self.shares.remove(&caller);
+            }
+        }
+        Some(entry)
+    }
+
+    /// Takes out the oldest that nobody used.
+    fn take_unused(&mut self) -> Option<Arc<Entry>> {
+        while let Some(entry) = self.unused.pop_front() {
+            let Some(entry) = entry.upgrade().filter(|entry| !entry.is_used.load(Ordering::Relaxed)) else {
+                continue;
+            };
+            // It may have ended at this very moment.
+            if let Some(entry) = self.remove(entry.session.id()) {
+                return Some(entry);
+            }
+        }
+        None
+    }
+
+    fn forget_used(&mut self) {
+        let is_unused = |entry: Arc<Entry>| !entry.is_used.load(Ordering::Relaxed);
+        self.unused.retain(|entry| entry.upgrade().is_some_and(is_unused));
+        if self.unused.capacity() > 4 * self.unused.len() {
+            self.unused.shrink_to_fit();
+        }
+    }
+}
+
+fn add(shares: &mut HashMap<u64, Share>, caller: Option<u64>, idle_at: u64) {
+    if let Some(caller) = caller {
+        let share = shares.entry(caller).or_insert(Share { sessions: 0, idle_at });
+        share.sessions += 1;
+        share.idle_at = share.idle_at.min(idle_at);
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// After what time it is looked for idle sessions again.
+fn pause(idle_time: Duration) -> Duration {
+    (idle_time / 8).clamp(Duration::from_millis(1), Duration::from_secs(60))
+}
+
 /// Ends idle sessions as long as there are any, and none later than an eighth of their time.
 async fn sweep(sessions: Weak<Sessions>, idle_time: Duration) {
-    let pause = (idle_time / 8).clamp(Duration::from_millis(1), Duration::from_secs(60));
     loop {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause(idle_time)).await;
         let Some(sessions) = sessions.upgrade() else { return };
         if sessions.end_idle() {
             return;
@@ -146,6 +283,7 @@ mod tests {
     use super::*;
 
     const LIMIT: usize = 5;
+    const SHARE: usize = 3;
     const IDLE_MS: u64 = 8_000;
 
     /// What may happen; sessions and callers by number.
@@ -196,6 +334,7 @@ mod tests {
         session: Session,
         owner: u8,
         used: Instant,
+        is_used: bool,
         is_ended: bool,
     }
 
@@ -214,19 +353,49 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
             runtime.unwrap().block_on(async {
                 let endpoint = Server::new("test", "0").into_endpoint().unwrap();
-                let sessions = Sessions::new(LIMIT, Duration::from_millis(IDLE_MS));
+                let sessions = Sessions::new(LIMIT, SHARE, Duration::from_millis(IDLE_MS));
                 let mut known: Vec<Known> = Vec::new();
                 for step in steps {
                     match step {
                         Step::Open(owner) => {
-                            let session = open(&endpoint, principal(owner));
-                            let is_kept = sessions.keep(session.clone());
-                            let surely = known.iter().filter(|known| !known.may_be(false)).count();
-                            let perhaps = known.iter().filter(|known| known.may_be(true)).count();
-                            let may_be = if is_kept { surely < LIMIT } else { perhaps >= LIMIT };
-                            prop_assert!(may_be, "{surely} to {perhaps} were there");
-                            let used = Instant::now();
-                            known.push(Known { session, owner, used, is_ended: !is_kept });
+                            let owned_by = principal(owner);
+                            let session = open(&endpoint, owned_by.clone());
+                            let surely: Vec<_> =
+                                (0..known.len()).filter(|index| !known[*index].may_be(false)).collect();
+                            let kept = sessions.keep(session.clone(), &Caller::of(&owned_by, None));
+                            let is_there = |known: &Known| {
+                                sessions.read().sessions.contains_key(known.session.id())
+                            };
+                            let gone = surely.iter().filter(|index| !is_there(&known[**index])).copied();
+                            let gone: Vec<usize> = gone.collect();
+                            match kept {
+                                Ok(()) if gone.is_empty() => prop_assert!(surely.len() < LIMIT),
+                                Ok(()) => {
+                                    // The oldest that was never used, since there was no other place.
+                                    prop_assert_eq!(gone.len(), 1);
+                                    prop_assert_eq!(sessions.read().sessions.len(), LIMIT);
+                                    let older = surely.iter().filter(|index| **index < gone[0]);
+                                    prop_assert!(!known[gone[0]].is_used);
+                                    prop_assert!(older.into_iter().all(|index| known[*index].is_used));
+                                    known[gone[0]].is_ended = true;
+                                }
+                                Err(no_place) => {
+                                    prop_assert!(gone.is_empty());
+                                    let there: Vec<_> = known.iter().filter(|known| is_there(known)).collect();
+                                    let own = there.iter().filter(|known| known.owner == owner).count();
+                                    if no_place.is_of_caller {
+                                        prop_assert_eq!((own, no_place.limit), (SHARE, SHARE));
+                                    } else {
+                                        prop_assert!(own < SHARE && there.iter().all(|known| known.is_used));
+                                        prop_assert_eq!((there.len(), no_place.limit), (LIMIT, LIMIT));
+                                    }
+                                    let most = IDLE_MS + IDLE_MS / 8;
+                                    let wait = no_place.retry_after;
+                                    prop_assert!(wait <= Duration::from_millis(most) && !wait.is_zero());
+                                }
+                            }
+                            let (used, is_ended) = (Instant::now(), kept.is_err());
+                            known.push(Known { session, owner, used, is_used: false, is_ended });
                         }
                         Step::Find(index, caller) if !known.is_empty() => {
                             let index = index.index(known.len());
@@ -238,6 +407,7 @@ mod tests {
                                     prop_assert_eq!(found.id(), known.session.id());
                                     prop_assert!(known.may_be(true));
                                     known.used = Instant::now();
+                                    known.is_used = true;
                                 }
                                 NamedSession::Unknown if caller == known.owner => {
                                     prop_assert!(known.may_be(false));
@@ -261,11 +431,17 @@ mod tests {
                         Step::Wait(time) => tokio::time::sleep(Duration::from_millis(time)).await,
                     }
                     let perhaps = known.iter().filter(|known| known.may_be(true)).count();
-                    prop_assert!(sessions.read().sessions.len() <= perhaps.min(LIMIT));
+                    let kept = sessions.read();
+                    prop_assert!(kept.sessions.len() <= perhaps.min(LIMIT));
+                    let shares = kept.shares.values().map(|share| share.sessions);
+                    prop_assert_eq!(shares.clone().sum::<usize>(), kept.sessions.len());
+                    prop_assert!(shares.clone().all(|sessions| (1..=SHARE).contains(&sessions)));
+                    prop_assert!(kept.unused.len() <= 2 * LIMIT + 17);
                 }
                 // And in the end there is none.
                 tokio::time::sleep(Duration::from_millis(2 * IDLE_MS)).await;
                 prop_assert_eq!(sessions.read().sessions.len(), 0);
+                prop_assert!(sessions.read().shares.is_empty() && sessions.read().unused.is_empty());
                 prop_assert!(!sessions.read().is_swept);
                 Ok(())
             })?;

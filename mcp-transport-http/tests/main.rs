@@ -10,6 +10,7 @@ mod http2;
 mod limits;
 mod mounting;
 mod pipelines;
+mod rates;
 mod refusals;
 mod sessions;
 mod smuggling;

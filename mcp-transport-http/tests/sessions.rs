@@ -457,13 +457,63 @@ async fn one_session_too_many_is_refused_until_another_ends() {
     let (server, _) = server(Http::new().max_sessions(2)).await;
     let first = Session::open(&server, "2025-11-25").await;
     let second = Session::open(&server, "2025-11-25").await;
+    for session in [&first, &second] {
+        assert_eq!(session.post(&call(1, "who")).await.status, 200);
+    }
     let response = server.raw(&post(&initialize("2025-11-25"), &[("MCP-Protocol-Version", None)])).await;
-    assert_eq!((response.refusal(), response.header("retry-after")), ((503, 503), Some("1")));
+    assert_eq!(response.refusal(), (503, 503));
     assert!(response.json()["error"]["message"].as_str().unwrap().contains("2 sessions"));
     assert_eq!(response.json()["id"], 0);
+    // None of them is idle for long enough any sooner, give or take how often that is looked at.
+    let seconds: u64 = response.header("retry-after").unwrap().parse().unwrap();
+    assert!((30 * 60 - 30..=30 * 60 + 60).contains(&seconds), "{seconds}");
+    assert_eq!(response.json()["error"]["data"]["retryAfterMs"].as_u64().unwrap().div_ceil(1_000), seconds);
     assert_eq!(second.post(&call(1, "who")).await.status, 200);
     first.bare("DELETE").await.head().await;
     Session::open(&server, "2025-11-25").await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_never_used_makes_place_for_another() {
+    let (server, _) = server(Http::new().max_sessions(3)).await;
+    let open = async || server.raw(&post(&initialize("2025-11-25"), &[("MCP-Protocol-Version", None)])).await;
+    let who = async |session: &Response| {
+        let id = session.header("mcp-session-id").unwrap();
+        let headers = [("MCP-Protocol-Version", Some("2025-11-25")), ("Mcp-Session-Id", Some(id))];
+        server.raw(&post(&call(1, "who"), &headers)).await.status
+    };
+    let used = open().await;
+    assert_eq!(who(&used).await, 200);
+    let (forgotten, kept) = (open().await, open().await);
+    let newest = open().await;
+    assert_eq!(who(&forgotten).await, 404);
+    for session in [&used, &kept, &newest] {
+        assert_eq!(who(session).await, 200);
+    }
+    assert_eq!(open().await.status, 503);
+}
+
+#[tokio::test]
+async fn one_caller_may_have_so_many_sessions() {
+    let (server, _) = server(Http::new().max_sessions_per_caller(2).trust_proxy("127.0.0.1").unwrap()).await;
+    let open = async |address: &str| {
+        let headers = [("MCP-Protocol-Version", None), ("X-Forwarded-For", Some(address))];
+        server.raw(&post(&initialize("2025-11-25"), &headers)).await
+    };
+    let session = open("192.0.2.1").await;
+    assert_eq!((session.status, open("192.0.2.1").await.status), (200, 200));
+    // Though neither was used: it is the caller's own to end one.
+    let response = open("192.0.2.1").await;
+    assert_eq!(response.refusal(), (429, 429));
+    assert_eq!(response.json()["id"], 0);
+    assert!(response.json()["error"]["message"].as_str().unwrap().contains("2 sessions of one caller"));
+    let seconds: u64 = response.header("retry-after").unwrap().parse().unwrap();
+    assert!((30 * 60 - 30..=30 * 60 + 60).contains(&seconds), "{seconds}");
+    assert_eq!((open("192.0.2.2").await.status, open("192.0.2.2").await.status), (200, 200));
+    let id = session.header("mcp-session-id").unwrap();
+    let end = format!("DELETE /mcp HTTP/1.1\r\nHost: localhost\r\nMcp-Session-Id: {id}\r\n\r\n");
+    assert_eq!(server.raw(&end).await.status, 204);
+    assert_eq!((open("192.0.2.1").await.status, open("192.0.2.1").await.status), (200, 429));
 }
 
 #[tokio::test]

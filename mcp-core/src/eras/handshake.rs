@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Origin, modern};
 use crate::{
-    answer::AnswerStatus,
+    answer::Verdict,
     batch::{self, Batch},
     call::{Call, CallParts, ClientFacts, KnownClient},
     encode::{self, plain_result},
@@ -64,6 +64,11 @@ pub(crate) enum Said {
 }
 
 impl Said {
+    /// That a message is refused.
+    pub(crate) fn refused(origin: &Origin, id: Option<RequestId>, error: RpcError) -> Self {
+        Self::Refused(id, origin.charge_refused(error))
+    }
+
     /// What there is to say of a request that was started.
     pub(crate) fn of(call: Call, started: Started) -> Self {
         match started {
@@ -73,21 +78,21 @@ impl Said {
         }
     }
 
-    /// Appends what there is to say, under this revision; the status that it has over HTTP.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, core: &Core, revision: Revision) -> AnswerStatus {
+    /// Appends what there is to say, under this revision; how it ended, as HTTP has it.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, core: &Core, revision: Revision) -> Verdict {
         match self {
-            Self::Nothing | Self::Later => AnswerStatus::Served,
+            Self::Nothing | Self::Later => Verdict::SERVED,
             Self::Own(answer) => {
                 out.extend_from_slice(answer);
-                AnswerStatus::Served
+                Verdict::SERVED
             }
             Self::Outcome(call, outcome) => {
                 write_answer(out, core, call, outcome);
-                AnswerStatus::in_session(outcome.rpc_error())
+                Verdict::in_session(outcome.rpc_error())
             }
             Self::Refused(id, error) => {
                 encode::error(out, id.as_ref(), error, revision);
-                if id.is_some() { AnswerStatus::in_session(Some(error)) } else { AnswerStatus::Refused }
+                if id.is_some() { Verdict::in_session(Some(error)) } else { Verdict::REFUSED }
             }
         }
     }
@@ -116,6 +121,7 @@ impl Handshake {
         if kept_bytes(&info, &capabilities) > limit {
             return Err(RpcError::too_large("What the client says of itself", limit));
         }
+        origin.charge()?;
         let revision = Revision::handshake(&requested).unwrap_or(Revision::NEWEST_HANDSHAKE);
         let handshake = Self {
             revision,
@@ -145,7 +151,7 @@ impl Handshake {
                     }
                     self.request(origin, in_flight, id.clone(), &method, params, batch)
                 });
-                taken.unwrap_or_else(|error| Said::Refused(Some(id), error))
+                taken.unwrap_or_else(|error| Said::refused(origin, Some(id), error))
             }
             Ok(Incoming::Notification { method, params }) => {
                 // A malformed notification is ignored, as any other that means nothing here.
@@ -161,7 +167,7 @@ impl Handshake {
                 }
                 Said::Nothing
             }
-            Err(malformed) => Said::Refused(malformed.id, malformed.error),
+            Err(malformed) => Said::refused(origin, malformed.id, malformed.error),
         }
     }
 
@@ -235,6 +241,7 @@ impl Handshake {
             method::SET_LEVEL => {
                 let level =
                     params.level.ok_or_else(|| RpcError::invalid_params("params.level is required"))?;
+                origin.charge()?;
                 *self.log_level.lock().unwrap_or_else(PoisonError::into_inner) = level;
                 return empty(&id);
             }
@@ -301,6 +308,7 @@ impl Handshake {
             let offered = origin.core.offers(&uri, &origin.principal);
             offered.map_err(|denied| denied.into_rpc(|| RpcError::resource_not_found(&uri)))?;
         }
+        origin.charge()?;
         self.subscriber.edit_resources(|resources| {
             if name == method::RESOURCES_UNSUBSCRIBE {
                 resources.retain(|known| **known != *uri);

@@ -5,7 +5,10 @@ pub(crate) mod modern;
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::{call::TransportKind, endpoint::Core, outbox::Outbox, principal::Principal, signal::Signal};
+use crate::{
+    call::TransportKind, endpoint::Core, outbox::Outbox, principal::Principal, protocol::error::RpcError,
+    signal::Signal,
+};
 
 /// What a transport knows about where a message came from.
 #[derive(Clone, Debug)]
@@ -17,6 +20,18 @@ pub(crate) struct Origin {
     pub(crate) closing: Signal,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) core: Arc<Core>,
+}
+
+impl Origin {
+    /// Takes what a request costs that the era's adapter serves itself.
+    pub(crate) fn charge(&self) -> Result<(), RpcError> {
+        self.core.charge(&self.principal, self.peer)
+    }
+
+    /// What a message is refused with.
+    pub(crate) fn charge_refused(&self, error: RpcError) -> RpcError {
+        self.core.charge_refused(&self.principal, self.peer, error)
+    }
 }
 
 impl std::fmt::Debug for Core {

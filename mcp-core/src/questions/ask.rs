@@ -16,7 +16,9 @@ use super::{
 };
 use crate::{
     call::{Call, TransportKind},
+    caller::Caller,
     failure::Failure,
+    places::Full,
     protocol::error::{RpcError, code, shorten},
     tool_error::ToolError,
 };
@@ -231,11 +233,16 @@ impl Call {
         params: &RawValue,
     ) -> Result<Value, Stop> {
         let desk = self.desk();
-        let place = desk.wait().ok_or_else(|| {
-            let limit = desk.limits.waiting_questions;
-            RpcError::overloaded(format!(
+        let place = desk.wait(&Caller::of(self.principal(), self.peer())).map_err(|full| match full {
+            Full::InAll(limit) => RpcError::overloaded(format!(
                 "{limit} questions are waiting for their answers already, as many as the server takes"
-            ))
+            )),
+            Full::OfCaller(limit) => RpcError::too_many_calls(
+                format!(
+                    "{limit} questions are waiting for one caller's answers already, as many as it may have"
+                ),
+                Duration::from_secs(1),
+            ),
         })?;
         let answer = {
             let _paused = self.asking().pause();

@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -14,7 +14,14 @@ use super::{
     once::Once,
     seal::{Sealer, random},
 };
-use crate::{input::Input, limits::Limits, questions::SealKey, schema::FormSchema};
+use crate::{
+    caller::Caller,
+    input::Input,
+    limits::Limits,
+    places::{Full, Place, Places},
+    questions::SealKey,
+    schema::FormSchema,
+};
 
 /// Where the questions of a server are prepared and their answers taken.
 #[derive(Debug)]
@@ -27,7 +34,7 @@ pub(crate) struct Desk {
     pub(super) boot: [u8; 16],
     pub(crate) limits: Limits,
     pub(super) forms: Forms,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Places>,
     /// A key that no other process has, and nobody was told of it yet.
     is_key_unsaid: AtomicBool,
 }
@@ -47,17 +54,16 @@ impl Desk {
             sealer: Sealer::new(keys),
             once,
             boot: random()?,
+            waiting: Places::new(limits.waiting_questions, limits.questions_per_caller),
             limits,
             forms: Forms::default(),
-            waiting: Arc::default(),
             is_key_unsaid,
         })
     }
 
-    /// A place for a question that waits for its answer, if there is one.
-    pub(super) fn wait(&self) -> Option<Waiting> {
-        let place = Waiting(Arc::clone(&self.waiting));
-        (self.waiting.fetch_add(1, Ordering::Relaxed) < self.limits.waiting_questions).then_some(place)
+    /// A place for a question that waits for its answer, if there is one for this caller.
+    pub(super) fn wait(&self, caller: &Caller<'_>) -> Result<Place, Full> {
+        self.waiting.take(caller)
     }
 
     /// Says, once, that no other process can take the answers to these questions.
@@ -68,16 +74,6 @@ impl Desk {
                  process alone, and are refused after a restart or at another replica; set one with Server::seal_key"
             );
         }
-    }
-}
-
-/// A place among the questions that wait for an answer; given back when dropped.
-#[derive(Debug)]
-pub(super) struct Waiting(Arc<AtomicUsize>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -103,7 +99,7 @@ impl fmt::Debug for Forms {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
-    use std::future::poll_fn;
+    use std::{future::poll_fn, sync::atomic::AtomicUsize};
 
     use serde_json::json;
     use tracing::{Event, Subscriber, subscriber::set_default};

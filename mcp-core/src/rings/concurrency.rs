@@ -1,13 +1,11 @@
-//! No more requests at once than the server takes; one too many is refused at once.
+//! No more requests at once than the server takes, and than one caller may have; one too many is refused at once.
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tower_layer::Layer;
@@ -15,19 +13,30 @@ use tower_service::Service;
 
 use super::OfCall;
 use crate::{
+    caller::Caller,
+    limits::Limits,
+    places::{Full, Place, Places},
     protocol::error::RpcError,
     request::{Outcome, Request},
 };
 
 #[derive(Clone, Debug)]
-pub(super) struct ConcurrencyLayer {
-    limit: usize,
-    running: Arc<AtomicUsize>,
+pub(super) struct ConcurrencyLayer(Arc<Kinds>);
+
+/// What is counted apart.
+#[derive(Debug)]
+struct Kinds {
+    calls: Arc<Places>,
+    subscriptions: Arc<Places>,
 }
 
 impl ConcurrencyLayer {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, running: Arc::default() }
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self(Arc::new(Kinds {
+            calls: Places::new(limits.concurrent_calls, limits.calls_per_caller),
+            // How many there may be in all is seen to where they are kept.
+            subscriptions: Places::new(usize::MAX, limits.subscriptions_per_caller),
+        }))
     }
 }
 
@@ -35,14 +44,14 @@ impl<S> Layer<S> for ConcurrencyLayer {
     type Service = Concurrency<S>;
 
     fn layer(&self, inner: S) -> Concurrency<S> {
-        Concurrency { inner, shared: self.clone() }
+        Concurrency { inner, kinds: Arc::clone(&self.0) }
     }
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Concurrency<S> {
     inner: S,
-    shared: ConcurrencyLayer,
+    kinds: Arc<Kinds>,
 }
 
 impl<S> Service<Request> for Concurrency<S>
@@ -59,78 +68,58 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // Subscriptions are counted by a limit of their own.
-        if request.is_subscription() {
-            return Counted { inner: Ok(self.inner.call(request)), place: None };
-        }
-        let shared = &self.shared;
-        let mut place = Place { running: Arc::clone(&shared.running), is_held: false };
-        let inner =
-            if place.take() < shared.limit { Ok(self.inner.call(request)) } else { Err(shared.limit) };
-        Counted { inner, place: Some(place) }
-    }
-}
-
-/// A place among the requests that run; given up while a client is asked, and for good when dropped.
-struct Place {
-    running: Arc<AtomicUsize>,
-    is_held: bool,
-}
-
-impl Place {
-    /// Takes the place, unless it is held; how many others run.
-    fn take(&mut self) -> usize {
-        if self.is_held {
-            return 0;
-        }
-        self.is_held = true;
-        self.running.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn give_up(&mut self) {
-        if self.is_held {
-            self.is_held = false;
-            self.running.fetch_sub(1, Ordering::Relaxed);
+        let is_subscription = request.is_subscription();
+        let places = if is_subscription { &self.kinds.subscriptions } else { &self.kinds.calls };
+        let call = request.call();
+        match places.take(&Caller::of(call.principal(), call.peer())) {
+            Ok(place) => Counted::Running { inner: self.inner.call(request), place },
+            Err(full) => Counted::Refused(Some(refusal(full, is_subscription))),
         }
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.give_up();
+fn refusal(full: Full, is_subscription: bool) -> RpcError {
+    match full {
+        Full::InAll(limit) => RpcError::overloaded(format!(
+            "{limit} requests are running already, as many as the server takes; try again later"
+        )),
+        Full::OfCaller(limit) => {
+            let (what, state) =
+                if is_subscription { ("subscriptions", "open") } else { ("requests", "running") };
+            let message = format!(
+                "{limit} {what} of one caller are {state} already, as many as it may have at once; try again when one ends"
+            );
+            RpcError::too_many_calls(message, Duration::from_secs(1))
+        }
     }
 }
 
-pub(super) struct Counted<F> {
-    /// The running request, or the limit that kept it from running.
-    inner: Result<F, usize>,
-    place: Option<Place>,
+pub(super) enum Counted<F> {
+    Running {
+        // Before the place, so that it is given up when the request is gone.
+        inner: F,
+        place: Place,
+    },
+    Refused(Option<RpcError>),
 }
 
 impl<F: Future<Output = Result<Outcome, E>> + OfCall + Unpin, E> Future for Counted<F> {
     type Output = Result<Outcome, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { inner, place } = &mut *self;
-        let inner = match inner {
-            Ok(inner) => inner,
-            Err(limit) => {
-                let message = format!(
-                    "{limit} requests are running already, as many as the server takes; try again later"
-                );
-                return Poll::Ready(Ok(Outcome::error(RpcError::overloaded(message))));
+        let (inner, place) = match &mut *self {
+            Self::Running { inner, place } => (inner, place),
+            // Polled again after it was done, which no executor does: pending for ever harms nobody.
+            Self::Refused(error) => {
+                let Some(error) = error.take() else { return Poll::Pending };
+                return Poll::Ready(Ok(Outcome::error(error)));
             }
         };
         // A request that was answered goes on, though there may be more than the limit for a while: to refuse it now
         // would lose what its person has said.
-        if let Some(place) = place {
-            place.take();
-        }
+        place.take_again();
         let polled = Pin::new(&mut *inner).poll(cx);
-        if let Some(place) = place
-            && polled.is_pending()
-            && inner.call().is_some_and(|call| call.asking().is_paused())
-        {
+        if polled.is_pending() && inner.call().is_some_and(|call| call.asking().is_paused()) {
             place.give_up();
         }
         polled

@@ -1,10 +1,11 @@
 //! The outer ring: what guards every request, as tower layers around the router.
 //!
-//! From the outside in: meter, panic guard, trace, the application's own layers, concurrency, timeout.
+//! From the outside in: meter, panic guard, trace, rate, the application's own layers, concurrency, timeout.
 
 mod concurrency;
 mod guard;
 mod meter;
+mod rate;
 mod timeout;
 mod trace;
 
@@ -14,14 +15,15 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use self::{
-    concurrency::ConcurrencyLayer, guard::GuardLayer, meter::MeterLayer, timeout::TimeoutLayer,
-    trace::TraceLayer,
+    concurrency::ConcurrencyLayer, guard::GuardLayer, meter::MeterLayer, rate::RateLayer,
+    timeout::TimeoutLayer, trace::TraceLayer,
 };
 use crate::{
     call::Call,
     limits::Limits,
     meter::Meter,
     protocol::error::RpcError,
+    rates::Tolls,
     request::{Outcome, Request},
     tool_error::Causes,
 };
@@ -44,20 +46,24 @@ pub(crate) trait OfCall {
 }
 
 /// Puts the ring together, around the service that has requests done.
-pub(crate) fn compose<S>(service: S, limits: &Limits, meter: &Arc<Meter>, own: Vec<OwnLayer>) -> Box<dyn Ring>
+pub(crate) fn compose<S>(
+    service: S,
+    limits: &Limits,
+    (meter, tolls): (&Arc<Meter>, &Arc<Tolls>),
+    own: Vec<OwnLayer>,
+) -> Box<dyn Ring>
 where
     S: Service<Request, Response = Outcome, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: OfCall + Send + Unpin,
 {
-    let inner = ConcurrencyLayer::new(limits.concurrent_calls)
-        .layer(TimeoutLayer::new(limits.call_time).layer(service));
-    let meter = MeterLayer(Arc::clone(meter));
+    let inner = ConcurrencyLayer::new(limits).layer(TimeoutLayer::new(limits.call_time).layer(service));
+    let (meter, rate) = (MeterLayer(Arc::clone(meter)), RateLayer::new(Arc::clone(tolls)));
     if own.is_empty() {
-        return Box::new(Erased(meter.layer(GuardLayer.layer(TraceLayer.layer(inner)))));
+        return Box::new(Erased(meter.layer(GuardLayer.layer(TraceLayer.layer(rate.layer(inner))))));
     }
     // The first layer that was added is the outermost, as in `tower::ServiceBuilder`.
     let boxed = own.into_iter().rev().fold(RingService::new(inner), |inner, layer| (layer.0)(inner));
-    Box::new(Erased(meter.layer(GuardLayer.layer(TraceLayer.layer(boxed)))))
+    Box::new(Erased(meter.layer(GuardLayer.layer(TraceLayer.layer(rate.layer(boxed))))))
 }
 
 /// A layer of the application's own, to be put around the inner part of the ring.
@@ -83,7 +89,7 @@ impl fmt::Debug for OwnLayer {
 
 /// The part of the ring inside an application's own layer, as a tower service.
 #[derive(Clone)]
-pub struct RingService(std::sync::Arc<dyn Ring>);
+pub struct RingService(Arc<dyn Ring>);
 
 impl RingService {
     fn new<S>(service: S) -> Self
@@ -92,7 +98,7 @@ impl RingService {
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        Self(std::sync::Arc::new(Erased(service)))
+        Self(Arc::new(Erased(service)))
     }
 }
 

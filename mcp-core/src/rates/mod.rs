@@ -1,0 +1,129 @@
+//! How often callers may call: what a request costs, and whether its caller can afford it.
+
+mod buckets;
+mod clock;
+mod memory;
+mod store;
+mod table;
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use self::memory::MemoryRates;
+pub use self::{
+    buckets::{Bucket, Rates},
+    store::{Charge, Charged, OverRate, RateOf, RateStore},
+};
+use crate::{caller::Caller, principal::Principal, protocol::error::RpcError};
+
+/// What requests cost, and where that is taken from.
+#[derive(Debug)]
+pub(crate) struct Tolls {
+    /// `None` where nothing is counted.
+    store: Option<Arc<dyn RateStore>>,
+    principal: Option<Bucket>,
+    address: Option<Bucket>,
+    /// Of tools that do not cost 1.
+    costs: HashMap<String, u32>,
+}
+
+impl Tolls {
+    /// Of these rates, kept in this store or, without one, in memory.
+    pub(crate) fn new(rates: &Rates, store: Option<Arc<dyn RateStore>>) -> Arc<Self> {
+        let is_counted = rates.principal.is_some() || rates.address.is_some();
+        Arc::new(Self {
+            store: is_counted.then(|| store.unwrap_or_else(|| Arc::new(MemoryRates::new(rates)))),
+            principal: rates.principal,
+            address: rates.address,
+            costs: rates.costs.clone().into_iter().collect(),
+        })
+    }
+
+    /// What a call of this tool costs.
+    pub(crate) fn of_tool(&self, name: &str) -> u32 {
+        if self.costs.is_empty() { 1 } else { self.costs.get(name).copied().unwrap_or(1) }
+    }
+
+    /// Takes what a request costs.
+    pub(crate) fn take(&self, principal: &Principal, peer: Option<IpAddr>, cost: u32) -> Charged {
+        let charge = |store: &dyn RateStore, charges: &[Charge<'_>]| store.take(charges);
+        self.with_charges(Some(principal), peer, cost, charge).unwrap_or(Charged::Now(Ok(())))
+    }
+
+    /// Takes what a request costs that cannot wait.
+    pub(crate) fn take_now(
+        &self,
+        principal: &Principal,
+        peer: Option<IpAddr>,
+        cost: u32,
+    ) -> Result<(), RpcError> {
+        self.settle(self.take(principal, peer, cost))
+    }
+
+    /// Takes from an address alone.
+    pub(crate) fn take_from_address(&self, peer: IpAddr, cost: u32) -> Result<(), RpcError> {
+        let charge = |store: &dyn RateStore, charges: &[Charge<'_>]| store.take(charges);
+        let charged = self.with_charges(None, Some(peer), cost, charge);
+        self.settle(charged.unwrap_or(Charged::Now(Ok(()))))
+    }
+
+    /// Whether a request could be paid for, as far as that is known.
+    pub(crate) fn look(&self, principal: Option<&Principal>, peer: Option<IpAddr>) -> Result<(), RpcError> {
+        let looked = self.with_charges(principal, peer, 1, |store, charges| store.look(charges));
+        looked.unwrap_or(Ok(())).map_err(|over_rate| self.refusal(over_rate))
+    }
+
+    /// The error that says so.
+    pub(crate) fn refusal(&self, OverRate { of, retry_after }: OverRate) -> RpcError {
+        let (whose, bucket) = match of {
+            RateOf::Principal => ("one caller", self.principal),
+            RateOf::Address => ("one address", self.address),
+        };
+        let rate = bucket.map_or_else(String::new, |bucket| {
+            format!(": {whose} may make {} at once, and {} a minute", bucket.calls, bucket.per_minute)
+        });
+        RpcError::too_many_calls(format!("Too many calls{rate}; try again in {retry_after:.1?}"), retry_after)
+    }
+
+    fn settle(&self, charged: Charged) -> Result<(), RpcError> {
+        match charged {
+            Charged::Now(taken) => taken.map_err(|over_rate| self.refusal(over_rate)),
+            Charged::Later(taking) => {
+                // What it finds is known to the store when the next request comes.
+                tokio::spawn(taking);
+                Ok(())
+            }
+        }
+    }
+
+    /// Does something with what a request takes, if that is anything.
+    fn with_charges<T>(
+        &self,
+        principal: Option<&Principal>,
+        peer: Option<IpAddr>,
+        cost: u32,
+        act: impl FnOnce(&dyn RateStore, &[Charge<'_>]) -> T,
+    ) -> Option<T> {
+        let store = self.store.as_deref().filter(|_| cost > 0)?;
+        let caller = principal.map(|principal| Caller::of(principal, peer));
+        if caller.is_some_and(|caller| caller.is_local()) {
+            return None;
+        }
+        let of_principal = self.principal.zip(caller).map(|(bucket, caller)| Charge {
+            of: RateOf::Principal,
+            caller,
+            bucket,
+            cost,
+        });
+        let of_address = self.address.zip(peer).map(|(bucket, peer)| Charge {
+            of: RateOf::Address,
+            caller: Caller::from_address(peer),
+            bucket,
+            cost,
+        });
+        match (of_principal, of_address) {
+            (Some(principal), Some(address)) => Some(act(store, &[principal, address])),
+            (Some(charge), None) | (None, Some(charge)) => Some(act(store, &[charge])),
+            (None, None) => None,
+        }
+    }
+}
