@@ -10,13 +10,16 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::json;
-use toolpack::{Endpoint, Revision, http::HttpService};
+use toolpack::{
+    Endpoint, Revision,
+    http::{Http, HttpService},
+};
 use tower_service::Service;
 
 use super::request;
 
 pub(crate) fn service(endpoint: &Endpoint) -> HttpService {
-    HttpService::new(endpoint).expect("what is built already can be served")
+    Http::new().without_auth().service(endpoint).expect("what is built already can be served")
 }
 
 /// Opens a session, where clients of this revision do.

@@ -20,7 +20,14 @@ use mcp_core::{
 };
 use serde_json::json;
 
-use crate::{Http, ResponseBody, cors, guard, mirror, sessions::Sessions};
+use crate::{
+    Http, ResponseBody, auth,
+    body::{Ended, credentials_ended},
+    cors,
+    endings::Endings,
+    guard, mirror,
+    sessions::Sessions,
+};
 
 /// What a session is named by (specification 2025-11-25, "Session Management").
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -43,6 +50,7 @@ struct Shared {
     endpoint: Endpoint,
     options: Http,
     sessions: Arc<Sessions>,
+    endings: Arc<Endings>,
     closing: Signal,
 }
 
@@ -62,7 +70,8 @@ impl PeerAddress {
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
 
 impl HttpService {
-    /// A service with every default.
+    /// A service with every default, for an application whose own layer in front says who calls, by putting a [`Principal`]
+    /// into the request's extensions: whoever comes without one is answered with 401. See [`Http`] for other ways.
     ///
     /// # Errors
     ///
@@ -73,7 +82,8 @@ impl HttpService {
 
     pub(crate) fn with_options(endpoint: Endpoint, options: Http) -> Self {
         let sessions = Sessions::new(options.max_sessions, options.session_idle_time);
-        Self { shared: Arc::new(Shared { endpoint, options, sessions, closing: Signal::new() }) }
+        let endings = Endings::new(&sessions);
+        Self { shared: Arc::new(Shared { endpoint, options, sessions, endings, closing: Signal::new() }) }
     }
 
     /// Waits until the requests of all sessions are answered, also those whose clients have gone.
@@ -85,6 +95,11 @@ impl HttpService {
     /// wait for them.
     pub fn close(&self) {
         self.shared.closing.raise();
+    }
+
+    /// Whether it is [closed](Self::close): it takes no new subscriptions, and is about to end.
+    pub fn is_closing(&self) -> bool {
+        self.shared.closing.is_raised()
     }
 
     pub(crate) fn options(&self) -> &Http {
@@ -125,7 +140,10 @@ impl HttpService {
             cors::answer_preflight(&mut response, &shared.options, &parts.headers, METHODS);
             return response;
         }
-        let principal = parts.extensions.get().unwrap_or(&shared.options.stranger).clone();
+        let principal = match auth::admit(&shared.options, &parts).await {
+            Ok(principal) => principal,
+            Err(response) => return *response,
+        };
         match parts.method {
             Method::POST => shared.post(&parts.headers, body, principal, peer).await,
             Method::GET | Method::HEAD => shared.stream(&parts.method, &parts.headers, principal),
@@ -165,7 +183,7 @@ impl Shared {
             message: &message,
             headers: mirror::read(headers),
             session,
-            principal,
+            principal: principal.clone(),
             peer,
             takes_stream,
             closing: &self.closing,
@@ -174,13 +192,19 @@ impl Shared {
         match exchange {
             Exchange::Accepted => status_only(StatusCode::ACCEPTED),
             Exchange::Answered(answer) => json_answer(answer),
-            Exchange::Opened { session, id, answer } => self.open(session, &id, answer),
-            Exchange::Running(running) => run(running, takes_stream, &self.options).await,
+            Exchange::Opened { session, id, answer } => self.open(session, &id, answer, &principal),
+            Exchange::Running(running) => run(running, &principal, takes_stream, &self.options).await,
         }
     }
 
     /// Keeps a session that was opened.
-    fn open(&self, session: Session, id: &RequestId, answer: EncodedAnswer) -> Response<ResponseBody> {
+    fn open(
+        &self,
+        session: Session,
+        id: &RequestId,
+        answer: EncodedAnswer,
+        principal: &Principal,
+    ) -> Response<ResponseBody> {
         let Ok(name) = HeaderValue::from_str(session.id()) else {
             return status_only(StatusCode::INTERNAL_SERVER_ERROR);
         };
@@ -190,6 +214,7 @@ impl Shared {
             let why = format!("{limit} sessions are open already, as many as the server takes");
             return json_answer(EncodedAnswer::refusal(Some(id), &RpcError::overloaded(why), revision));
         }
+        self.endings.look_after(principal);
         let mut response = json_answer(answer);
         response.headers_mut().insert(SESSION_ID, name);
         response
@@ -207,8 +232,9 @@ impl Shared {
         if method == Method::HEAD {
             return event_stream(ResponseBody::empty());
         }
+        let ended = Ended::of(&principal);
         let running = session.stream(principal, &self.closing);
-        event_stream(ResponseBody::events(None, running, self.options.keep_alive))
+        event_stream(ResponseBody::events(None, running, self.options.keep_alive, ended))
     }
 
     /// Ends a session.
@@ -258,22 +284,40 @@ fn session_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 }
 
 /// Runs a request until it is clear whether it is answered with JSON or with a stream.
-async fn run(mut running: Box<Running>, takes_stream: bool, options: &Http) -> Response<ResponseBody> {
+async fn run(
+    mut running: Box<Running>,
+    principal: &Principal,
+    takes_stream: bool,
+    options: &Http,
+) -> Response<ResponseBody> {
     if running.is_subscription() && !takes_stream {
         return refuse(StatusCode::NOT_ACCEPTABLE, "Accept must list text/event-stream for a subscription");
     }
+    let mut ended = None;
     loop {
-        match std::future::poll_fn(|cx| running.poll_step(cx)).await {
-            Step::Answer(answer) => return json_answer(answer),
-            Step::Notification(first) if takes_stream => {
-                let body = ResponseBody::events(Some(&first), running, options.keep_alive);
+        let step = std::future::poll_fn(|cx| {
+            if let Poll::Ready(step) = running.poll_step(cx) {
+                return Poll::Ready(Some(step));
+            }
+            // What ends at once, the rule, is not looked after.
+            match ended.get_or_insert_with(|| Ended::of(principal)) {
+                Some(ended) => ended.poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        });
+        match step.await {
+            None => return auth::end(options, running.give_up(&credentials_ended())),
+            Some(Step::Answer(answer)) => return json_answer(answer),
+            Some(Step::Notification(first)) if takes_stream => {
+                let ended = ended.unwrap_or_else(|| Ended::of(principal));
+                let body = ResponseBody::events(Some(&first), running, options.keep_alive, ended);
                 return event_stream(body);
             }
             // What a client that takes no stream has no use for is not queued in the first place, but for what was by
             // then.
-            Step::Notification(_) => {}
+            Some(Step::Notification(_)) => {}
             // Cancelled before its answer: there is nothing to say.
-            Step::End => return status_only(StatusCode::ACCEPTED),
+            Some(Step::End) => return status_only(StatusCode::ACCEPTED),
         }
     }
 }

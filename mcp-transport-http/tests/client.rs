@@ -32,7 +32,21 @@ impl TestServer {
         Self::of(endpoint, dropped, options).await
     }
 
+    /// One that lets in only whom the options say.
+    pub(crate) async fn closed(options: Http) -> Self {
+        let (endpoint, dropped) = tools::endpoint();
+        Self::bound(endpoint, dropped, options).await
+    }
+
     pub(crate) async fn of(
+        endpoint: mcp_core::Endpoint,
+        dropped: std::sync::Arc<tokio::sync::Notify>,
+        options: Http,
+    ) -> Self {
+        Self::bound(endpoint, dropped, options.without_auth()).await
+    }
+
+    pub(crate) async fn bound(
         endpoint: mcp_core::Endpoint,
         dropped: std::sync::Arc<tokio::sync::Notify>,
         options: Http,
