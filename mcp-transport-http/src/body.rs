@@ -154,6 +154,8 @@ impl Events {
 
     /// All events that are ready together; `None` after the last.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // First, so that nothing that happens after the end is told.
+        self.heed_the_end(cx);
         while let Some(running) = &mut self.running
             && self.ready.len() < HIGH_WATER
         {
@@ -169,7 +171,6 @@ impl Events {
                 Poll::Pending => break,
             }
         }
-        self.heed_the_end(cx);
         if self.ready.is_empty() && self.running.is_some() {
             std::task::ready!(self.silence.as_mut().poll(cx));
             if self.is_ending {

@@ -18,6 +18,8 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) endpoint: mcp_core::Endpoint,
     pub(crate) dropped: std::sync::Arc<tokio::sync::Notify>,
+    /// How many hold `dropped` while no call does.
+    idle: usize,
     end: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
@@ -55,7 +57,13 @@ impl TestServer {
         let address = server.local_addr();
         let (end, ended) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run_until(async move { _ = ended.await }));
-        Self { address, endpoint, dropped, end: Some(end), running }
+        let idle = std::sync::Arc::strong_count(&dropped);
+        Self { address, endpoint, dropped, idle, end: Some(end), running }
+    }
+
+    /// How many calls of `hang` and `flood` are running.
+    pub(crate) fn running(&self) -> usize {
+        std::sync::Arc::strong_count(&self.dropped) - self.idle
     }
 
     /// Begins the shutdown, and waits for its end.
