@@ -8,8 +8,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mcp_core::{Annotations, Text, tool_fn};
+use mcp_core::{Annotations, Empty, Form, Server, Text, tool_fn};
 use mcp_transport_http::{ApiKeys, Http, KeyError, KeyRecord, KeyStore, MemoryKeys, NewKey};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::{Client, TestServer, call, message, post, within};
@@ -263,6 +265,36 @@ async fn a_call_that_has_said_nothing_yet_is_answered_with_401() {
     assert_eq!((response.refusal(), &response.json()["id"]), ((401, 401), &json!(1)));
     assert!(response.header("www-authenticate").unwrap().contains("invalid_token"));
     within(server.dropped.notified()).await;
+}
+
+/// A name.
+#[derive(Deserialize, JsonSchema)]
+struct Name {
+    name: String,
+}
+
+#[tokio::test]
+async fn an_answer_to_a_question_does_not_count_with_a_key_that_was_revoked_meanwhile() {
+    let keys = ApiKeys::new(MemoryKeys::new());
+    let ask = tool_fn("ask", Annotations::read_only(), async |_: Empty, call| {
+        let name = call.ask("name", Form::<Name>::new("Who are you?")).await.accepted()?;
+        Ok(Text(format!("Hello, {}.", name.name)))
+    });
+    let endpoint = Server::new("test", "1.0.0").add(ask).build().unwrap();
+    let server = TestServer::bound(endpoint, Arc::default(), Http::new().keys(keys.clone())).await;
+    let (holder, other) =
+        (Holder::of(&keys, NewKey::named("a")).await, Holder::of(&keys, NewKey::named("b")).await);
+    let mut ask = call("ask", json!({}));
+    ask["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {}});
+    let asked = holder.send(&server, &ask, &[]).await.response().await.json();
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    ask["params"]["requestState"] = asked["result"]["requestState"].clone();
+    ask["params"]["inputResponses"] = json!({"name": {"action": "accept", "content": {"name": "Ada"}}});
+    // Nobody else has been asked.
+    let stolen = other.send(&server, &ask, &[]).await.response().await.json();
+    assert_eq!(stolen["error"]["code"], -32602, "{stolen}");
+    assert!(keys.revoke(&holder.id).await.unwrap());
+    assert_eq!(holder.send(&server, &ask, &[]).await.response().await.refusal(), (401, 401));
 }
 
 /// With `SqliteKeys`, another process may do it.

@@ -60,7 +60,13 @@ fn unauthorized(options: &Http) -> Box<Response<ResponseBody>> {
 fn nothing_shown(options: &Http) -> Box<Response<ResponseBody>> {
     let mut response = refuse(StatusCode::UNAUTHORIZED, "Unauthorized: this server wants to know who calls");
     match options.ways.as_slice() {
-        [] => challenge(&mut response, CHALLENGE.to_owned()),
+        [] => {
+            // Whoever mounted a service without a layer in front finds here why nothing is answered.
+            tracing::info!(
+                "nobody is let in; Http::keys, Http::without_auth or a Principal in the extensions open this up"
+            );
+            challenge(&mut response, CHALLENGE.to_owned());
+        }
         ways => ways.iter().for_each(|way| challenge(&mut response, way.challenge().to_owned())),
     }
     Box::new(response)

@@ -60,8 +60,7 @@ impl SqliteKeys {
         };
         let opened = || -> io::Result<Generation> {
             DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-            // SQLite would make it readable for everybody; what it puts beside it has the mode of the file itself.
-            OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+            make_for_owner(directory, &path)?;
             Generation::open(&directory.join("keys.generation"))
         };
         let generation = opened().map_err(|error| failed(error.into()))?;
@@ -146,6 +145,26 @@ impl KeyStore for SqliteKeys {
         self.generation
             .read()
             .map_err(|error| KeyError::store("the generation of keys cannot be read", error))
+    }
+}
+
+/// Makes an empty file for its owner alone, unless there is one: SQLite would make it readable for everybody. What it puts
+/// beside it has the mode of the file itself.
+///
+/// It is made elsewhere and linked here, because a file of SQLite must not be opened and closed by others in this process:
+/// closing any descriptor of a file lets go of all locks that the process holds on it.
+fn make_for_owner(directory: &Path, path: &Path) -> io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
+    let number = getrandom::u64().map_err(io::Error::from)?;
+    let elsewhere = directory.join(format!("keys.db.{number:016x}"));
+    drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(&elsewhere)?);
+    let linked = std::fs::hard_link(&elsewhere, path);
+    std::fs::remove_file(&elsewhere)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where keys are kept: the trait, its error, and a store in memory.
 
 use std::{
+    collections::{HashMap, hash_map::Entry},
     error::Error,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -79,7 +80,7 @@ impl KeyError {
 /// Keys in memory, which end with the process: for tests.
 #[derive(Debug, Default)]
 pub struct MemoryKeys {
-    records: Mutex<Vec<KeyRecord>>,
+    records: Mutex<HashMap<String, KeyRecord>>,
     generation: AtomicU64,
 }
 
@@ -89,7 +90,7 @@ impl MemoryKeys {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<KeyRecord>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, KeyRecord>> {
         // Nothing in here panics with the lock held.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,22 +98,21 @@ impl MemoryKeys {
 
 impl KeyStore for MemoryKeys {
     fn load(&self) -> Result<Vec<KeyRecord>, KeyError> {
-        Ok(self.lock().clone())
+        Ok(self.lock().values().cloned().collect())
     }
 
     fn insert(&self, key: &KeyRecord) -> Result<(), KeyError> {
-        let mut records = self.lock();
-        if records.iter().any(|known| known.id == key.id) {
-            return Err(KeyError::Taken);
-        }
-        records.push(key.clone());
+        match self.lock().entry(key.id.clone()) {
+            Entry::Occupied(_) => return Err(KeyError::Taken),
+            Entry::Vacant(place) => place.insert(key.clone()),
+        };
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
     fn revoke(&self, id: &str, at: SystemTime) -> Result<bool, KeyError> {
         let mut records = self.lock();
-        let Some(record) = records.iter_mut().find(|known| known.id == id && known.revoked.is_none()) else {
+        let Some(record) = records.get_mut(id).filter(|known| known.revoked.is_none()) else {
             return Ok(false);
         };
         record.revoked = Some(to_the_millisecond(at));
