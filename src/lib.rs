@@ -168,6 +168,6 @@ pub use mcp_transport_stdio as stdio;
 pub use toolpack_ops::bext;
 
 /// The examples of the readme, so that they are compiled.
-#[cfg(all(doctest, feature = "stdio", feature = "http", feature = "bext"))]
+#[cfg(all(doctest, feature = "stdio", feature = "keys", feature = "bext"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

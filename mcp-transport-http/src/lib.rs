@@ -24,7 +24,7 @@
 //!
 //! **API keys** are made with [`ApiKeys::create`], shown once, kept as hashes, and sent as `Authorization: Bearer KEY`. One
 //! that is revoked, by whichever process, is refused with the very next request, and its streams and sessions end. The
-//! feature `sqlite` keeps them in a file ([`ApiKeys::open`]); other places implement [`KeyStore`].
+//! feature `sqlite` keeps them in a file (`ApiKeys::open`); other places implement [`KeyStore`].
 //!
 //! **Answers** are JSON, in one write, unless the request has something to say before it ends (progress, log
 //! messages, a question, a subscription): then they are an event stream.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use mcp_transport_http::{
-    ApiKeys, Granted, Http, KeyError, KeyHash, KeyKind, KeyRecord, KeyStore, NewKey, SqliteKeys,
+    ApiKeys, Granted, Http, KeyError, KeyHash, KeyKind, KeyRecord, KeyStore, MemoryKeys, NewKey, SqliteKeys,
 };
 use serde_json::json;
 
@@ -112,32 +112,38 @@ fn record(id: &str) -> KeyRecord {
 #[test]
 fn what_is_kept_is_what_was_given_and_changes_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteKeys::open(folder.path()).unwrap();
+    let open = || SqliteKeys::open(folder.path()).unwrap();
+    keeps_its_promises(&open(), &open());
+    let memory = MemoryKeys::new();
+    keeps_its_promises(&memory, &memory);
+}
+
+/// Two ways to one store that is empty.
+fn keeps_its_promises(store: &dyn KeyStore, other: &dyn KeyStore) {
     assert_eq!((store.load().unwrap(), store.generation().unwrap()), (vec![], 0));
     let (mut one, mut two) = (record("one"), record("two"));
     (two.scopes, two.tenants, two.expires) = (Granted::Every, Granted::These(vec![]), None);
     two.kind = KeyKind::User;
     store.insert(&one).unwrap();
     store.insert(&two).unwrap();
-    let loaded = |store: &SqliteKeys| {
+    let loaded = |store: &dyn KeyStore| {
         let mut records = store.load().unwrap();
         records.sort_by(|one, other| one.id.cmp(&other.id));
         records
     };
-    assert_eq!(loaded(&store), [one.clone(), two.clone()]);
+    assert_eq!(loaded(store), [one.clone(), two.clone()]);
 
-    let other = SqliteKeys::open(folder.path()).unwrap();
     assert_eq!(other.generation().unwrap(), 2);
     // What is there already stays as it is, and nobody reads anything anew.
     assert!(matches!(
         other.insert(&KeyRecord { name: "another".to_owned(), ..one.clone() }),
         Err(KeyError::Taken)
     ));
-    assert_eq!((loaded(&store), store.generation().unwrap()), (vec![one.clone(), two.clone()], 2));
+    assert_eq!((loaded(store), store.generation().unwrap()), (vec![one.clone(), two.clone()], 2));
     one.revoked = Some(one.created + Duration::from_secs(5));
     assert!(other.revoke("one", one.created + Duration::from_secs(5)).unwrap());
     assert!(!other.revoke("one", one.created).unwrap() && !other.revoke("none", one.created).unwrap());
-    assert_eq!((loaded(&store), store.generation().unwrap()), (vec![one, two], 3));
+    assert_eq!((loaded(store), store.generation().unwrap()), (vec![one, two], 3));
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::{
 };
 
 use mcp_core::{Annotations, Empty, Form, Server, Text, tool_fn};
-use mcp_transport_http::{ApiKeys, Http, KeyError, KeyRecord, KeyStore, MemoryKeys, NewKey};
+use mcp_transport_http::{
+    ApiKeys, Authenticate, Found, Http, KeyError, KeyRecord, KeyStore, MemoryKeys, NewKey,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -147,6 +149,11 @@ async fn no_key_is_taken_while_the_store_cannot_be_read() {
     .await;
 }
 
+fn initialize() -> Value {
+    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}})
+}
+
 /// What a holder may have open, each as far as it was answered.
 async fn open_all(server: &TestServer, holder: &Holder) -> Vec<(&'static str, Client)> {
     let mut open = Vec::new();
@@ -163,10 +170,8 @@ async fn open_all(server: &TestServer, holder: &Holder) -> Vec<(&'static str, Cl
     client.events().await.unwrap();
     open.push(("a call", client));
 
-    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}});
     let none = [("MCP-Protocol-Version", None)];
-    let opened = holder.send(server, &initialize, &none).await.response().await;
+    let opened = holder.send(server, &initialize(), &none).await.response().await;
     let id = opened.header("mcp-session-id").unwrap();
     let own = [("MCP-Protocol-Version", Some("2025-11-25")), ("Mcp-Session-Id", Some(id))];
     let params = json!({"name": "hang", "arguments": {}, "_meta": {"progressToken": "p"}});
@@ -265,6 +270,49 @@ async fn a_call_that_has_said_nothing_yet_is_answered_with_401() {
     assert_eq!((response.refusal(), &response.json()["id"]), ((401, 401), &json!(1)));
     assert!(response.header("www-authenticate").unwrap().contains("invalid_token"));
     within(server.dropped.notified()).await;
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_key_make_room_when_it_is_revoked() {
+    let keys = ApiKeys::new(MemoryKeys::new());
+    let server = TestServer::closed(Http::new().keys(keys.clone()).max_sessions(1)).await;
+    let (holder, other) =
+        (Holder::of(&keys, NewKey::named("a")).await, Holder::of(&keys, NewKey::named("b")).await);
+    let none = [("MCP-Protocol-Version", None)];
+    let opened = holder.send(&server, &initialize(), &none).await.response().await;
+    assert_eq!(opened.status, 200);
+    assert_eq!(other.send(&server, &initialize(), &none).await.response().await.status, 503);
+    assert!(keys.revoke(&holder.id).await.unwrap());
+    within(async {
+        while other.send(&server, &initialize(), &none).await.response().await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[test]
+fn keys_are_looked_after_also_when_the_runtime_that_did_so_has_ended() {
+    let store = Arc::new(MemoryKeys::new());
+    let keys = ApiKeys::new(Arc::clone(&store));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (record, key) = runtime().block_on(keys.create(NewKey::named("a"))).unwrap();
+    let head = http::Request::builder().header("authorization", format!("Bearer {}", key.expose()));
+    let head = head.body(()).unwrap().into_parts().0;
+    let find = async || {
+        let mut found = keys.authenticate(&head);
+        while let Found::Later(later) = found {
+            found = later.await;
+        }
+        let Found::Principal(principal) = found else { panic!("{found:?}") };
+        principal
+    };
+    runtime().block_on(find());
+    runtime().block_on(async {
+        let principal = find().await;
+        store.revoke(&record.id, SystemTime::now()).unwrap();
+        within(principal.ended()).await;
+    });
 }
 
 /// A name.

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     error::Error,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -48,6 +48,24 @@ pub trait KeyStore: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// [`KeyError::Store`]; no key is taken then.
     fn generation(&self) -> Result<u64, KeyError>;
+}
+
+impl<K: KeyStore + ?Sized> KeyStore for Arc<K> {
+    fn load(&self) -> Result<Vec<KeyRecord>, KeyError> {
+        (**self).load()
+    }
+
+    fn insert(&self, key: &KeyRecord) -> Result<(), KeyError> {
+        (**self).insert(key)
+    }
+
+    fn revoke(&self, id: &str, at: SystemTime) -> Result<bool, KeyError> {
+        (**self).revoke(id, at)
+    }
+
+    fn generation(&self) -> Result<u64, KeyError> {
+        (**self).generation()
+    }
 }
 
 /// Why something could not be done with keys.
