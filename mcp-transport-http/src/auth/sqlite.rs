@@ -86,6 +86,8 @@ impl SqliteKeys {
         if has_changed(&written) {
             self.generation.raise().map_err(|error| KeyError::store(what, error))?;
             transaction.commit().map_err(failed)?;
+            drop(connection);
+            Generation::settle();
         }
         Ok(written)
     }
