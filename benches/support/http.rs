@@ -33,13 +33,13 @@ pub(crate) fn service_with_keys(endpoint: &Endpoint, count: usize) -> (HttpServi
     let store = MemoryKeys::new();
     let nothing = || Granted::These(Vec::new());
     // As long as keys that are made at random.
-    let key = |number: usize| format!("key_{number:08}.{:0<43}", "secret");
+    let key = |number: usize| format!("key_{number:06}.{:0<43}", "secret");
     for number in 0..count {
         let record = KeyRecord {
-            id: format!("{number:08}"),
+            id: format!("{number:06}"),
             name: "bench".to_owned(),
             kind: KeyKind::Client,
-            hash: KeyHash::of(&key(number)),
+            hash: KeyHash::of(key(number).as_bytes()),
             scopes: nothing(),
             tenants: nothing(),
             created: SystemTime::now(),

@@ -100,7 +100,7 @@ fn record(id: &str) -> KeyRecord {
         id: id.to_owned(),
         name: "naïve".to_owned(),
         kind: KeyKind::Service,
-        hash: KeyHash::of("bx_a.secret"),
+        hash: KeyHash::of(b"bx_a.secret"),
         scopes: Granted::These(vec!["db:read".to_owned(), "\"quoted\"".to_owned()]),
         tenants: Granted::Every,
         created,

@@ -24,7 +24,8 @@ impl ApiKey {
     pub(super) fn random(prefix: &str) -> Result<Self, KeyError> {
         /// Without letters that are taken for others, and as many as five bits can tell apart.
         const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        const ID_CHARS: usize = 8;
+        /// With a prefix of up to four characters the key is one block of SHA-256. Of two that meet one is made anew.
+        const ID_CHARS: usize = 6;
         let mut random = [0; ID_CHARS + 32];
         getrandom::fill(&mut random).map_err(|error| KeyError::store("no randomness for a key", error))?;
         let (id, secret) = random.split_at(ID_CHARS);
@@ -42,7 +43,7 @@ impl ApiKey {
 
     /// The id, which is no secret.
     pub fn id(&self) -> &str {
-        id_of(&self.0).unwrap_or_default()
+        id_of(self.0.as_bytes()).unwrap_or_default()
     }
 }
 
@@ -53,15 +54,16 @@ impl fmt::Debug for ApiKey {
 }
 
 /// The id in what may be a key; none where it has the form of none.
-pub(super) fn id_of(text: &str) -> Option<&str> {
+pub(super) fn id_of(key: &[u8]) -> Option<&str> {
     /// Far more than any has; what is longer is not worth being hashed.
     const MAX_BYTES: usize = 256;
-    if text.len() > MAX_BYTES {
+    if key.len() > MAX_BYTES {
         return None;
     }
-    let (_, id) = text.split_once('.')?.0.rsplit_once('_')?;
-    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    is_id.then_some(id)
+    let head = &key[..key.iter().position(|&byte| byte == b'.')?];
+    let id = &head[head.iter().rposition(|&byte| byte == b'_')? + 1..];
+    let is_id = !id.is_empty() && id.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    is_id.then(|| std::str::from_utf8(id).ok())?
 }
 
 /// What is kept of a key in place of the key: the SHA-256 of all of it.
@@ -73,8 +75,8 @@ pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
     /// The hash of a key.
-    pub fn of(key: &str) -> Self {
-        Self(Sha256::digest(key.as_bytes()).into())
+    pub fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
     }
 
     /// A hash that was kept.
@@ -89,7 +91,12 @@ impl KeyHash {
 
     /// Whether they are the same, in a time that does not depend on where they differ.
     pub(super) fn is(&self, other: &Self) -> Choice {
-        self.0.ct_eq(&other.0)
+        // Words, of which there are fewer than bytes.
+        let words = |hash: &Self| {
+            let (words, _) = hash.0.as_chunks::<8>();
+            [0, 1, 2, 3].map(|word| u64::from_le_bytes(words[word]))
+        };
+        words(self).ct_eq(&words(other))
     }
 }
 
@@ -311,7 +318,7 @@ impl NewKey {
         if expires.is_some_and(|at| at <= created) {
             return invalid("a key's end is in the past");
         }
-        let (id, hash) = (key.id().to_owned(), KeyHash::of(key.expose()));
+        let (id, hash) = (key.id().to_owned(), KeyHash::of(key.expose().as_bytes()));
         let Self { name, kind, scopes, tenants, .. } = self;
         Ok(KeyRecord { id, name, kind, hash, scopes, tenants, created, expires, revoked: None })
     }
@@ -334,7 +341,7 @@ mod tests {
         let key = ApiKey::random("bx").unwrap();
         let (head, secret) = key.expose().split_once('.').unwrap();
         assert_eq!(head, format!("bx_{}", key.id()));
-        assert_eq!((key.id().len(), secret.len()), (8, 43));
+        assert_eq!((key.id().len(), secret.len()), (6, 43));
         assert!(secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
         assert_ne!(key, ApiKey::random("bx").unwrap());
         let record = NewKey::named("ci").record(&key).unwrap();
@@ -355,9 +362,9 @@ mod tests {
             ("", None),
             ("_.", None),
         ] {
-            assert_eq!(id_of(text), id, "{text}");
+            assert_eq!(id_of(text.as_bytes()), id, "{text}");
         }
-        assert_eq!(id_of(&format!("bx_a.{}", "s".repeat(300))), None);
+        assert_eq!(id_of(format!("bx_a.{}", "s".repeat(300)).as_bytes()), None);
     }
 
     #[test]

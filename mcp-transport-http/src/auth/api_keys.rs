@@ -22,7 +22,7 @@ use super::{
 /// # async fn example(server: Server) -> Result<(), Box<dyn std::error::Error>> {
 /// let keys = ApiKeys::open("data")?.prefix("bx")?;
 /// let (record, key) = keys.create(NewKey::named("ci").scopes(["db:read"])).await?;
-/// println!("{} is {}", record.name, key.expose()); // bx_7f3k2m9q.… is shown this once
+/// println!("{} is {}", record.name, key.expose()); // bx_7f3k2m.… is shown this once
 /// Http::new().keys(keys).serve(server, "127.0.0.1:8080").await?;
 /// # Ok(()) } }
 /// ```
@@ -98,7 +98,7 @@ impl ApiKeys {
     ///
     /// [`KeyError::Invalid`], [`KeyError::Store`].
     pub async fn create(&self, new: NewKey) -> Result<(KeyRecord, ApiKey), KeyError> {
-        /// With 40 bits of an id, even the second is a rarity.
+        /// With 30 bits of an id, even the second is a rarity.
         const TRIES: usize = 5;
         for _ in 1..TRIES {
             match self.try_create(new.clone()).await {
