@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use toolpack::{
     IntoEndpoint,
     http::Http,
-    stdio::{self, SocketServer},
+    stdio::{self, SocketServer, Sockets},
 };
 
 #[path = "causes.rs"]
@@ -99,7 +99,9 @@ impl Transport {
                     eprintln!("listening on {}", server.url());
                     server.run().await?;
                 }
-                Self::Tcp(address) => run(SocketServer::bind_tcp(server, address).await?).await?,
+                Self::Tcp(address) => {
+                    run(Sockets::new().without_auth().bind_tcp(server, address).await?).await?;
+                }
                 Self::Unix(path) => run(SocketServer::bind_unix(server, path).await?).await?,
             }
             Ok(())

@@ -19,6 +19,7 @@ use crate::{
     guards::Guards,
     hub::{Changes, Hub},
     limits::Limits,
+    meter::Meter,
     outbox::Outbox,
     policy::Denied,
     principal::Principal,
@@ -50,6 +51,7 @@ pub(crate) struct Core {
     /// Held while the catalog is edited, so that no edit is lost.
     editing: Mutex<()>,
     ring: Box<dyn Ring>,
+    meter: Arc<Meter>,
 }
 
 /// What of the configuration outlives the start.
@@ -74,7 +76,7 @@ impl Endpoint {
         registry: Registry,
         settings: Settings,
         (guards, desk): (Guards, Desk),
-        ring: Box<dyn Ring>,
+        (ring, meter): (Box<dyn Ring>, Arc<Meter>),
     ) -> Self {
         // Every result repeats it, so it says no more than the specification asks for; `server/discover` says all.
         let brief =
@@ -97,6 +99,7 @@ impl Endpoint {
             catalog: RwLock::new(snapshot),
             editing: Mutex::default(),
             ring,
+            meter,
         });
         Self { core }
     }
@@ -113,6 +116,12 @@ impl Endpoint {
     /// The limits that it was built with.
     pub fn limits(&self) -> &Limits {
         &self.core.settings.limits
+    }
+
+    /// Counts of what the server does; nothing is counted before this is called for the first time.
+    pub fn meter(&self) -> &Meter {
+        self.core.meter.turn_on();
+        &self.core.meter
     }
 
     /// Changes what is registered, while clients are connected.

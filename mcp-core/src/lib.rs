@@ -43,6 +43,7 @@
 //! | who may have it done | [`Access`] in [`Tool::access`] and [`Call::require`], a [`Policy`] |
 //! | consent to what is destructive | [`ConfirmDestructive`], [`Tool::preview`] |
 //! | a record of what was done | [`Audit`] |
+//! | counts of what was done | [`Endpoint::meter`] |
 //! | a resource, a prompt | [`Resource`], [`Prompt`], or [`resource_fn`], [`prompt_fn`] |
 //! | tools that belong together | [`Pack`] |
 //! | the server | [`Server`], then [`Endpoint`] |
@@ -74,6 +75,7 @@ mod hub;
 mod in_flight;
 mod input;
 mod limits;
+mod meter;
 mod outbox;
 mod pack;
 mod pack_options;
@@ -111,6 +113,7 @@ pub use self::{
     guards::ConfirmDestructive,
     input::{Empty, Input},
     limits::Limits,
+    meter::{CALL_SECONDS, CallCounts, CallEnd, Meter, Refusal},
     pack::Pack,
     pack_options::PackOptions,
     policy::{Action, ByGrants, Decision, Denied, Policy},

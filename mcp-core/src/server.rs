@@ -281,8 +281,9 @@ impl<S: Send + Sync + 'static> Server<S> {
         let desk = Desk::new(info.name.clone(), seal_keys, once, settings.limits.clone());
         match desk {
             Ok(desk) if problems.is_empty() => {
-                let ring = compose(Router, &settings.limits, layers);
-                return Ok(Endpoint::new(info, registry, settings, (guards, desk), ring));
+                let meter = Arc::default();
+                let ring = compose(Router, &settings.limits, &meter, layers);
+                return Ok(Endpoint::new(info, registry, settings, (guards, desk), (ring, meter)));
             }
             Ok(_) => {}
             Err(error) => {

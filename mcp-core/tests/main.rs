@@ -15,6 +15,7 @@ mod hostile_sessions;
 mod hostile_values;
 mod layers;
 mod lists;
+mod metering;
 mod questions;
 mod registration;
 mod resources;

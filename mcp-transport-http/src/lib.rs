@@ -47,7 +47,12 @@ mod body;
 mod connection;
 mod cors;
 mod endings;
+#[allow(dead_code)]
+mod figures;
 mod guard;
+#[cfg(feature = "metrics")]
+#[allow(dead_code)]
+mod metrics;
 mod mirror;
 mod options;
 mod pacing;
@@ -87,7 +92,7 @@ pub enum ServeError {
         "nobody would be let in: say who with `Http::keys` or `Http::authenticate`, or let in whoever is on this machine \
          with `Http::without_auth`"
     )]
-    Closed,
+    NoAuthentication,
     /// What was given is no address.
     #[error("`{address}` is no address of the form HOST:PORT, such as 127.0.0.1:8080")]
     Address {

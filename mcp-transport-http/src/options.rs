@@ -216,8 +216,15 @@ impl Http {
     /// is for this machine alone: other machines reach such a server only where
     /// [`listen_beyond_loopback`](Self::listen_beyond_loopback) is said, too.
     #[must_use]
-    pub fn without_auth(mut self) -> Self {
-        self.stranger = Some(Principal::anonymous().with_every_scope().with_every_tenant());
+    pub fn without_auth(self) -> Self {
+        self.strangers_are(Principal::anonymous().with_every_scope().with_every_tenant())
+    }
+
+    /// Lets whoever shows no credentials in as this principal, such as [`Principal::anonymous`], to whom nothing is granted:
+    /// tools that state no scopes are for everybody then.
+    #[must_use]
+    pub fn strangers_are(mut self, principal: Principal) -> Self {
+        self.stranger = Some(principal);
         self
     }
 

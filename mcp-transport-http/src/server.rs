@@ -28,7 +28,7 @@ impl HttpServer {
     ) -> Result<Self, ServeError> {
         // Here no layer can stand in front.
         if !options.is_open_to_somebody() {
-            return Err(ServeError::Closed);
+            return Err(ServeError::NoAuthentication);
         }
         let wrong = |source| ServeError::Address { address: address.to_owned(), source };
         let mut found = tokio::net::lookup_host(address).await.map_err(wrong)?;

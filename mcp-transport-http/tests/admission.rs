@@ -90,11 +90,11 @@ fn subject(answer: &Value) -> &str {
 async fn a_server_that_would_let_nobody_in_does_not_start_and_says_what_to_write() {
     let (endpoint, _) = tools::endpoint();
     let refused = Http::new().bind(&endpoint, "127.0.0.1:0").await.unwrap_err();
-    assert!(matches!(refused, ServeError::Closed), "{refused}");
+    assert!(matches!(refused, ServeError::NoAuthentication), "{refused}");
     for what in ["Http::keys", "Http::authenticate", "Http::without_auth"] {
         assert!(refused.to_string().contains(what), "{refused}");
     }
-    assert!(matches!(Http::new().serve(&endpoint, "127.0.0.1:0").await, Err(ServeError::Closed)));
+    assert!(matches!(Http::new().serve(&endpoint, "127.0.0.1:0").await, Err(ServeError::NoAuthentication)));
     let keys = ApiKeys::new(MemoryKeys::new());
     for options in [Http::new().keys(keys), Http::new().without_auth(), Http::new().authenticate(ByName("x"))]
     {
@@ -165,7 +165,10 @@ async fn several_ways_are_asked_in_their_order_until_one_knows() {
             }
         }
     }
-    // Whoever shows nothing may be let in; whoever shows what is wrong is not.
+    // Whoever shows nothing may be let in, as whom they are said to be; whoever shows what is wrong is not.
+    let guests = closed.clone().strangers_are(Principal::new(PrincipalKind::Anonymous, "guest"));
+    let service = guests.service(&endpoint).unwrap();
+    assert_eq!(subject(&who(&service, &[], None).await.2), "guest");
     let service = closed.without_auth().service(&endpoint).unwrap();
     assert_eq!(subject(&who(&service, &[], None).await.2), "anonymous");
     assert_eq!(who(&service, &[("x-one", "unknown")], None).await.0, 401);

@@ -33,6 +33,11 @@ pub enum ServeError {
         "{0} can be reached from other machines; only loopback addresses are served unless that is asked for"
     )]
     BeyondLoopback(SocketAddr),
+    /// Callers over TCP cannot show who they are, and nobody said that they need not.
+    #[error(
+        "callers over TCP cannot show who they are; `Sockets::without_auth` lets them do everything all the same"
+    )]
+    NoAuthentication,
     /// The address cannot be listened on.
     #[error("{address} cannot be listened on")]
     Bind {

@@ -67,27 +67,19 @@ impl fmt::Display for ListenAddr {
 
 #[derive(Debug)]
 enum Listener {
-    Tcp(TcpListener, SocketAddr),
+    /// With whom strangers are taken for.
+    Tcp(TcpListener, SocketAddr, Principal),
     // In this order: see `SocketFile`.
     Unix(SocketFile, UnixListener),
 }
 
 /// A client that has connected.
 enum Accepted {
-    Tcp(TcpStream, IpAddr),
+    Tcp(TcpStream, IpAddr, Principal),
     Unix(UnixStream),
 }
 
 impl SocketServer {
-    /// Listens on a loopback address of the form `HOST:PORT`, with every default; see [`Sockets::bind_tcp`].
-    ///
-    /// # Errors
-    ///
-    /// As of [`Sockets::bind_tcp`].
-    pub async fn bind_tcp(server: impl IntoEndpoint, address: &str) -> Result<Self, ServeError> {
-        Sockets::new().bind_tcp(server, address).await
-    }
-
     /// Listens on a Unix socket at this path, with every default; see [`Sockets::bind_unix`].
     ///
     /// # Errors
@@ -108,10 +100,11 @@ impl SocketServer {
         if !address.ip().to_canonical().is_loopback() && !options.beyond_loopback {
             return Err(ServeError::BeyondLoopback(address));
         }
+        let stranger = options.stranger.clone().ok_or(ServeError::NoAuthentication)?;
         let failed = |source| ServeError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener: Listener::Tcp(listener, address), endpoint, options })
+        Ok(Self { listener: Listener::Tcp(listener, address, stranger), endpoint, options })
     }
 
     pub(crate) async fn on_unix(
@@ -126,7 +119,7 @@ impl SocketServer {
     /// Where it listens.
     pub fn local_addr(&self) -> ListenAddr {
         match &self.listener {
-            Listener::Tcp(_, address) => ListenAddr::Tcp(*address),
+            Listener::Tcp(_, address, _) => ListenAddr::Tcp(*address),
             Listener::Unix(file, _) => ListenAddr::Unix(file.path().to_owned()),
         }
     }
@@ -161,7 +154,7 @@ impl SocketServer {
                 () = &mut end => break,
                 (accepted, place) = accepting => match accepted {
                     Ok(accepted) => {
-                        let Some((connection, input, output)) = accepted.open(&endpoint, &options) else {
+                        let Some((connection, input, output)) = accepted.open(&endpoint) else {
                             continue;
                         };
                         let (options, closing) = (Arc::clone(&options), closing.clone());
@@ -189,8 +182,9 @@ impl SocketServer {
 impl Listener {
     async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Tcp(listener, _) => {
-                listener.accept().await.map(|(stream, peer)| Accepted::Tcp(stream, peer.ip()))
+            Self::Tcp(listener, _, stranger) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok(Accepted::Tcp(stream, peer.ip(), stranger.clone()))
             }
             Self::Unix(_, listener) => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
         }
@@ -199,16 +193,15 @@ impl Listener {
 
 impl Accepted {
     /// A connection for it, unless it is not to be served.
-    fn open(self, endpoint: &Endpoint, options: &Sockets) -> Option<(Connection, Input, Output)> {
+    fn open(self, endpoint: &Endpoint) -> Option<(Connection, Input, Output)> {
         match self {
-            Self::Tcp(stream, peer) => {
+            Self::Tcp(stream, peer, stranger) => {
                 if let Err(error) = prepare(&stream) {
                     tracing::debug!(%error, "a connection was gone at once");
                     return None;
                 }
                 let stream = Arc::new(stream);
-                let connection =
-                    Connection::new(endpoint, options.stranger.clone(), TransportKind::Tcp).peer(peer);
+                let connection = Connection::new(endpoint, stranger, TransportKind::Tcp).peer(peer);
                 Some((connection, Input::Tcp(Arc::clone(&stream)), Output::Tcp(stream)))
             }
             Self::Unix(stream) => {

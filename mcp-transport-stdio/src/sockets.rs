@@ -21,7 +21,8 @@ pub struct Sockets {
     write_time: Duration,
     pub(crate) max_connections: usize,
     pub(crate) beyond_loopback: bool,
-    pub(crate) stranger: Principal,
+    /// On whose behalf come those who connect over TCP, once it is decided that they may.
+    pub(crate) stranger: Option<Principal>,
 }
 
 impl Default for Sockets {
@@ -32,7 +33,7 @@ impl Default for Sockets {
             write_time: Duration::from_secs(30),
             max_connections: 1024,
             beyond_loopback: false,
-            stranger: Principal::anonymous(),
+            stranger: None,
         }
     }
 }
@@ -75,19 +76,24 @@ impl Sockets {
     }
 
     /// Lets [`bind_tcp`](Self::bind_tcp) listen on addresses that other machines can reach. Nothing is encrypted, and
-    /// whoever reaches it may call every tool that states no scopes, and with [`without_auth`](Self::without_auth) every
-    /// tool.
+    /// whoever reaches it may call every tool.
     #[must_use]
     pub fn listen_beyond_loopback(mut self) -> Self {
         self.beyond_loopback = true;
         self
     }
 
-    /// Lets whoever connects over TCP do all that the server can: every scope and every tenant is theirs. Without it a
-    /// tool that states scopes is refused to them, since over bare TCP nobody can show who they are.
+    /// Lets whoever connects over TCP do all that the server can: every scope and every tenant is theirs. Without it
+    /// [`bind_tcp`](Self::bind_tcp) refuses, since over bare TCP nobody can show who they are.
     #[must_use]
-    pub fn without_auth(mut self) -> Self {
-        self.stranger = Principal::anonymous().with_every_scope().with_every_tenant();
+    pub fn without_auth(self) -> Self {
+        self.callers_are(Principal::anonymous().with_every_scope().with_every_tenant())
+    }
+
+    /// Takes whoever connects over TCP for this principal, such as [`Principal::anonymous`], to whom nothing is granted.
+    #[must_use]
+    pub fn callers_are(mut self, principal: Principal) -> Self {
+        self.stranger = Some(principal);
         self
     }
 
@@ -95,7 +101,8 @@ impl Sockets {
     ///
     /// # Errors
     ///
-    /// A server that cannot be built, an address that is none, that is taken, or that other machines can reach.
+    /// A server that cannot be built, an address that is none, that is taken, or that other machines can reach; and that
+    /// nobody said that callers need not show who they are.
     pub async fn bind_tcp(
         self,
         server: impl IntoEndpoint,

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use mcp_core::Principal;
 use mcp_transport_stdio::{ListenAddr, SocketServer, Sockets};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,6 +18,11 @@ use tokio::{
 };
 
 use crate::tools::{self, Stage};
+
+/// Every default, and strangers are served as such.
+pub(crate) fn sockets() -> Sockets {
+    Sockets::new().callers_are(Principal::anonymous())
+}
 
 /// A server with the tools of these tests, on a free port or in a directory of its own.
 pub(crate) struct TestServer {

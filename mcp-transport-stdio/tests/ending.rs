@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use mcp_transport_stdio::Sockets;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::client::{Client, TestServer, call, text, within};
+use crate::client::{Client, TestServer, call, sockets, text, within};
 
 #[tokio::test]
 async fn the_end_of_input_lets_calls_finish_and_the_server_hangs_up() {
-    for server in TestServer::both(Sockets::new()).await {
+    for server in TestServer::both(sockets()).await {
         let mut client = server.connect().await;
         client.send(&call("slow", "wait", json!({}))).await;
         // Without an end of line, as a shell's `printf` would send it.
@@ -25,7 +24,7 @@ async fn the_end_of_input_lets_calls_finish_and_the_server_hangs_up() {
 
 #[tokio::test]
 async fn half_a_message_at_the_end_of_input_is_told_to_be_that() {
-    for server in TestServer::both(Sockets::new()).await {
+    for server in TestServer::both(sockets()).await {
         let mut client = server.connect().await;
         let line = call(1, "echo", json!({"message": "hi"})).to_string();
         client.send_bytes(&line.as_bytes()[..line.len() / 2]).await;
@@ -37,7 +36,7 @@ async fn half_a_message_at_the_end_of_input_is_told_to_be_that() {
 
 #[tokio::test]
 async fn what_runs_longer_than_draining_may_take_is_cancelled_and_told_so() {
-    for server in TestServer::both(Sockets::new().drain_time(Duration::from_millis(50))).await {
+    for server in TestServer::both(sockets().drain_time(Duration::from_millis(50))).await {
         let mut client = server.connect().await;
         client.send(&call("slow", "wait", json!({}))).await;
         client.end_input().await;
@@ -50,7 +49,7 @@ async fn what_runs_longer_than_draining_may_take_is_cancelled_and_told_so() {
 
 #[tokio::test]
 async fn the_servers_end_lets_calls_finish_for_all_clients() {
-    for mut server in TestServer::both(Sockets::new()).await {
+    for mut server in TestServer::both(sockets()).await {
         let mut idle = server.connect().await;
         idle.call("echo", json!({"message": "hi"})).await;
         let mut busy = server.connect().await;
@@ -67,7 +66,7 @@ async fn the_servers_end_lets_calls_finish_for_all_clients() {
 
 #[tokio::test]
 async fn the_servers_end_waits_neither_for_idle_clients_nor_for_those_that_do_not_read() {
-    let options = Sockets::new().drain_time(Duration::from_millis(50));
+    let options = sockets().drain_time(Duration::from_millis(50));
     for mut server in TestServer::both(options).await {
         let mut idle = server.connect().await;
         idle.call("echo", json!({"message": "hi"})).await;
@@ -89,7 +88,7 @@ async fn the_servers_end_waits_neither_for_idle_clients_nor_for_those_that_do_no
 
 #[tokio::test]
 async fn a_client_that_goes_away_harms_no_other() {
-    for server in TestServer::both(Sockets::new()).await {
+    for server in TestServer::both(sockets()).await {
         let mut other = server.connect().await;
         for _ in 0..20 {
             let mut client = server.connect().await;
@@ -105,7 +104,7 @@ async fn a_client_that_goes_away_harms_no_other() {
 
 #[tokio::test]
 async fn the_calls_of_a_client_that_is_gone_are_cancelled() {
-    let long = Sockets::new().drain_time(Duration::from_secs(3600));
+    let long = sockets().drain_time(Duration::from_secs(3600));
     let [tcp, unix] = TestServer::both(long).await;
 
     let mut client = unix.connect().await;

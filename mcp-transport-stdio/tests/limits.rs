@@ -11,14 +11,14 @@ use tokio::{
 };
 
 use crate::{
-    client::{Client, TestServer, call, text, within},
+    client::{Client, TestServer, call, sockets, text, within},
     tools,
 };
 
 #[tokio::test]
 async fn a_line_at_the_limit_is_read_and_one_byte_more_is_refused() {
     let line = call(1, "echo", json!({"message": "x".repeat(1000)})).to_string();
-    for server in TestServer::both(Sockets::new().max_message_bytes(line.len())).await {
+    for server in TestServer::both(sockets().max_message_bytes(line.len())).await {
         let mut client = server.connect().await;
         client.send_bytes(format!("{line}\n {line}\n{line}\n").as_bytes()).await;
         assert_eq!(client.receive().await["id"], 1);
@@ -33,7 +33,7 @@ async fn a_line_at_the_limit_is_read_and_one_byte_more_is_refused() {
 
 #[tokio::test]
 async fn one_connection_too_many_waits_for_a_place() {
-    for server in TestServer::both(Sockets::new().max_connections(1)).await {
+    for server in TestServer::both(sockets().max_connections(1)).await {
         let mut first = server.connect().await;
         first.call("echo", json!({"message": "hi"})).await;
         let mut second = server.connect().await;
@@ -46,7 +46,7 @@ async fn one_connection_too_many_waits_for_a_place() {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_not_read_from_and_then_let_go() {
-    let options = Sockets::new().write_time(Duration::from_millis(200)).max_connections(2);
+    let options = sockets().write_time(Duration::from_millis(200)).max_connections(2);
     for server in TestServer::both(options).await {
         let mut bystander = server.connect().await;
         bystander.call("echo", json!({"message": "hi"})).await;

@@ -5,13 +5,13 @@ use mcp_transport_stdio::{ServeError, SocketServer, Sockets, Stdio};
 use serde_json::json;
 
 use crate::{
-    client::{Client, TestServer, call, text},
+    client::{Client, TestServer, call, sockets, text},
     tools,
 };
 
 #[tokio::test]
 async fn both_eras_are_served_on_one_connection() {
-    for server in TestServer::both(Sockets::new()).await {
+    for server in TestServer::both(sockets()).await {
         let mut client = server.connect().await;
         client
             .send(&json!({"jsonrpc": "2.0", "id": "init", "method": "initialize", "params": {
@@ -29,7 +29,7 @@ async fn both_eras_are_served_on_one_connection() {
 
 #[tokio::test]
 async fn a_unix_socket_serves_its_user_and_tcp_serves_strangers() {
-    let [tcp, unix] = TestServer::both(Sockets::new()).await;
+    let [tcp, unix] = TestServer::both(sockets()).await;
     let [mut stranger, mut own] = [tcp.connect().await, unix.connect().await];
     assert_eq!(text(&stranger.call("who", json!({})).await), "anonymous over Tcp");
     assert_eq!(text(&own.call("who", json!({})).await), "local over Unix");
@@ -84,23 +84,34 @@ async fn another_user_is_not_served_even_where_the_file_lets_it() {
 #[tokio::test]
 async fn addresses_beyond_loopback_are_listened_on_only_where_that_is_said() {
     for address in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
-        let refused = SocketServer::bind_tcp(tools::server().0, address).await.unwrap_err();
+        let refused = Sockets::new().without_auth().bind_tcp(tools::server().0, address).await.unwrap_err();
         assert!(matches!(refused, ServeError::BeyondLoopback(_)), "{address}: {refused}");
     }
-    let open =
-        Sockets::new().listen_beyond_loopback().bind_tcp(tools::server().0, "0.0.0.0:0").await.unwrap();
+    let open = Sockets::new()
+        .without_auth()
+        .listen_beyond_loopback()
+        .bind_tcp(tools::server().0, "0.0.0.0:0")
+        .await
+        .unwrap();
     assert!(open.local_addr().to_string().starts_with("tcp://0.0.0.0:"), "{}", open.local_addr());
     for address in ["nonsense", "127.0.0.1", "127.0.0.1:99999"] {
-        let refused = SocketServer::bind_tcp(tools::server().0, address).await.unwrap_err();
+        let refused = Sockets::new().without_auth().bind_tcp(tools::server().0, address).await.unwrap_err();
         assert!(matches!(refused, ServeError::Address { .. }), "{address}: {refused}");
     }
 }
 
 #[tokio::test]
+async fn who_calls_over_tcp_has_to_be_decided() {
+    let refused = Sockets::new().bind_tcp(tools::server().0, "127.0.0.1:0").await.unwrap_err();
+    assert!(matches!(refused, ServeError::NoAuthentication), "{refused}");
+    assert!(refused.to_string().contains("without_auth"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    let server = TestServer::tcp(Sockets::new()).await;
+    let server = TestServer::tcp(sockets()).await;
     let port = server.port().to_string();
-    let refused = SocketServer::bind_tcp(tools::server().0, &port).await.unwrap_err();
+    let refused = Sockets::new().without_auth().bind_tcp(tools::server().0, &port).await.unwrap_err();
     assert_eq!(refused.to_string(), format!("{port} cannot be listened on"));
 }
 
@@ -131,7 +142,9 @@ fn whatever_serves_may_run_in_a_task() {
     fn check<T: Send>(_: impl FnOnce() -> T) {}
     check(|| Stdio::new().serve(tools::server().0));
     check(|| SocketServer::bind_unix(tools::server().0, "unused"));
-    check(|| async { SocketServer::bind_tcp(tools::server().0, "unused").await?.run().await });
+    check(|| async {
+        Sockets::new().without_auth().bind_tcp(tools::server().0, "unused").await?.run().await
+    });
     check(|| async {
         let (stream, _) = tokio::io::duplex(1);
         Sockets::new().serve_stream(tools::server().0, stream, Principal::local(), TransportKind::Unix).await

@@ -1,21 +1,26 @@
 //! The outer ring: what guards every request, as tower layers around the router.
 //!
-//! From the outside in: panic guard, trace, the application's own layers, concurrency, timeout.
+//! From the outside in: meter, panic guard, trace, the application's own layers, concurrency, timeout.
 
 mod concurrency;
 mod guard;
+mod meter;
 mod timeout;
 mod trace;
 
-use std::{convert::Infallible, fmt, future::Future, pin::Pin};
+use std::{convert::Infallible, fmt, future::Future, pin::Pin, sync::Arc};
 
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::{concurrency::ConcurrencyLayer, guard::GuardLayer, timeout::TimeoutLayer, trace::TraceLayer};
+use self::{
+    concurrency::ConcurrencyLayer, guard::GuardLayer, meter::MeterLayer, timeout::TimeoutLayer,
+    trace::TraceLayer,
+};
 use crate::{
     call::Call,
     limits::Limits,
+    meter::Meter,
     protocol::error::RpcError,
     request::{Outcome, Request},
     tool_error::Causes,
@@ -39,19 +44,20 @@ pub(crate) trait OfCall {
 }
 
 /// Puts the ring together, around the service that has requests done.
-pub(crate) fn compose<S>(service: S, limits: &Limits, own: Vec<OwnLayer>) -> Box<dyn Ring>
+pub(crate) fn compose<S>(service: S, limits: &Limits, meter: &Arc<Meter>, own: Vec<OwnLayer>) -> Box<dyn Ring>
 where
     S: Service<Request, Response = Outcome, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: OfCall + Send + Unpin,
 {
     let inner = ConcurrencyLayer::new(limits.concurrent_calls)
         .layer(TimeoutLayer::new(limits.call_time).layer(service));
+    let meter = MeterLayer(Arc::clone(meter));
     if own.is_empty() {
-        return Box::new(Erased(GuardLayer.layer(TraceLayer.layer(inner))));
+        return Box::new(Erased(meter.layer(GuardLayer.layer(TraceLayer.layer(inner)))));
     }
     // The first layer that was added is the outermost, as in `tower::ServiceBuilder`.
     let boxed = own.into_iter().rev().fold(RingService::new(inner), |inner, layer| (layer.0)(inner));
-    Box::new(Erased(GuardLayer.layer(TraceLayer.layer(boxed))))
+    Box::new(Erased(meter.layer(GuardLayer.layer(TraceLayer.layer(boxed)))))
 }
 
 /// A layer of the application's own, to be put around the inner part of the ring.
