@@ -10,9 +10,12 @@ mod support;
 
 use std::process::ExitCode;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use serde_json::{Value, json};
 use support::{echo, of_tools, usual};
-use toolpack::{Endpoint, Revision};
+use toolpack::{Endpoint, Revision, http::HttpService};
 
 /// Calls before those that count: what is made on first use is there by then.
 const WARM_UP: usize = 20;
@@ -30,6 +33,7 @@ type Case = (&'static str, &'static str, fn() -> Call);
 const CASES: &[Case] = &[
     ("echo", "a small tool, in memory", || in_memory(&usual(), "tools/call", echo())),
     ("echo_http", "the same tool, over HTTP without a socket", || over_http(Revision::V2026_07_28)),
+    ("echo_http_key", "the same with one of 10,000 API keys", over_http_with_a_key),
     ("echo_http_session", "the same in a session of 2025-11-25", || over_http(Revision::V2025_11_25)),
     ("list_63", "the list of 63 tools", || in_memory(&usual(), "tools/list", json!({}))),
     ("rows_1000", "a tool that answers with 1,000 rows", || {
@@ -89,11 +93,25 @@ fn in_memory(endpoint: &Endpoint, method: &str, params: Value) -> Call {
     })
 }
 
-/// A request to the HTTP service. Requests are made beforehand: they come from the HTTP library.
+/// A request to the HTTP service.
 fn over_http(revision: Revision) -> Call {
     let mut service = support::http::service(&usual());
     let session = support::http::open(&mut service, revision);
-    let echo = || support::http::echo(revision, session.as_ref());
+    requests(service, || support::http::echo(revision, session.as_ref()))
+}
+
+/// The same where whoever calls has to be known.
+fn over_http_with_a_key() -> Call {
+    let (service, key) = support::http::service_with_keys(&usual(), 10_000);
+    requests(service, || {
+        let mut request = support::http::echo(Revision::V2026_07_28, None);
+        request.headers_mut().insert("authorization", key.clone());
+        request
+    })
+}
+
+/// Requests are made beforehand: they come from the HTTP library.
+fn requests(mut service: HttpService, echo: impl Fn() -> Request<Full<Bytes>>) -> Call {
     let answer = support::http::exchange(&mut service, echo());
     support::assert_result(&answer);
     let mut requests: Vec<_> = std::iter::repeat_with(echo).take(WARM_UP + MOST_CALLS).collect();

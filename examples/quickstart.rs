@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toolpack::{
-    Annotations, Contents, Empty, Messages, Server, Text, http::HttpServer, prompt_fn, resource_fn, tool_fn,
+    Annotations, Contents, Empty, Messages, Server, Text, http::Http, prompt_fn, resource_fn, tool_fn,
 };
 
 /// A greeting for one guest.
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
         [] => toolpack::stdio::serve(server).await?,
         [flag, address] if flag == "--http" => {
-            let server = HttpServer::bind(server, address).await?;
+            let server = Http::new().without_auth().bind(server, address).await?;
             eprintln!("listening on {}", server.url());
             server.run().await?;
         }

@@ -48,17 +48,18 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let server = Server::new("calculator", "1.0.0").tool::<Add>();
-//!     toolpack::http::serve(server, "127.0.0.1:8080").await?;
+//!     toolpack::http::Http::new().without_auth().serve(server, "127.0.0.1:8080").await?;
 //!     Ok(())
 //! }
 //! ```
 //!
-//! To mount it beside routes that are there already, take the service instead of the server:
+//! `without_auth` lets in whoever is on this machine. Without it, or [API keys](http::ApiKeys), or another way to tell who
+//! calls, nobody is let in. To mount it beside routes that are there already, take the service instead of the server:
 //!
 //! ```
 //! # #[cfg(feature = "http")] fn routes() -> Result<axum::Router, toolpack::BuildError> {
 //! # let server = toolpack::Server::new("calculator", "1.0.0");
-//! let mcp = toolpack::http::HttpService::new(server)?;
+//! let mcp = toolpack::http::Http::new().without_auth().service(server)?;
 //! let app = axum::Router::new().route_service("/mcp", mcp);
 //! # Ok(app) }
 //! ```
@@ -167,6 +168,6 @@ pub use mcp_transport_stdio as stdio;
 pub use toolpack_ops::bext;
 
 /// The examples of the readme, so that they are compiled.
-#[cfg(all(doctest, feature = "stdio", feature = "http", feature = "bext"))]
+#[cfg(all(doctest, feature = "stdio", feature = "keys", feature = "bext"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -4,22 +4,60 @@ use std::{
     future::Future,
     pin::pin,
     task::{Context, Poll, Waker},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::json;
+use tokio::runtime::Handle;
 use toolpack::{
     Endpoint, Revision,
-    http::{HttpService, PeerAddress},
+    http::{
+        ApiKeys, Authenticate as _, Found, Granted, Http, HttpService, KeyHash, KeyKind, KeyRecord,
+        KeyStore as _, MemoryKeys, PeerAddress,
+    },
 };
 use tower_service::Service;
 
 use super::request;
 
 pub(crate) fn service(endpoint: &Endpoint) -> HttpService {
-    HttpService::new(endpoint).expect("what is built already can be served")
+    Http::new().without_auth().service(endpoint).expect("what is built already can be served")
+}
+
+/// A service that lets in whoever has one of so many keys, and one of these as a header has it.
+#[allow(dead_code, reason = "not every bench wants it")]
+pub(crate) fn service_with_keys(endpoint: &Endpoint, count: usize) -> (HttpService, HeaderValue) {
+    let store = MemoryKeys::new();
+    let nothing = || Granted::These(Vec::new());
+    // As long as keys that are made at random.
+    let key = |number: usize| format!("key_{number:06}.{:0<43}", "secret");
+    for number in 0..count {
+        let record = KeyRecord {
+            id: format!("{number:06}"),
+            name: "bench".to_owned(),
+            kind: KeyKind::Client,
+            hash: KeyHash::of(key(number).as_bytes()),
+            scopes: nothing(),
+            tenants: nothing(),
+            created: SystemTime::now(),
+            expires: None,
+            revoked: None,
+        };
+        store.insert(&record).expect("every id is another");
+    }
+    let keys = ApiKeys::new(store);
+    let header = HeaderValue::try_from(format!("Bearer {}", key(count / 2))).expect("a key can stand there");
+    // Read beforehand, as by the first request.
+    let head = Request::builder().header(header::AUTHORIZATION, &header).body(()).expect("it is a request");
+    let head = head.into_parts().0;
+    let mut found = keys.authenticate(&head);
+    while let Found::Later(later) = found {
+        found = Handle::current().block_on(later);
+    }
+    (Http::new().keys(keys).service(endpoint).expect("what is built already can be served"), header)
 }
 
 /// Opens a session, where clients of this revision do.

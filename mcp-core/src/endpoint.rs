@@ -159,6 +159,11 @@ impl Endpoint {
         self.core.noting(self.core.tolls.take_from_address(peer, 1))
     }
 
+    /// Counts a refusal of a transport's own, where somebody [wants to know](Self::meter).
+    pub fn refused(&self, why: Refusal) {
+        self.core.meter.refused(why);
+    }
+
     /// Counts of what the server does; nothing is counted before this is called for the first time.
     pub fn meter(&self) -> &Meter {
         self.core.meter.turn_on();

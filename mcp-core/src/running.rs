@@ -14,6 +14,7 @@ use crate::{
     encode,
     endpoint::Core,
     outbox::{Item, Outbox},
+    protocol::error::RpcError,
     request::Request,
     rings::OutcomeFuture,
 };
@@ -76,6 +77,19 @@ impl Running {
             Work::Elsewhere => false,
             Work::Standing(_) => true,
         }
+    }
+
+    /// Gives up what runs here, and ends it with this error. Nothing for what runs elsewhere, in a session, or has no end.
+    ///
+    /// Not to be polled again.
+    pub fn give_up(&mut self, error: &RpcError) -> Option<EncodedAnswer> {
+        let Work::Here { call, future, .. } = &mut self.work else { return None };
+        if future.is_some() {
+            call.cancel();
+            *future = None;
+        }
+        self.answer = None;
+        Some(EncodedAnswer::refusal(Some(call.id()), error, call.revision()))
     }
 
     /// Goes on until there is something to tell. Not to be polled again after the answer or the end.

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -10,12 +11,15 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use mcp_core::{Running, Step};
-use tokio::time::Sleep;
+use mcp_core::{Principal, RpcError, Running, Step};
+use tokio::time::{Instant, Sleep};
 
 /// Once so many bytes of events are ready they go out, and the request runs on when they are written: one that reports
 /// without end must not fill the memory, nor keep its client's going away from being noticed.
 const HIGH_WATER: usize = 64 << 10;
+
+/// How long a subscription may take to end with its principal.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// An event that says nothing.
 const COMMENT: &[u8] = b":\n\n";
@@ -40,6 +44,33 @@ struct Events {
     running: Option<Box<Running>>,
     keep_alive: Duration,
     silence: Pin<Box<Sleep>>,
+    /// The end of its principal; none of one that has no end, and once it has come.
+    ended: Option<Ended>,
+    /// Whether the principal has ended, and only the last word is waited for.
+    is_ending: bool,
+}
+
+/// Ready when the credentials of a principal are no good any more.
+pub(crate) struct Ended(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Ended {
+    /// None for a principal whose credentials have no end.
+    pub(crate) fn of(principal: &Principal) -> Option<Self> {
+        principal.may_end().then(|| {
+            let principal = principal.clone();
+            Self(Box::pin(async move { principal.ended().await }))
+        })
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ended")
+    }
 }
 
 impl ResponseBody {
@@ -52,15 +83,21 @@ impl ResponseBody {
     }
 
     /// The stream of a request or a session, beginning with a message that there is for its client, or with a comment,
-    /// which has the headers go out at once.
-    pub(crate) fn events(first: Option<&[u8]>, running: Box<Running>, keep_alive: Duration) -> Self {
+    /// which has the headers go out at once. It does not outlive its principal, whose end is given where there will be one.
+    pub(crate) fn events(
+        first: Option<&[u8]>,
+        running: Box<Running>,
+        keep_alive: Duration,
+        ended: Option<Ended>,
+    ) -> Self {
         let mut ready = Vec::new();
         match first {
             Some(message) => push_event(&mut ready, message),
             None => ready.extend_from_slice(COMMENT),
         }
         let silence = Box::pin(tokio::time::sleep(keep_alive));
-        Self(Kind::Events(Box::new(Events { ready, running: Some(running), keep_alive, silence })))
+        let running = Some(running);
+        Self(Kind::Events(Box::new(Events { ready, running, keep_alive, silence, ended, is_ending: false })))
     }
 }
 
@@ -95,12 +132,36 @@ impl Body for ResponseBody {
 }
 
 impl Events {
+    /// Ends with the principal: a call with an error, a subscription with its result, for which it is given a moment, since
+    /// it learns of the end by itself.
+    fn heed_the_end(&mut self, cx: &mut Context<'_>) {
+        let Some(ended) = &mut self.ended else { return };
+        let Some(running) = &mut self.running else { return };
+        if ended.poll(cx).is_pending() {
+            return;
+        }
+        self.ended = None;
+        if running.is_subscription() {
+            self.is_ending = true;
+            self.silence.as_mut().reset(Instant::now() + LAST_WORD);
+            return;
+        }
+        if let Some(answer) = running.give_up(&credentials_ended()) {
+            push_event(&mut self.ready, &answer.bytes);
+        }
+        self.running = None;
+    }
+
     /// All events that are ready together; `None` after the last.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // First, so that nothing that happens after the end is told.
+        self.heed_the_end(cx);
         while let Some(running) = &mut self.running
             && self.ready.len() < HIGH_WATER
         {
             match running.poll_step(cx) {
+                // Not for whoever had the credentials any more.
+                Poll::Ready(Step::Notification(_)) if self.is_ending => {}
                 Poll::Ready(Step::Notification(message)) => push_event(&mut self.ready, &message),
                 Poll::Ready(Step::Answer(answer)) => {
                     push_event(&mut self.ready, &answer.bytes);
@@ -112,15 +173,25 @@ impl Events {
         }
         if self.ready.is_empty() && self.running.is_some() {
             std::task::ready!(self.silence.as_mut().poll(cx));
-            self.ready.extend_from_slice(COMMENT);
+            if self.is_ending {
+                self.running = None;
+            } else {
+                self.ready.extend_from_slice(COMMENT);
+            }
         }
         if self.ready.is_empty() {
             return Poll::Ready(None);
         }
-        let next = tokio::time::Instant::now() + self.keep_alive;
-        self.silence.as_mut().reset(next);
+        if !self.is_ending {
+            self.silence.as_mut().reset(Instant::now() + self.keep_alive);
+        }
         Poll::Ready(Some(std::mem::take(&mut self.ready).into()))
     }
+}
+
+/// What a request is told whose credentials end while it runs.
+pub(crate) fn credentials_ended() -> RpcError {
+    RpcError::unauthorized("Unauthorized: the credentials of this request have expired, or were revoked")
 }
 
 /// One message as one event. Messages are JSON on one line.

@@ -48,15 +48,19 @@ pub(crate) fn answer_preflight(
     if is_preflight && allowed_origin(options, asked).is_some() {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, request_headers(asked));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, request_headers(options, asked));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
         headers.append(header::VARY, HeaderValue::from_name(header::ACCESS_CONTROL_REQUEST_HEADERS));
     }
 }
 
-/// The headers that a page may send: those known, and of those it asks for every mirrored parameter.
-fn request_headers(asked: &HeaderMap) -> HeaderValue {
+/// The headers that a page may send: those known, those of credentials, and of those it asks for every mirrored parameter.
+fn request_headers(options: &Http, asked: &HeaderMap) -> HeaderValue {
     let mut allowed = REQUEST_HEADERS.to_owned();
+    for name in options.ways.iter().flat_map(|way| way.headers()) {
+        allowed.push_str(", ");
+        allowed.push_str(name.as_str());
+    }
     let asked = asked.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
     for name in asked.filter_map(|names| names.to_str().ok()).flat_map(|names| names.split(',')) {
         // Parsed, so that nothing but names gets into the answer.

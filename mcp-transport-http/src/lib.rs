@@ -4,27 +4,34 @@
 //! ```no_run
 //! # use mcp_core::Server;
 //! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let server = mcp_transport_http::HttpServer::bind(Server::new("demo", "1.0.0"), "127.0.0.1:8080").await?;
+//! use mcp_transport_http::Http;
+//!
+//! let server = Http::new().without_auth().bind(Server::new("demo", "1.0.0"), "127.0.0.1:8080").await?;
 //! println!("listening on {}", server.url());
 //! server.run().await?;
 //! # Ok(()) }
 //! ```
 //!
-//! In an axum application: `Router::new().route_service("/mcp", HttpService::new(server)?)`.
+//! In an axum application: `Router::new().route_service("/mcp", Http::new().keys(keys).service(server)?)`.
 //!
-//! **Closed by default.** [`HttpServer`] listens on loopback addresses only, and [`HttpService`] serves requests for
-//! `localhost` and loopback addresses only, by `Host` and, where there is one, `Origin`: so that no web page can
-//! reach a server on its reader's machine (DNS rebinding). Both are opened up by name: see [`Http`]. There is no
-//! authentication in this crate yet; a layer in front may put a [`Principal`](mcp_core::Principal) into the
-//! request's extensions. Whoever comes without one is granted nothing, so that tools which state scopes are refused,
-//! unless [`Http::without_auth`] says otherwise.
+//! **Closed by default.** Whoever calls has to be known: by an API key ([`Http::keys`]), by another way to tell
+//! ([`Http::authenticate`]), or by a [`Principal`](mcp_core::Principal) that a layer in front puts into the request's
+//! extensions. Everybody else is answered with 401, before the body of the request is read, unless [`Http::without_auth`]
+//! lets them in. [`HttpServer`] listens on loopback addresses only, and [`HttpService`] serves requests for `localhost` and
+//! loopback addresses only, by `Host` and, where there is one, `Origin`: so that no web page can reach a server on its
+//! reader's machine (DNS rebinding). Both are opened up by name: see [`Http`]. `/health`, `/health/live` and
+//! `/health/ready` of a server of its own say to everybody whether it lives, and nothing else.
+//!
+//! **API keys** are made with [`ApiKeys::create`], shown once, kept as hashes, and sent as `Authorization: Bearer KEY`. One
+//! that is revoked, by whichever process, is refused with the very next request, and its streams and sessions end. The
+//! feature `sqlite` keeps them in a file (`ApiKeys::open`); other places implement [`KeyStore`].
 //!
 //! **Answers** are JSON, in one write, unless the request has something to say before it ends (progress, log
 //! messages, a question, a subscription): then they are an event stream.
 //!
 //! **Every revision** is served at the same path. Under 2026-07-28 each request stands for itself, and a client that
 //! goes away cancels it. Those before open a session with `initialize`; it is named by `Mcp-Session-Id`, belongs to the
-//! principal that opened it, has a stream of its own (GET), and ends by DELETE or when it has been idle for
+//! principal that opened it and ends with its credentials, has a stream of its own (GET), and ends by DELETE or when it has been idle for
 //! [`Http::session_idle_time`]. There only the client's `notifications/cancelled` cancels a request. Streams are not
 //! resumable.
 //!
@@ -35,9 +42,11 @@
 //!
 //! **Web pages** of an origin that was allowed by name ([`Http::allow_origin`]) are answered with the headers of CORS.
 
+mod auth;
 mod body;
 mod connection;
 mod cors;
+mod endings;
 #[allow(dead_code)]
 mod figures;
 mod forwarded;
@@ -57,24 +66,21 @@ mod streams;
 
 use std::{io, net::SocketAddr};
 
-use mcp_core::{BuildError, IntoEndpoint};
+use mcp_core::BuildError;
 
+#[cfg(feature = "sqlite")]
+pub use self::auth::SqliteKeys;
 pub use self::{
+    auth::{
+        ApiKey, ApiKeys, Authenticate, Found, Granted, KeyError, KeyHash, KeyKind, KeyRecord, KeyStore,
+        MemoryKeys, NewKey,
+    },
     body::ResponseBody,
     forwarded::NotANetwork,
     options::Http,
     server::HttpServer,
     service::{HttpService, PeerAddress, ResponseFuture},
 };
-
-/// Serves a server at this address under `/mcp`, with every default, until SIGTERM or SIGINT.
-///
-/// # Errors
-///
-/// As of [`HttpServer::bind`].
-pub async fn serve(server: impl IntoEndpoint, address: &str) -> Result<(), ServeError> {
-    HttpServer::bind(server, address).await?.run().await
-}
 
 /// Why a server could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +89,12 @@ pub enum ServeError {
     /// The server cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Nobody could use it.
+    #[error(
+        "nobody would be let in: say who with `Http::keys` or `Http::authenticate`, or let in whoever is on this machine \
+         with `Http::without_auth`"
+    )]
+    NoAuthentication,
     /// What was given is no address.
     #[error("`{address}` is no address of the form HOST:PORT, such as 127.0.0.1:8080")]
     Address {

@@ -1,16 +1,28 @@
 //! How HTTP is served: limits, each with its default, and what is opened up by name.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use mcp_core::{IntoEndpoint, Principal};
 
-use crate::{HttpServer, HttpService, NotANetwork, ServeError, forwarded::Proxies};
+use crate::{ApiKeys, Authenticate, HttpServer, HttpService, NotANetwork, ServeError, forwarded::Proxies};
 
 /// As long as any time may be, which is as good as for ever: points in time beyond it could not be computed with.
 const LONGEST: Duration = Duration::from_secs(1 << 30);
 
 /// Options of [`HttpService`] and [`HttpServer`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Nobody is let in until one of [`keys`](Self::keys), [`authenticate`](Self::authenticate) and
+/// [`without_auth`](Self::without_auth) says who; or until, before a service that is mounted in an application of one's own,
+/// a layer does, by putting a [`Principal`] into the request's extensions.
+///
+/// ```no_run
+/// # use mcp_core::Server;
+/// # use mcp_transport_http::Http;
+/// # async fn example(server: Server) -> Result<(), Box<dyn std::error::Error>> {
+/// Http::new().without_auth().serve(server, "127.0.0.1:8080").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
 pub struct Http {
     pub(crate) max_message_bytes: usize,
     pub(crate) body_time: Duration,
@@ -28,7 +40,10 @@ pub struct Http {
     pub(crate) hosts: BTreeSet<String>,
     pub(crate) origins: BTreeSet<String>,
     pub(crate) beyond_loopback: bool,
-    pub(crate) stranger: Principal,
+    /// The ways to find out who makes a request, in their order.
+    pub(crate) ways: Vec<Arc<dyn Authenticate>>,
+    /// Who those are that show no credentials; they are turned away where there is none.
+    pub(crate) stranger: Option<Principal>,
     pub(crate) proxies: Proxies,
 }
 
@@ -51,7 +66,8 @@ impl Default for Http {
             hosts: BTreeSet::new(),
             origins: BTreeSet::new(),
             beyond_loopback: false,
-            stranger: Principal::anonymous(),
+            ways: Vec::new(),
+            stranger: None,
             proxies: Proxies::default(),
         }
     }
@@ -159,8 +175,8 @@ impl Http {
         self
     }
 
-    /// Under which path [`HttpServer`] serves; `/mcp` by default. `/health` answers beside it, so that it cannot be
-    /// that.
+    /// Under which path [`HttpServer`] serves; `/mcp` by default. `/health`, `/health/live` and `/health/ready` answer
+    /// beside it, so that it can be none of them.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         let path: String = path.into();
@@ -178,7 +194,8 @@ impl Http {
 
     /// Serves web pages of this origin, such as `https://app.example.com`: their requests are not refused, and their
     /// browser is told (CORS) that they may send what MCP needs and read the answers; cookies it is told nothing of. A
-    /// layer in front that authenticates has to let `OPTIONS` through, which browsers send without credentials.
+    /// layer in front that authenticates has to let `OPTIONS` through, which browsers send without credentials; here that
+    /// needs none.
     ///
     /// Pages of a host that is served are not refused either. Unless their origin is named here, though, their browser
     /// lets them read answers only where the endpoint is of the very same origin.
@@ -204,22 +221,46 @@ impl Http {
         Ok(self)
     }
 
-    /// Lets [`HttpServer`] listen on addresses that other machines can reach. Without a layer that authenticates,
-    /// whoever reaches it may call every tool that states no scopes, and with [`without_auth`](Self::without_auth) every
-    /// tool.
+    /// Lets [`HttpServer`] listen on addresses that other machines can reach. There is no TLS in this crate: what is sent,
+    /// keys too, can be read on the way unless something in front encrypts it.
     #[must_use]
     pub fn listen_beyond_loopback(mut self) -> Self {
         self.beyond_loopback = true;
         self
     }
 
-    /// Lets whoever shows no credentials do all that the server can: every scope and every tenant is theirs. Without
-    /// it, and without a layer in front that puts a [`Principal`] into the request's extensions, a tool that states
-    /// scopes is refused to everybody.
+    /// Lets in whoever shows one of these API keys.
     #[must_use]
-    pub fn without_auth(mut self) -> Self {
-        self.stranger = Principal::anonymous().with_every_scope().with_every_tenant();
+    pub fn keys(self, keys: ApiKeys) -> Self {
+        self.authenticate(keys)
+    }
+
+    /// Lets in whoever this finds out. Several are asked in the order that they are given in, until one knows.
+    #[must_use]
+    pub fn authenticate(mut self, way: impl Authenticate) -> Self {
+        self.ways.push(Arc::new(way));
         self
+    }
+
+    /// Lets whoever shows no credentials in, to do all that the server can: every scope and every tenant is theirs. That
+    /// is for this machine alone: other machines reach such a server only where
+    /// [`listen_beyond_loopback`](Self::listen_beyond_loopback) is said, too.
+    #[must_use]
+    pub fn without_auth(self) -> Self {
+        self.strangers_are(Principal::anonymous().with_every_scope().with_every_tenant())
+    }
+
+    /// Lets whoever shows no credentials in as this principal, such as [`Principal::anonymous`], to whom nothing is granted:
+    /// tools that state no scopes are for everybody then.
+    #[must_use]
+    pub fn strangers_are(mut self, principal: Principal) -> Self {
+        self.stranger = Some(principal);
+        self
+    }
+
+    /// Whether somebody can get in without a layer in front.
+    pub(crate) fn is_open_to_somebody(&self) -> bool {
+        !self.ways.is_empty() || self.stranger.is_some()
     }
 
     /// A service with these options.
@@ -231,12 +272,22 @@ impl Http {
         Ok(HttpService::with_options(server.into_endpoint()?, self))
     }
 
-    /// A server with these options, listening on this address.
+    /// A server with these options, listening on this address of the form `HOST:PORT`; port 0 takes a free one.
     ///
     /// # Errors
     ///
-    /// As of [`HttpServer::bind`].
+    /// A server that cannot be built, or that would let nobody in; an address that is none, that is taken, or that other
+    /// machines can reach.
     pub async fn bind(self, server: impl IntoEndpoint, address: &str) -> Result<HttpServer, ServeError> {
         HttpServer::with_options(server.into_endpoint()?, address, self).await
+    }
+
+    /// Serves at this address under [`path`](Self::path), until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    ///
+    /// As of [`bind`](Self::bind) and [`HttpServer::run`].
+    pub async fn serve(self, server: impl IntoEndpoint, address: &str) -> Result<(), ServeError> {
+        self.bind(server, address).await?.run().await
     }
 }

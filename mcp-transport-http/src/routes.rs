@@ -24,13 +24,23 @@ where
     if path == service.options().path {
         return service.respond(request, Some(peer)).await;
     }
-    let response = if path == "/health" { health(request.method()) } else { not_found(&service) };
+    let response = match path {
+        "/health" | "/health/live" => health(request.method(), true),
+        "/health/ready" => health(request.method(), !service.is_closing()),
+        _ => not_found(&service),
+    };
     if request.method() == Method::HEAD { without_body(response) } else { response }
 }
 
-fn health(method: &Method) -> Response<ResponseBody> {
+/// Tells whoever asks, and nothing more than that: what is wrong is in the log.
+fn health(method: &Method, is_well: bool) -> Response<ResponseBody> {
     match *method {
-        Method::GET | Method::HEAD => json_response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
+        Method::GET | Method::HEAD if is_well => {
+            json_response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec())
+        }
+        Method::GET | Method::HEAD => {
+            json_response(StatusCode::SERVICE_UNAVAILABLE, br#"{"status":"unavailable"}"#.to_vec())
+        }
         _ => with_allow(refuse(StatusCode::METHOD_NOT_ALLOWED, "Only GET is served here"), "GET, HEAD"),
     }
 }

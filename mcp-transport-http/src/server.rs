@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use mcp_core::{Endpoint, IntoEndpoint, Signal};
+use mcp_core::{Endpoint, Signal};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{Http, HttpService, ServeError, connection};
 
-/// A server that is listening; nothing is answered until it [runs](Self::run).
+/// A server that is listening, made by [`Http::bind`]; nothing is answered until it [runs](Self::run).
 #[derive(Debug)]
 pub struct HttpServer {
     listener: TcpListener,
@@ -21,20 +21,15 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Listens on a loopback address of the form `HOST:PORT`, with every default; port 0 takes a free one.
-    ///
-    /// # Errors
-    ///
-    /// A server that cannot be built, an address that is none, that is taken, or that other machines can reach.
-    pub async fn bind(server: impl IntoEndpoint, address: &str) -> Result<Self, ServeError> {
-        Http::new().bind(server, address).await
-    }
-
     pub(crate) async fn with_options(
         endpoint: Endpoint,
         address: &str,
         options: Http,
     ) -> Result<Self, ServeError> {
+        // Here no layer can stand in front.
+        if !options.is_open_to_somebody() {
+            return Err(ServeError::NoAuthentication);
+        }
         let wrong = |source| ServeError::Address { address: address.to_owned(), source };
         let mut found = tokio::net::lookup_host(address).await.map_err(wrong)?;
         let address = found.next().ok_or_else(|| wrong(io::Error::other("the host has no address")))?;

@@ -17,12 +17,16 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use mcp_core::{
     AnswerStatus, BuildError, Caller, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, NamedSession, Post,
-    Principal, RequestId, Revision, RpcError, Running, Session, Signal, Step,
+    Principal, Refusal, RequestId, Revision, RpcError, Running, Session, Signal, Step,
 };
 use serde_json::json;
 
 use crate::{
-    Http, ResponseBody, cors, guard, mirror,
+    Http, ResponseBody, auth,
+    body::{Ended, credentials_ended},
+    cors,
+    endings::Endings,
+    guard, mirror,
     sessions::{NoPlace, Sessions},
 };
 
@@ -31,6 +35,9 @@ const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The methods that the endpoint has, in words of `Allow` and of CORS.
 const METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+/// The largest body that is read of a request whose caller has made too many.
+const SMALL_BODY_BYTES: u64 = 16 << 10;
+
 /// Those that it has in revisions without sessions.
 const MODERN_METHODS: &str = "POST, OPTIONS";
 
@@ -47,6 +54,7 @@ struct Shared {
     endpoint: Endpoint,
     options: Http,
     sessions: Arc<Sessions>,
+    endings: Arc<Endings>,
     closing: Signal,
 }
 
@@ -67,7 +75,8 @@ impl PeerAddress {
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
 
 impl HttpService {
-    /// A service with every default.
+    /// A service with every default, for an application whose own layer in front says who calls, by putting a [`Principal`]
+    /// into the request's extensions: whoever comes without one is answered with 401. See [`Http`] for other ways.
     ///
     /// # Errors
     ///
@@ -79,7 +88,8 @@ impl HttpService {
     pub(crate) fn with_options(endpoint: Endpoint, options: Http) -> Self {
         let Http { max_sessions, max_sessions_per_caller, session_idle_time, .. } = options;
         let sessions = Sessions::new(max_sessions, max_sessions_per_caller, session_idle_time);
-        Self { shared: Arc::new(Shared { endpoint, options, sessions, closing: Signal::new() }) }
+        let endings = Endings::new(&sessions);
+        Self { shared: Arc::new(Shared { endpoint, options, sessions, endings, closing: Signal::new() }) }
     }
 
     /// Waits until the requests of all sessions are answered, also those whose clients have gone.
@@ -91,6 +101,11 @@ impl HttpService {
     /// wait for them.
     pub fn close(&self) {
         self.shared.closing.raise();
+    }
+
+    /// Whether it is [closed](Self::close): it takes no new subscriptions, and is about to end.
+    pub fn is_closing(&self) -> bool {
+        self.shared.closing.is_raised()
     }
 
     pub(crate) fn options(&self) -> &Http {
@@ -132,7 +147,17 @@ impl HttpService {
             cors::answer_preflight(&mut response, &shared.options, &parts.headers, METHODS);
             return response;
         }
-        let principal = parts.extensions.get().unwrap_or(&shared.options.stranger).clone();
+        let principal = match auth::admit(&shared.options, &parts).await {
+            Ok(principal) => principal,
+            // Whoever guesses does so at the rate of an address, and is not told the last guess either.
+            Err(response) => {
+                shared.endpoint.refused(Refusal::Unauthorized);
+                return match peer.map_or(Ok(()), |peer| shared.endpoint.charge_address(peer)) {
+                    Ok(()) => *response,
+                    Err(error) => json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28)),
+                };
+            }
+        };
         match parts.method {
             Method::POST => shared.post(&parts.headers, body, principal, peer).await,
             Method::GET | Method::HEAD => shared.stream(&parts.method, &parts.headers, principal),
@@ -163,7 +188,9 @@ impl Shared {
             NamedSession::Known(session) => session.revision(),
             NamedSession::None | NamedSession::Unknown => Revision::V2026_07_28,
         };
-        if is_charged(headers, &session)
+        // A small one is read all the same, so that the refusal can name the request.
+        if body.size_hint().upper().is_none_or(|bytes| bytes > SMALL_BODY_BYTES)
+            && is_charged(headers, &session)
             && let Err(error) = self.endpoint.check_rates(&principal, peer)
         {
             return json_answer(EncodedAnswer::refusal(None, &error, revision));
@@ -190,10 +217,8 @@ impl Shared {
         match exchange {
             Exchange::Accepted => status_only(StatusCode::ACCEPTED),
             Exchange::Answered(answer) => json_answer(answer),
-            Exchange::Opened { session, id, answer } => {
-                self.open(session, &id, answer, &Caller::of(&principal, peer))
-            }
-            Exchange::Running(running) => run(running, takes_stream, &self.options).await,
+            Exchange::Opened { session, id, answer } => self.open(session, &id, answer, &principal, peer),
+            Exchange::Running(running) => run(running, &principal, takes_stream, &self.options).await,
         }
     }
 
@@ -203,15 +228,17 @@ impl Shared {
         session: Session,
         id: &RequestId,
         answer: EncodedAnswer,
-        caller: &Caller<'_>,
+        principal: &Principal,
+        peer: Option<IpAddr>,
     ) -> Response<ResponseBody> {
         let Ok(name) = HeaderValue::from_str(session.id()) else {
             return status_only(StatusCode::INTERNAL_SERVER_ERROR);
         };
         let revision = session.revision();
-        if let Err(no_place) = self.sessions.keep(session, caller) {
+        if let Err(no_place) = self.sessions.keep(session, &Caller::of(principal, peer)) {
             return json_answer(EncodedAnswer::refusal(Some(id), &too_many_sessions(no_place), revision));
         }
+        self.endings.look_after(principal);
         let mut response = json_answer(answer);
         response.headers_mut().insert(SESSION_ID, name);
         response
@@ -229,8 +256,9 @@ impl Shared {
         if method == Method::HEAD {
             return event_stream(ResponseBody::empty());
         }
+        let ended = Ended::of(&principal);
         let running = session.stream(principal, &self.closing);
-        event_stream(ResponseBody::events(None, running, self.options.keep_alive))
+        event_stream(ResponseBody::events(None, running, self.options.keep_alive, ended))
     }
 
     /// Ends a session.
@@ -299,22 +327,40 @@ fn session_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 }
 
 /// Runs a request until it is clear whether it is answered with JSON or with a stream.
-async fn run(mut running: Box<Running>, takes_stream: bool, options: &Http) -> Response<ResponseBody> {
+async fn run(
+    mut running: Box<Running>,
+    principal: &Principal,
+    takes_stream: bool,
+    options: &Http,
+) -> Response<ResponseBody> {
     if running.is_subscription() && !takes_stream {
         return refuse(StatusCode::NOT_ACCEPTABLE, "Accept must list text/event-stream for a subscription");
     }
+    let mut ended = None;
     loop {
-        match std::future::poll_fn(|cx| running.poll_step(cx)).await {
-            Step::Answer(answer) => return json_answer(answer),
-            Step::Notification(first) if takes_stream => {
-                let body = ResponseBody::events(Some(&first), running, options.keep_alive);
+        let step = std::future::poll_fn(|cx| {
+            if let Poll::Ready(step) = running.poll_step(cx) {
+                return Poll::Ready(Some(step));
+            }
+            // What ends at once, the rule, is not looked after.
+            match ended.get_or_insert_with(|| Ended::of(principal)) {
+                Some(ended) => ended.poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        });
+        match step.await {
+            None => return auth::end(options, running.give_up(&credentials_ended())),
+            Some(Step::Answer(answer)) => return json_answer(answer),
+            Some(Step::Notification(first)) if takes_stream => {
+                let ended = ended.unwrap_or_else(|| Ended::of(principal));
+                let body = ResponseBody::events(Some(&first), running, options.keep_alive, ended);
                 return event_stream(body);
             }
             // What a client that takes no stream has no use for is not queued in the first place, but for what was by
             // then.
-            Step::Notification(_) => {}
+            Some(Step::Notification(_)) => {}
             // Cancelled before its answer: there is nothing to say.
-            Step::End => return status_only(StatusCode::ACCEPTED),
+            Some(Step::End) => return status_only(StatusCode::ACCEPTED),
         }
     }
 }

@@ -136,6 +136,13 @@ impl Sessions {
         session.end();
     }
 
+    /// Ends all that are this caller's.
+    pub(crate) fn end_of(&self, principal: &Principal) {
+        let ended: Vec<_> =
+            self.write().sessions.extract_if(|_, entry| entry.session.is_of(principal)).collect();
+        ended.iter().for_each(|(_, entry)| entry.session.end());
+    }
+
     /// Waits until every request of every session is answered.
     pub(crate) async fn settled(&self) {
         let sessions: Vec<_> = self.read().sessions.values().map(|entry| entry.session.clone()).collect();

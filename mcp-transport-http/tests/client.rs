@@ -18,6 +18,8 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) endpoint: mcp_core::Endpoint,
     pub(crate) dropped: std::sync::Arc<tokio::sync::Notify>,
+    /// How many hold `dropped` while no call does.
+    idle: usize,
     end: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
@@ -32,7 +34,21 @@ impl TestServer {
         Self::of(endpoint, dropped, options).await
     }
 
+    /// One that lets in only whom the options say.
+    pub(crate) async fn closed(options: Http) -> Self {
+        let (endpoint, dropped) = tools::endpoint();
+        Self::bound(endpoint, dropped, options).await
+    }
+
     pub(crate) async fn of(
+        endpoint: mcp_core::Endpoint,
+        dropped: std::sync::Arc<tokio::sync::Notify>,
+        options: Http,
+    ) -> Self {
+        Self::bound(endpoint, dropped, options.without_auth()).await
+    }
+
+    pub(crate) async fn bound(
         endpoint: mcp_core::Endpoint,
         dropped: std::sync::Arc<tokio::sync::Notify>,
         options: Http,
@@ -41,7 +57,13 @@ impl TestServer {
         let address = server.local_addr();
         let (end, ended) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run_until(async move { _ = ended.await }));
-        Self { address, endpoint, dropped, end: Some(end), running }
+        let idle = std::sync::Arc::strong_count(&dropped);
+        Self { address, endpoint, dropped, idle, end: Some(end), running }
+    }
+
+    /// How many calls of `hang` and `flood` are running.
+    pub(crate) fn running(&self) -> usize {
+        std::sync::Arc::strong_count(&self.dropped) - self.idle
     }
 
     /// Begins the shutdown, and waits for its end.

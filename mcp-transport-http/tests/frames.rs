@@ -576,6 +576,27 @@ async fn a_shutdown_answers_what_was_accepted_and_takes_no_more() {
 }
 
 #[tokio::test]
+async fn a_server_that_shuts_down_lives_but_is_not_ready() {
+    let server = TestServer::start().await;
+    let mut frames = Frames::connect(&server, 65_535).await;
+    frames.send(&Frame::post(1, &hang())).await;
+    frames.send(&[Frame::new(PING, 0, 0, [7; 8])]).await;
+    frames.next_of(PING).await.unwrap();
+    let shutting_down = tokio::spawn(server.shut_down());
+    // A client that has not acknowledged this yet may still ask.
+    frames.next_of(GO_AWAY).await.unwrap();
+    for (stream, path, status) in [(3, "/health/ready", "unavailable"), (5, "/health/live", "ok")] {
+        let headers = [(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", "localhost")];
+        let headers = header_block(&headers);
+        frames.send(&[Frame::new(HEADERS, END_HEADERS | END_STREAM, stream, headers)]).await;
+        assert_eq!(frames.answer(stream).await, json!({"status": status}), "{path}");
+    }
+    frames.send(&[Frame::reset(1)]).await;
+    drop(frames);
+    within(shutting_down).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_stream_that_outlives_the_drain_does_not_hold_up_the_end() {
     let server = TestServer::with(Http::new().drain_time(Duration::from_millis(50))).await;
     let mut frames = Frames::connect(&server, 65_535).await;

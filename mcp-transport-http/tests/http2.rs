@@ -13,21 +13,21 @@ use tokio::{net::TcpStream, task::JoinHandle};
 
 use crate::client::{TestServer, call, events, message, within};
 
-struct Http2 {
+pub(crate) struct Http2 {
     requests: SendRequest<Full<Bytes>>,
     connection: JoinHandle<hyper::Result<()>>,
     authority: String,
 }
 
 impl Http2 {
-    async fn connect(server: &TestServer) -> Self {
+    pub(crate) async fn connect(server: &TestServer) -> Self {
         let stream = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
         let (requests, connection) = handshake(TokioExecutor::new(), stream).await.unwrap();
         Self { requests, connection: tokio::spawn(connection), authority: server.address.to_string() }
     }
 
     /// Sends a request, and returns its answer, of which the body may still be on its way.
-    fn send(
+    pub(crate) fn send(
         &self,
         method: &str,
         path: &str,

@@ -1,5 +1,6 @@
 //! What is refused, with which status and which code.
 
+use mcp_transport_http::{Http, ServeError};
 use serde_json::json;
 
 use crate::client::{TestServer, call, message, post};
@@ -114,12 +115,12 @@ async fn only_posts_of_json_are_taken() {
 async fn addresses_that_others_can_reach_are_refused_unless_asked_for() {
     let (endpoint, _) = crate::tools::endpoint();
     for address in ["0.0.0.0:0", "[::]:0"] {
-        let refused = mcp_transport_http::HttpServer::bind(&endpoint, address).await.unwrap_err();
-        assert!(matches!(refused, mcp_transport_http::ServeError::BeyondLoopback(_)), "{refused}");
+        let refused = Http::new().without_auth().bind(&endpoint, address).await.unwrap_err();
+        assert!(matches!(refused, ServeError::BeyondLoopback(_)), "{refused}");
     }
-    let refused = mcp_transport_http::HttpServer::bind(&endpoint, "nonsense").await.unwrap_err();
+    let refused = Http::new().without_auth().bind(&endpoint, "nonsense").await.unwrap_err();
     assert!(refused.to_string().contains("`nonsense`"), "{refused}");
-    mcp_transport_http::Http::new().listen_beyond_loopback().bind(&endpoint, "0.0.0.0:0").await.unwrap();
+    Http::new().without_auth().listen_beyond_loopback().bind(&endpoint, "0.0.0.0:0").await.unwrap();
 }
 
 #[tokio::test]
@@ -150,6 +151,6 @@ async fn a_subscription_is_refused_to_a_client_that_takes_no_stream() {
 #[tokio::test]
 async fn a_path_begins_with_a_slash_whether_or_not_it_was_written() {
     let (endpoint, _) = crate::tools::endpoint();
-    let server = mcp_transport_http::Http::new().path("tools").bind(&endpoint, "127.0.0.1:0").await.unwrap();
+    let server = Http::new().without_auth().path("tools").bind(&endpoint, "127.0.0.1:0").await.unwrap();
     assert!(server.url().ends_with(&format!(":{}/tools", server.local_addr().port())), "{}", server.url());
 }

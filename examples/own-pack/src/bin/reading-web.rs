@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// A service of yours has its own way to know. All that matters here is the principal in the request's extensions.
 async fn authenticate(token: Arc<str>, mut request: Request, next: Next) -> Response {
     match request.headers().get(AUTHORIZATION) {
-        None => {}
+        None => _ = request.extensions_mut().insert(Principal::anonymous()),
         // A service of yours compares in constant time, or looks up a digest.
         Some(shown) if shown.as_bytes() == format!("Bearer {token}").as_bytes() => {
             let ada = Principal::new(PrincipalKind::User, "ada").with_scopes([WRITE]);

@@ -1,0 +1,390 @@
+//! An API key: what is shown once, what is kept of it, and how a new one is asked for.
+
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use mcp_core::{Principal, PrincipalKind, Signal};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use super::store::KeyError;
+
+/// A key as its holder has it, `prefix_id.secret`: the id is of lower-case letters and digits, the secret 32 random bytes
+/// in 43 characters of base64url. It is shown when it is made, and never again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// Makes one with a random id and secret.
+    pub(super) fn random(prefix: &str) -> Result<Self, KeyError> {
+        /// Without letters that are taken for others, and as many as five bits can tell apart.
+        const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        /// With a prefix of up to four characters the key is one block of SHA-256. Of two that meet one is made anew.
+        const ID_CHARS: usize = 6;
+        let mut random = [0; ID_CHARS + 32];
+        getrandom::fill(&mut random).map_err(|error| KeyError::store("no randomness for a key", error))?;
+        let (id, secret) = random.split_at(ID_CHARS);
+        let mut text = format!("{prefix}_");
+        text.extend(id.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])));
+        text.push('.');
+        URL_SAFE_NO_PAD.encode_string(secret, &mut text);
+        Ok(Self(text))
+    }
+
+    /// The whole key, for its holder.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The id, which is no secret.
+    pub fn id(&self) -> &str {
+        id_of(self.0.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKey").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// The id in what may be a key; none where it has the form of none.
+pub(super) fn id_of(key: &[u8]) -> Option<&str> {
+    /// Far more than any has; what is longer is not worth being hashed.
+    const MAX_BYTES: usize = 256;
+    if key.len() > MAX_BYTES {
+        return None;
+    }
+    let head = &key[..key.iter().position(|&byte| byte == b'.')?];
+    let id = &head[head.iter().rposition(|&byte| byte == b'_')? + 1..];
+    let is_id = !id.is_empty() && id.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    is_id.then(|| std::str::from_utf8(id).ok())?
+}
+
+/// What is kept of a key in place of the key: the SHA-256 of all of it.
+///
+/// A key is 256 bits of randomness, which nobody guesses from a fast hash; a slow one, as passwords need, would be paid
+/// at each request.
+#[derive(Clone, Copy)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// The hash of a key.
+    pub fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+
+    /// A hash that was kept.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The hash, to be kept.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Whether they are the same, in a time that does not depend on where they differ.
+    pub(super) fn is(&self, other: &Self) -> Choice {
+        // Words, of which there are fewer than bytes.
+        let words = |hash: &Self| {
+            let (words, _) = hash.0.as_chunks::<8>();
+            [0, 1, 2, 3].map(|word| u64::from_le_bytes(words[word]))
+        };
+        words(self).ct_eq(&words(other))
+    }
+}
+
+impl PartialEq for KeyHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other).into()
+    }
+}
+
+impl Eq for KeyHash {}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash")
+    }
+}
+
+/// What sort of caller a key is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// An application.
+    #[default]
+    Client,
+    /// A service of the operator's own.
+    Service,
+    /// A person.
+    User,
+}
+
+impl KeyKind {
+    /// The kind in one word: `client`, `service` or `user`.
+    pub const fn as_str(self) -> &'static str {
+        self.principal().as_str()
+    }
+
+    const fn principal(self) -> PrincipalKind {
+        match self {
+            Self::Client => PrincipalKind::Client,
+            Self::Service => PrincipalKind::Service,
+            Self::User => PrincipalKind::User,
+        }
+    }
+}
+
+impl FromStr for KeyKind {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        [Self::Client, Self::Service, Self::User]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| KeyError::Invalid("a key is for a client, a service or a user".to_owned()))
+    }
+}
+
+/// Scopes or tenants that a key's holder was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Granted {
+    /// Whichever there are.
+    Every,
+    /// These.
+    These(Vec<String>),
+}
+
+/// What is kept of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// What it is found by: the part of the key between `_` and `.`.
+    pub id: String,
+    /// What people know it by; several may have the same.
+    pub name: String,
+    /// What sort of caller it is for.
+    pub kind: KeyKind,
+    /// What it is recognized by.
+    pub hash: KeyHash,
+    /// The scopes it grants.
+    pub scopes: Granted,
+    /// The tenants it is a member of.
+    pub tenants: Granted,
+    /// When it was made, to the millisecond.
+    pub created: SystemTime,
+    /// Until when it is good, to the millisecond; for ever where there is none.
+    pub expires: Option<SystemTime>,
+    /// When it was revoked, to the millisecond.
+    pub revoked: Option<SystemTime>,
+}
+
+impl KeyRecord {
+    /// Whether it is good at this moment: neither expired nor revoked.
+    pub fn is_valid(&self) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|at| SystemTime::now() < at)
+    }
+
+    /// Whom a request with it is made by: its id is the subject, since names may be given twice; its name is a claim.
+    pub(super) fn principal(self, revocation: Signal) -> Principal {
+        let principal = Principal::new(self.kind.principal(), self.id).with_revocation(revocation);
+        let principal = match self.scopes {
+            Granted::Every => principal.with_every_scope(),
+            Granted::These(scopes) => principal.with_scopes(scopes),
+        };
+        let principal = match self.tenants {
+            Granted::Every => principal.with_every_tenant(),
+            Granted::These(tenants) => principal.with_tenants(tenants),
+        };
+        let principal = principal.with_claims([("name".to_owned(), json!(self.name))].into_iter().collect());
+        match self.expires {
+            Some(at) => principal.with_expiry(at),
+            None => principal,
+        }
+    }
+}
+
+/// A key to be made: by default for a client, without scopes and tenants, and without an end.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct NewKey {
+    name: String,
+    kind: KeyKind,
+    scopes: Granted,
+    tenants: Granted,
+    expires: Expiry,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Expiry {
+    Never,
+    In(Duration),
+    At(SystemTime),
+}
+
+impl NewKey {
+    /// A key that people know by this name: one to 100 characters, none of them a control character.
+    pub fn named(name: impl Into<String>) -> Self {
+        let nothing = || Granted::These(Vec::new());
+        Self {
+            name: name.into(),
+            kind: KeyKind::default(),
+            scopes: nothing(),
+            tenants: nothing(),
+            expires: Expiry::Never,
+        }
+    }
+
+    /// For a caller of this sort.
+    pub fn kind(mut self, kind: KeyKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Grants these scopes, in place of earlier ones.
+    pub fn scopes<I>(mut self, scopes: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.scopes = Granted::These(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Grants every scope there is.
+    pub fn every_scope(mut self) -> Self {
+        self.scopes = Granted::Every;
+        self
+    }
+
+    /// Makes its holder a member of these tenants, in place of earlier ones.
+    pub fn tenants<I>(mut self, tenants: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.tenants = Granted::These(tenants.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Makes its holder a member of every tenant there is.
+    pub fn every_tenant(mut self) -> Self {
+        self.tenants = Granted::Every;
+        self
+    }
+
+    /// Good for so long from when it is made, at least a millisecond.
+    pub fn expires_in(mut self, time: Duration) -> Self {
+        self.expires = Expiry::In(time);
+        self
+    }
+
+    /// Good until then.
+    pub fn expires_at(mut self, at: SystemTime) -> Self {
+        self.expires = Expiry::At(at);
+        self
+    }
+
+    /// What is to be kept of this key.
+    pub(super) fn record(self, key: &ApiKey) -> Result<KeyRecord, KeyError> {
+        const MAX_CHARS: usize = 100;
+        let invalid = |why: &str| Err(KeyError::Invalid(why.to_owned()));
+        if !(1..=MAX_CHARS).contains(&self.name.chars().count()) || self.name.chars().any(char::is_control) {
+            return invalid("a key's name has 1 to 100 characters, none of them a control character");
+        }
+        for granted in [&self.scopes, &self.tenants] {
+            let Granted::These(names) = granted else { continue };
+            let is_bad = |name: &String| name.is_empty() || name.chars().any(|c| c.is_control() || c == ' ');
+            if names.iter().any(is_bad) {
+                return invalid("a scope or tenant is empty, or holds a space or a control character");
+            }
+        }
+        let created = to_the_millisecond(SystemTime::now());
+        let expires = match self.expires {
+            Expiry::Never => None,
+            Expiry::At(at) => Some(at),
+            Expiry::In(time) => match created.checked_add(time) {
+                Some(at) => Some(at),
+                None => return invalid("a key's end is too far away"),
+            },
+        };
+        let expires = expires.map(to_the_millisecond);
+        if expires.is_some_and(|at| at <= created) {
+            return invalid("a key's end is in the past");
+        }
+        let (id, hash) = (key.id().to_owned(), KeyHash::of(key.expose().as_bytes()));
+        let Self { name, kind, scopes, tenants, .. } = self;
+        Ok(KeyRecord { id, name, kind, hash, scopes, tenants, created, expires, revoked: None })
+    }
+}
+
+/// What stores keep of a point in time, so that what was made and what is read again are the same.
+pub(super) fn to_the_millisecond(at: SystemTime) -> SystemTime {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(at)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_its_form_and_is_shown_by_nothing_but_expose() {
+        let key = ApiKey::random("bx").unwrap();
+        let (head, secret) = key.expose().split_once('.').unwrap();
+        assert_eq!(head, format!("bx_{}", key.id()));
+        assert_eq!((key.id().len(), secret.len()), (6, 43));
+        assert!(secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+        assert_ne!(key, ApiKey::random("bx").unwrap());
+        let record = NewKey::named("ci").record(&key).unwrap();
+        let shown = format!("{key:?} {record:?} {:?}", record.hash);
+        assert!(!shown.contains(secret), "{shown}");
+        assert!(!shown.contains(&format!("{}", record.hash.as_bytes()[0])), "{shown}");
+    }
+
+    #[test]
+    fn an_id_is_found_where_a_key_has_it() {
+        for (text, id) in [
+            ("bx_7f3k2m.secret", Some("7f3k2m")),
+            ("a_b_7f.secret_x.y", Some("7f")),
+            ("bx_7f3k2m", None),
+            ("7f3k2m.secret", None),
+            ("bx_.secret", None),
+            ("bx_7F.secret", None),
+            ("", None),
+            ("_.", None),
+        ] {
+            assert_eq!(id_of(text.as_bytes()), id, "{text}");
+        }
+        assert_eq!(id_of(format!("bx_a.{}", "s".repeat(300)).as_bytes()), None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_makes_no_key() {
+        let key = ApiKey::random("bx").unwrap();
+        let day = Duration::from_secs(86_400);
+        for bad in [
+            NewKey::named(""),
+            NewKey::named("a\nb"),
+            NewKey::named("a".repeat(101)),
+            NewKey::named("a").scopes([""]),
+            NewKey::named("a").scopes(["a b"]),
+            NewKey::named("a").tenants(["a\u{7}"]),
+            NewKey::named("a").expires_in(Duration::ZERO),
+            NewKey::named("a").expires_in(Duration::MAX),
+            NewKey::named("a").expires_at(SystemTime::now() - day),
+        ] {
+            assert!(matches!(bad.clone().record(&key), Err(KeyError::Invalid(_))), "{bad:?}");
+        }
+        let record = NewKey::named("a").expires_in(day).record(&key).unwrap();
+        assert_eq!(record.expires, Some(record.created + day));
+    }
+}

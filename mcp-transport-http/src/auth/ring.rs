@@ -1,0 +1,223 @@
+//! The keys of a store, ready to be looked up: read anew whenever its generation has changed, and before the request that
+//! sees the change is decided.
+//!
+//! That is what makes a revocation count for the very next request, whichever process made it: the generation is raised
+//! before `revoke` returns, every request reads it, and none is decided by keys of an earlier one.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use mcp_core::{Principal, Signal};
+use subtle::Choice;
+use tokio::{
+    runtime::Handle,
+    sync::Semaphore,
+    time::{Instant, MissedTickBehavior},
+};
+
+use super::{
+    Found,
+    api_key::{KeyHash, KeyRecord},
+    store::{KeyError, KeyStore},
+};
+
+/// How often the generation is looked at for streams that are open: nobody asks on their behalf.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// For how long a store that failed is not asked again, so that requests do not queue for its time limit.
+const REST: Duration = Duration::from_millis(500);
+/// How long it is well before a failure is said in the log again.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// The keys of a store.
+#[derive(Debug)]
+pub(super) struct Ring {
+    store: Arc<dyn KeyStore>,
+    known: RwLock<Arc<Known>>,
+    /// Whose turn it is to read the store: one at a time, and the others find what it read.
+    turn: Arc<Semaphore>,
+    /// When it could not be read.
+    failed: Mutex<Option<Instant>>,
+    is_watched: AtomicBool,
+}
+
+/// The keys of one generation; none before the first was read.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    generation: Option<u64>,
+    keys: HashMap<Box<str>, Key>,
+}
+
+#[derive(Debug)]
+struct Key {
+    hash: KeyHash,
+    principal: Principal,
+    revoked: Signal,
+}
+
+impl Known {
+    /// Whose key this is. A key of an id that is not known is compared all the same.
+    fn find(&self, id: &str, hash: &KeyHash) -> Found {
+        let key = self.keys.get(id);
+        let is_known = Choice::from(u8::from(key.is_some()));
+        let kept = key.map_or(KeyHash::from_bytes([0; 32]), |key| key.hash);
+        let is_right = bool::from(hash.is(&kept) & is_known);
+        match key.filter(|_| is_right) {
+            Some(key) => Found::Principal(key.principal.clone()),
+            None => Found::Unknown,
+        }
+    }
+}
+
+impl Ring {
+    pub(super) fn new(store: Arc<dyn KeyStore>) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            known: RwLock::default(),
+            turn: Arc::new(Semaphore::new(1)),
+            failed: Mutex::default(),
+            is_watched: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn KeyStore> {
+        &self.store
+    }
+
+    /// Whose key this is: at once, unless the store has changed.
+    pub(super) fn find(self: &Arc<Self>, id: &str, hash: KeyHash) -> Found {
+        self.watch();
+        match self.current(|known| known.find(id, &hash)) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                let (ring, id) = (Arc::clone(self), id.to_owned());
+                Found::Later(Box::pin(async move {
+                    match ring.renew().await {
+                        Ok(known) => known.find(&id, &hash),
+                        Err(Unreadable) => Found::Unavailable,
+                    }
+                }))
+            }
+            Err(Unreadable) => Found::Unavailable,
+        }
+    }
+
+    /// Looks at the keys if they are of the generation that the store is of; otherwise they have to be read.
+    fn current<T>(&self, look: impl FnOnce(&Arc<Known>) -> T) -> Result<Option<T>, Unreadable> {
+        let generation = self.store.generation().map_err(|error| self.fail(&error))?;
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        Ok((known.generation == Some(generation)).then(|| look(&known)))
+    }
+
+    /// Reads the keys, unless another has done so meanwhile.
+    pub(super) async fn renew(self: &Arc<Self>) -> Result<Arc<Known>, Unreadable> {
+        let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|_| Unreadable)?;
+        if let Some(known) = self.current(Arc::clone)? {
+            return Ok(known);
+        }
+        if self.failure().is_some_and(|at| at.elapsed() < REST) {
+            return Err(Unreadable);
+        }
+        let ring = Arc::clone(self);
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = ring.read();
+            // Kept to the end also where the request that began this has gone.
+            drop(turn);
+            read
+        });
+        reading.await.unwrap_or(Err(Unreadable))
+    }
+
+    /// Reads the keys, and tells the holders of those that are no good any more.
+    fn read(&self) -> Result<Arc<Known>, Unreadable> {
+        // Before the records: what is written in between makes the next request read them again.
+        let generation = self.store.generation().map_err(|error| self.fail(&error))?;
+        let records = self.store.load().map_err(|error| self.fail(&error))?;
+        let before = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
+        let good = records.into_iter().filter(KeyRecord::is_valid);
+        let keys: HashMap<_, _> = good.map(|record| before.carry_over(record)).collect();
+        let known = Arc::new(Known { generation: Some(generation), keys });
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
+        *self.failures() = None;
+        // After the new ones are in force, so that whoever is told and tries again meets them.
+        let is_gone = |id: &str, key: &Key| known.keys.get(id).is_none_or(|now| now.hash != key.hash);
+        before.keys.iter().filter(|(id, key)| is_gone(id, key)).for_each(|(_, key)| key.revoked.raise());
+        Ok(known)
+    }
+
+    fn fail(&self, error: &KeyError) -> Unreadable {
+        // The first of a row of them says it for all.
+        let before = self.failures().replace(Instant::now());
+        if before.is_none_or(|at| at.elapsed() > QUIET) {
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(%error, cause, "keys cannot be read, and none is taken");
+        }
+        Unreadable
+    }
+
+    fn failure(&self) -> Option<Instant> {
+        *self.failures()
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a task look for changes as long as the keys are in use, beginning with the first request: streams are to end
+    /// with their key when no request comes.
+    fn watch(self: &Arc<Self>) {
+        if self.is_watched.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current()
+            && !self.is_watched.swap(true, Ordering::Relaxed)
+        {
+            runtime.spawn(Watch(Arc::downgrade(self)).look());
+        }
+    }
+}
+
+impl Known {
+    /// A key as it is now, with the signal that its holders wait for already.
+    fn carry_over(&self, record: KeyRecord) -> (Box<str>, Key) {
+        let (id, hash) = (record.id.as_str().into(), record.hash);
+        let known = self.keys.get(&id).filter(|key| key.hash == hash);
+        let revoked = known.map_or_else(Signal::new, |key| key.revoked.clone());
+        (id, Key { hash, principal: record.principal(revoked.clone()), revoked })
+    }
+}
+
+/// The store could not be read, which is in the log.
+#[derive(Debug)]
+pub(super) struct Unreadable;
+
+/// A task that looks for changes. Should its runtime end before the keys, the next request begins another.
+struct Watch(Weak<Ring>);
+
+impl Watch {
+    async fn look(self) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let Some(ring) = self.0.upgrade() else { return };
+            if let Ok(None) = ring.current(|_| ()) {
+                // Said in the log where it fails, and tried again.
+                _ = ring.renew().await;
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(ring) = self.0.upgrade() {
+            ring.is_watched.store(false, Ordering::Relaxed);
+        }
+    }
+}
