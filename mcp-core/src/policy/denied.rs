@@ -4,7 +4,10 @@ use std::{borrow::Cow, fmt};
 
 use serde_json::{Map, Value, json};
 
-use crate::protocol::error::{RpcError, code, shorten};
+use crate::{
+    principal::ENDED,
+    protocol::error::{RpcError, code, shorten},
+};
 
 /// Why a call may not go on: the client sees an error of the code 403, the same as for what does not exist, or 401.
 ///
@@ -65,8 +68,7 @@ impl Denied {
 
     /// The caller's credentials have expired or were taken back.
     pub(crate) fn ended() -> Self {
-        let message = "Unauthorized: the credentials have expired or were taken back";
-        Self::new(Kind::Ended, message)
+        Self::new(Kind::Ended, ENDED)
     }
 
     fn new(kind: Kind, reason: impl Into<Cow<'static, str>>) -> Self {

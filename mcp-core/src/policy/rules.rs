@@ -186,7 +186,7 @@ impl<'a> Part<'a> {
     fn leaves_out(&self, action: &Action<'_>, names: NamePatterns) -> Option<&'static str> {
         let is_write = action.annotations.is_some_and(|annotations| !annotations.read_only);
         if self.read_only && is_write {
-            return Some("only what changes nothing is allowed");
+            return Some("`read_only`, and it changes something");
         }
         let selection = match action.method {
             method::TOOLS_CALL => self.tools,
