@@ -8,8 +8,8 @@ use crate::schema::nearest;
 /// Which tools, resources or prompts there are for a caller; by default all of them.
 ///
 /// Names are those under which things are registered: of a resource its URI or its template, as it is written. Where
-/// [`Rules::name_patterns`](super::Rules::name_patterns) is on, one that ends in a `*` stands for all that begin so. What is
-/// denied is denied also where it is allowed.
+/// [`Rules::name_patterns`](super::Rules::name_patterns) is on, one that ends in a `*` stands for all that begin so.
+/// What is denied is denied also where it is allowed.
 ///
 /// ```
 /// # use mcp_core::Selection;
