@@ -373,7 +373,8 @@ impl Snapshot {
             capabilities: &catalog.capabilities,
             instructions: settings.instructions.as_deref(),
             ttl_ms: settings.list_ttl_ms,
-            // What the server can do is the same for all: of a kind of things that is hidden from a caller, the list is empty.
+            // What the server can do is the same for all: of a kind of things that is hidden from a caller, the list is
+            // empty.
             cache_scope: "public",
         };
         let mut encoded = crate::catalog::encode(&discovery);

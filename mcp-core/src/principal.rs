@@ -7,7 +7,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{protocol::JsonObject, signal::Signal};
+use crate::{
+    protocol::{JsonObject, error::RpcError},
+    signal::Signal,
+};
 
 /// Who makes a request; cheap to clone.
 ///
@@ -241,6 +244,11 @@ impl Principal {
         self.0.expires_at.is_some() || self.0.revoked.0.is_some()
     }
 
+    /// Refuses a caller whose credentials are no good any more.
+    pub(crate) fn check_valid(&self) -> Result<(), RpcError> {
+        if self.is_valid() { Ok(()) } else { Err(RpcError::unauthorized(ENDED)) }
+    }
+
     /// Waits until its credentials are no good any more, which may be for ever: for streams, which outlive the look at the
     /// credentials that opened them.
     pub async fn ended(&self) {
@@ -261,6 +269,9 @@ impl Principal {
         &self.0.claims.0
     }
 }
+
+/// What a caller is told whose credentials are no good any more.
+pub(crate) const ENDED: &str = "Unauthorized: the credentials have expired or were taken back";
 
 /// Waits until a point in time by the clock on the wall, which may be set while it waits.
 async fn expired(at: Option<SystemTime>) {

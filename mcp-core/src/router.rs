@@ -51,9 +51,7 @@ pub(crate) struct Router;
 impl Router {
     fn route(request: Request) -> Result<Routed, RpcError> {
         let Request { operation, call } = request;
-        if !call.principal().is_valid() {
-            return Err(refused(&call, Denied::ended()));
-        }
+        call.principal().check_valid()?;
         let core = Core::of(&call);
         let catalog = core.catalog();
         if let Some(what) = missing_capability(&catalog, &operation) {

@@ -11,8 +11,8 @@ use crate::{
     protocol::revision::Revision,
 };
 
-/// For how many sets of items pages are kept, besides those with everything. Whoever sees yet another has theirs made, and
-/// kept in place of those that nobody has asked for the longest.
+/// For how many sets of items pages are kept, besides those with everything. Whoever sees yet another has theirs made,
+/// and kept in place of those that nobody has asked for the longest.
 const MOST_PARTS: usize = 16;
 
 /// How large all that is kept so may be together, in bytes. A list that is larger by itself is made anew, page by page.

@@ -14,7 +14,6 @@ use crate::{
     hub::{Change, Subscriber},
     in_flight::{InFlight, Started, write_answer},
     outbox::Outbox,
-    policy::Denied,
     protocol::{
         capabilities::ClientCapabilities,
         definition::Implementation,
@@ -113,6 +112,7 @@ impl Handshake {
         id: &RequestId,
         params: Params,
     ) -> Result<(Arc<Self>, Vec<u8>), RpcError> {
+        origin.principal.check_valid()?;
         let missing = |name| RpcError::invalid_params(format!("params.{name} is required"));
         let requested = params.protocol_version.ok_or_else(|| missing("protocolVersion"))?;
         let capabilities = params.capabilities.ok_or_else(|| missing("capabilities"))?;
@@ -233,9 +233,7 @@ impl Handshake {
             plain_result(&mut answer, id, &json!({}));
             Ok(Accepted::Answered(answer))
         };
-        if !origin.principal.is_valid() {
-            return Err(Denied::ended().into_rpc(|| RpcError::method_not_found(name)));
-        }
+        origin.principal.check_valid()?;
         match name {
             method::PING => return empty(&id),
             method::SET_LEVEL => {

@@ -10,8 +10,8 @@ use crate::principal::{Principal, PrincipalKind};
 
 /// What there is for some callers: less than the rest of the [`Rules`](super::Rules) leave.
 ///
-/// It holds for callers of whom everything is true that is given of `kind`, `subject`, `scope` and `tenant`; at least one is.
-/// A caller for whom several hold may do what all of them leave.
+/// It holds for callers of whom everything is true that is given of `kind`, `subject`, `scope` and `tenant`; at least
+/// one is. A caller for whom several hold may do what all of them leave.
 ///
 /// ```
 /// # use mcp_core::{CallerRules, PrincipalKind, Rules, Selection};

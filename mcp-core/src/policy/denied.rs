@@ -4,7 +4,10 @@ use std::{borrow::Cow, fmt};
 
 use serde_json::{Map, Value, json};
 
-use crate::protocol::error::{RpcError, code, shorten};
+use crate::{
+    principal::ENDED,
+    protocol::error::{RpcError, code, shorten},
+};
 
 /// Why a call may not go on: the client sees an error of the code 403, the same as for what does not exist, or 401.
 ///
@@ -50,23 +53,22 @@ impl Denied {
 
     /// The caller is no member of this tenant, whether it exists or not.
     ///
-    /// What needs it whatever its arguments, and a resource whose URI names it, is [hidden](Self::hidden) then. A tool or a
-    /// prompt whose arguments name it is refused with the tenant's name, which the caller knows.
+    /// What needs it whatever its arguments, and a resource whose URI names it, is [hidden](Self::hidden) then. A tool
+    /// or a prompt whose arguments name it is refused with the tenant's name, which the caller knows.
     pub fn no_member_of(tenant: &str) -> Self {
         let message = format!("Forbidden: you have no access to the tenant `{}`", shorten(tenant));
         Self::new(Kind::ForeignTenant, message)
     }
 
-    /// The caller is not to know that there is such a thing: lists leave it out, and whoever names it is answered as for a
-    /// name that stands for nothing. The reason is for the audit alone.
+    /// The caller is not to know that there is such a thing: lists leave it out, and whoever names it is answered as
+    /// for a name that stands for nothing. The reason is for the audit alone.
     pub fn hidden(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Hidden, reason)
     }
 
     /// The caller's credentials have expired or were taken back.
     pub(crate) fn ended() -> Self {
-        let message = "Unauthorized: the credentials have expired or were taken back";
-        Self::new(Kind::Ended, message)
+        Self::new(Kind::Ended, ENDED)
     }
 
     fn new(kind: Kind, reason: impl Into<Cow<'static, str>>) -> Self {

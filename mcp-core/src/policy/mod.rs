@@ -19,11 +19,11 @@ use crate::{access::Access, annotations::Annotations, principal::Principal};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Action<'a> {
-    /// The method: `tools/call`, `resources/read` or `prompts/get`; empty where code of an author's asks on behalf of a list
-    /// or a completion.
+    /// The method: `tools/call`, `resources/read` or `prompts/get`; empty where code of an author's asks on behalf of a
+    /// list or a completion.
     pub method: &'static str,
-    /// The name of the tool or prompt, the URI of the resource, or its template where it is only to be shown; empty where
-    /// the method is.
+    /// The name of the tool or prompt, the URI of the resource, or its template where it is only to be shown; empty
+    /// where the method is.
     pub name: &'a str,
     /// Under which name it is registered: the same, but of a resource that is one of many its template.
     pub registered: &'a str,
@@ -61,19 +61,21 @@ impl<'a> Action<'a> {
 
 /// Decides whether a caller may do something.
 ///
-/// It is asked at each stage of a call, with what has become known: before the arguments are read, with what is stated of
-/// it; after, with these and what [`access`](crate::Tool::access) names, if it names anything or consent is
-/// needed; for each [`Call::require`](crate::Call::require) and [`Call::allows`](crate::Call::allows); and once more when
-/// a person has answered over a session. Lists, completions and subscriptions ask whether something may be shown. All
+/// It is asked at each stage of a call, with what has become known: before the arguments are read, with what is stated
+/// of it; after, with these and what [`access`](crate::Tool::access) names, if it names anything or consent is needed;
+/// for each [`Call::require`](crate::Call::require) and [`Call::allows`](crate::Call::allows); and once more when a
+/// person has answered over a session. Lists, completions and subscriptions ask whether something may be shown. All
 /// have to agree. A caller whose credentials are no good any more is refused without asking.
 ///
-/// It is asked about names that stand for nothing, too, so that what it hides takes no other work than what is not there.
+/// It is asked about names that stand for nothing, too, so that what it hides takes no other work than what is not
+/// there.
 pub trait Policy: Send + Sync + 'static {
     /// The decision; to be quick, since every call waits for it.
     fn decide(&self, principal: &Principal, action: &Action<'_>) -> Decision;
 
-    /// Whether some caller might be denied this for another reason than a scope of `action.access`. It is asked of everything
-    /// that is registered, and if it says no, lists and resources may be kept by caches that many callers share.
+    /// Whether some caller might be denied this for another reason than a scope of `action.access`. It is asked of
+    /// everything that is registered, and if it says no, lists and resources may be kept by caches that many callers
+    /// share.
     fn may_hide(&self, action: &Action<'_>) -> bool {
         let _ = action;
         true

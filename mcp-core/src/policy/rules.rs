@@ -12,9 +12,9 @@ use crate::{principal::Principal, protocol::method};
 
 /// A policy that is put down in one place: what there is, for whom there is less, and who is not asked.
 ///
-/// Whatever it says, a caller needs every scope and every tenant that a call names. Who only lacks a scope sees what needs it
-/// and is refused by name; everything else that it excludes is not there for the caller: lists leave it out, and whoever names
-/// it is answered as for a name that stands for nothing.
+/// Whatever it says, a caller needs every scope and every tenant that a call names. Who only lacks a scope sees what
+/// needs it and is refused by name; everything else that it excludes is not there for the caller: lists leave it out,
+/// and whoever names it is answered as for a name that stands for nothing.
 ///
 /// ```
 /// use mcp_core::{CallerRules, PrincipalKind, Rules, Selection};
@@ -52,15 +52,15 @@ pub struct Rules {
     /// Whether there are only tools that change nothing; `false` by default.
     #[serde(skip_serializing_if = "is_false")]
     pub read_only: bool,
-    /// Which scopes a grant stands for: `"exact"`, the default, is itself alone; with `"star"` a grant of `*` is every scope;
-    /// with `"prefix"` a grant of `db:*` is every scope that begins with `db:`, too.
+    /// Which scopes a grant stands for: `"exact"`, the default, is itself alone; with `"star"` a grant of `*` is every
+    /// scope; with `"prefix"` a grant of `db:*` is every scope that begins with `db:`, too.
     pub scope_patterns: ScopePatterns,
-    /// Whether a name in these rules that ends in a `*` stands for all that begin so, as `db_*` does for `db_read`; `false` by
-    /// default.
+    /// Whether a name in these rules that ends in a `*` stands for all that begin so, as `db_*` does for `db_read`;
+    /// `false` by default.
     #[serde(skip_serializing_if = "is_false")]
     pub name_patterns: bool,
-    /// Whether names and tags may be of what is registered only while the server runs; `false` by default: then one that
-    /// nothing has is taken for a mistake.
+    /// Whether names and tags may be of what is registered only while the server runs; `false` by default: then one
+    /// that nothing has is taken for a mistake.
     #[serde(skip_serializing_if = "is_false")]
     pub names_may_come: bool,
     /// Which tools there are, such as `{ allow = ["list_tables", "query"] }`; all by default.
@@ -72,12 +72,13 @@ pub struct Rules {
     /// Which prompts there are, such as `{ allow = [] }` for none; all by default.
     #[serde(skip_serializing_if = "Selection::is_all")]
     pub prompts: Selection,
-    /// Who does what is destructive without a person being asked, such as `{ callers = [{ kind = "service" }] }`; nobody by
-    /// default.
+    /// Who does what is destructive without a person being asked, such as `{ callers = [{ kind = "service" }] }`;
+    /// nobody by default.
     #[serde(skip_serializing_if = "Unasked::is_nobody")]
     pub unasked: Unasked,
-    /// For whom there is less, such as `[{ kind = "anonymous", read_only = true }]`; for nobody by default. They are looked
-    /// through at every call, so they are meant for tens of callers; what thousands may do is better said by their scopes.
+    /// For whom there is less, such as `[{ kind = "anonymous", read_only = true }]`; for nobody by default. They are
+    /// looked through at every call, so they are meant for tens of callers; what thousands may do is better said by
+    /// their scopes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub callers: Vec<CallerRules>,
 }
@@ -88,8 +89,8 @@ impl Rules {
         Self::default()
     }
 
-    /// Only tools that change nothing. Unlike [`Server::read_only`](crate::Server::read_only) this is a decision, which an
-    /// audit is told of.
+    /// Only tools that change nothing. Unlike [`Server::read_only`](crate::Server::read_only) this is a decision, which
+    /// an audit is told of.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
@@ -186,7 +187,7 @@ impl<'a> Part<'a> {
     fn leaves_out(&self, action: &Action<'_>, names: NamePatterns) -> Option<&'static str> {
         let is_write = action.annotations.is_some_and(|annotations| !annotations.read_only);
         if self.read_only && is_write {
-            return Some("only what changes nothing is allowed");
+            return Some("`read_only`, and it changes something");
         }
         let selection = match action.method {
             method::TOOLS_CALL => self.tools,

@@ -8,8 +8,8 @@ use crate::schema::nearest;
 /// Which tools, resources or prompts there are for a caller; by default all of them.
 ///
 /// Names are those under which things are registered: of a resource its URI or its template, as it is written. Where
-/// [`Rules::name_patterns`](super::Rules::name_patterns) is on, one that ends in a `*` stands for all that begin so. What is
-/// denied is denied also where it is allowed.
+/// [`Rules::name_patterns`](super::Rules::name_patterns) is on, one that ends in a `*` stands for all that begin so.
+/// What is denied is denied also where it is allowed.
 ///
 /// ```
 /// # use mcp_core::Selection;
@@ -89,14 +89,17 @@ impl Selection {
         let has_name = |entries: &[String]| names.find(entries, action.registered);
         let has_tag = |tags: &[String]| tags.iter().any(|tag| action.tags.contains(tag));
         // Where patterns are off one keeps the server from starting; where nobody looked, it rather denies too much.
-        if NamePatterns::On.find(&self.deny, action.registered) || has_tag(&self.deny_tags) {
-            return Some("it is denied");
+        if NamePatterns::On.find(&self.deny, action.registered) {
+            return Some("`deny` has its name");
+        }
+        if has_tag(&self.deny_tags) {
+            return Some("`deny_tags` has a tag of it");
         }
         let is_allowed = match (&self.allow, &self.allow_tags) {
             (None, None) => true,
             (names, tags) => names.as_deref().is_some_and(has_name) || tags.as_deref().is_some_and(has_tag),
         };
-        (!is_allowed).then_some("it is not among what is allowed")
+        (!is_allowed).then_some("neither `allow` nor `allow_tags` has it")
     }
 
     /// What is wrong with the names and tags, each with the way to it.

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use mcp_core::{
-    Access, Annotations, CallerRules, Contents, Empty, Endpoint, Messages, Principal, PrincipalKind,
-    Revision, Rules, Selection, Server, Signal, Text, prompt_fn, resource_fn,
+    Access, Annotations, CallerRules, Connection, Contents, Empty, Endpoint, Messages, Principal,
+    PrincipalKind, Revision, Rules, Selection, Server, Signal, Text, TransportKind, prompt_fn, resource_fn,
     testing::{Client, Options, RequestReply},
     tool_fn,
 };
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ERAS, user};
+use crate::harness::{initialize, lines};
 
 /// What there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +68,8 @@ const ANSWERS: [(&str, &str); 10] = [
     ("revoked",         "xxxxx   xxx    xx         xxx      xxx"),
 ];
 
-/// The caller of a row.
-fn caller(row: &str) -> Principal {
+/// The caller of a row; one is known until it is revoked.
+fn caller(row: &str, revoked: &Signal) -> Principal {
     match row {
         "local" => Principal::local(),
         "anonymous" => Principal::anonymous(),
@@ -81,11 +82,7 @@ fn caller(row: &str) -> Principal {
             Principal::new(PrincipalKind::Client, "dashboard").with_scopes(["read"]).with_tenants(["acme"])
         }
         "expired" => Principal::local().with_expiry(SystemTime::now() - Duration::from_secs(1)),
-        "revoked" => {
-            let revoked = Signal::new();
-            revoked.raise();
-            Principal::local().with_revocation(revoked)
-        }
+        "revoked" => Principal::local().with_revocation(revoked.clone()),
         _ => panic!("nobody is called {row}"),
     }
 }
@@ -341,8 +338,20 @@ impl Case<'_> {
 }
 
 async fn walk(endpoint: &Endpoint, row: &str, letters: &[char], revision: Revision) {
-    let options = Options::new().principal(caller(row)).revision(revision);
-    let client = Client::with(endpoint, options).await;
+    let revoked = Signal::new();
+    let caller = caller(row, &revoked);
+    if !caller.is_valid() && !revision.is_modern() {
+        // It does not even get a session.
+        let mut connection = Connection::new(endpoint, caller, TransportKind::InMemory);
+        let mut out = Vec::new();
+        connection.receive(initialize(1, revision.as_str()).to_string().as_bytes(), &mut out);
+        assert_eq!(lines(&out)[0]["error"]["code"], 401);
+        return;
+    }
+    let client = Client::with(endpoint, Options::new().principal(caller).revision(revision)).await;
+    if row == "revoked" {
+        revoked.raise();
+    }
     let case = Case { row, revision, endpoint, client: &client };
     case.lists(letters).await;
     for (thing, letter) in THINGS.into_iter().zip(letters.iter().copied()) {
@@ -369,7 +378,8 @@ async fn a_cursor_of_one_caller_shows_another_only_what_they_may_see() {
     let endpoint = server().build().unwrap();
     for revision in ERAS {
         let client = async |row| {
-            Client::with(&endpoint, Options::new().principal(caller(row)).revision(revision)).await
+            Client::with(&endpoint, Options::new().principal(caller(row, &Signal::new())).revision(revision))
+                .await
         };
         let (local, reader) = (client("local").await, client("read-only").await);
         let (mut params, mut seen) = (json!({}), Vec::new());

@@ -1,14 +1,15 @@
 //! What is not there for a caller cannot be told from what is not there at all: bytes, work, hints.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
 use mcp_core::{
-    Access, Action, Annotations, ByGrants, Call, Completing, Completion, Connection, Contents, Decision,
-    DynTool, Empty, Endpoint, Messages, MirroredHeaders, Policy, Principal, Prompt, RequestError, Resource,
-    ResourceDefinition, Rules, Selection, Server, Text, ToolReply, TransportKind, prompt_fn, resource_fn,
+    Access, Action, Annotations, Audit, AuditEntry, AuditEvent, ByGrants, Call, Completing, Completion,
+    Connection, Contents, Decision, DynTool, Empty, Endpoint, Messages, MirroredHeaders, Policy, Principal,
+    Prompt, RequestError, Resource, ResourceDefinition, Rules, Selection, Server, Text, ToolReply,
+    TransportKind, prompt_fn, resource_fn,
     testing::{Client, Options},
     tool_fn,
 };
@@ -277,6 +278,7 @@ async fn lists_are_for_shared_caches_only_where_they_are_the_same_for_all() {
         (open(), "public", "public"),
         (open().policy(ByGrants::new()), "public", "public"),
         (open().policy(Rules::new()), "public", "public"),
+        (open().policy(Arc::new(Rules::new())), "public", "public"),
         (open().add(of_acme()), "private", "public"),
         (open().policy(Rules::new().tools(private)), "private", "public"),
         (
@@ -371,4 +373,42 @@ async fn of_what_a_template_lists_only_what_may_be_read_is_shown() {
         let uris: Vec<_> = listed.iter().map(|resource| resource["uri"].as_str().unwrap()).collect();
         assert_eq!(uris, ["notes://beta", "notes://demo", "notes://edge"], "on pages of {page_size}");
     }
+}
+
+/// Why calls were denied, and whether the caller was to know.
+#[derive(Clone, Debug, Default)]
+struct Reasons(Arc<Mutex<Vec<(String, bool)>>>);
+
+impl Audit for Reasons {
+    fn record(&self, entry: &AuditEntry<'_>) {
+        if let AuditEvent::Denied(denied) = entry.event {
+            self.0
+                .lock()
+                .unwrap()
+                .push((format!("{}: {}", entry.action.name, denied.reason()), denied.is_hidden()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_audit_knows_what_the_caller_does_not() {
+    let reasons = Reasons::default();
+    let tool = |name: &str| tool_fn(name, Annotations::write(), async |_: Empty, _| Ok(Text::new("")));
+    let server = Server::new("test", "1")
+        .audit(reasons.clone())
+        .policy(Rules::new().tools(Selection::all().without(["denied"])))
+        .add(tool("denied"))
+        .add(tool("scoped").scopes(["read"]))
+        .add(tool("of_acme").about(|about| about.requires(Access::tenant("acme"))));
+    let client = Client::with(server, Options::new().principal(user("ada"))).await;
+    for name in ["denied", "scoped", "of_acme", "unknown"] {
+        client.call(name, json!({})).await.reply().error();
+    }
+    let reasons = reasons.0.lock().unwrap().clone();
+    let expected = [
+        ("denied: `deny` has its name", true),
+        ("scoped: Forbidden: this needs the scope `read`", false),
+        ("of_acme: Forbidden: you have no access to the tenant `acme`", true),
+    ];
+    assert_eq!(reasons, expected.map(|(reason, is_hidden)| (reason.to_owned(), is_hidden)));
 }
