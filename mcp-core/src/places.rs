@@ -48,12 +48,8 @@ impl Places {
         let key = self.keys.hash_one(caller);
         {
             let mut counts = self.counts(key);
-            let count = counts.entry(key).or_default();
+            let count = count_of(&mut counts, key);
             if *count >= self.share {
-                // A share of nothing would otherwise be remembered.
-                if *count == 0 {
-                    counts.remove(&key);
-                }
                 return Err(Full::OfCaller(self.share));
             }
             *count += 1;
@@ -74,6 +70,18 @@ impl Places {
     }
 }
 
+/// How many places a caller has.
+fn count_of(counts: &mut Counts, key: u64) -> &mut usize {
+    if !counts.contains_key(&key) && counts.len() == counts.capacity() {
+        counts.retain(|_, count| *count > 0);
+        // So that this is not done for every newcomer while there are as many as there is room for.
+        if 2 * counts.len() > counts.capacity() {
+            counts.reserve(counts.capacity());
+        }
+    }
+    counts.entry(key).or_default()
+}
+
 /// A place; given up for a while where that is asked for, and for good when dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -87,7 +95,7 @@ impl Place {
     pub(crate) fn take_again(&mut self) {
         if !self.is_held {
             self.is_held = true;
-            *self.places.counts(self.key).entry(self.key).or_default() += 1;
+            *count_of(&mut self.places.counts(self.key), self.key) += 1;
             self.places.taken.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -98,12 +106,8 @@ impl Place {
         }
         self.is_held = false;
         self.places.taken.fetch_sub(1, Ordering::Relaxed);
-        let mut counts = self.places.counts(self.key);
-        if let Some(count) = counts.get_mut(&self.key) {
+        if let Some(count) = self.places.counts(self.key).get_mut(&self.key) {
             *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.key);
-            }
         }
     }
 }
@@ -142,7 +146,8 @@ mod tests {
     use crate::principal::{Principal, PrincipalKind};
 
     fn remembered(places: &Places) -> usize {
-        places.callers.iter().map(|counts| counts.lock().unwrap().len()).sum()
+        let having = |counts: &Counts| counts.values().filter(|count| **count > 0).count();
+        places.callers.iter().map(|counts| having(&counts.lock().unwrap())).sum()
     }
 
     #[test]
@@ -167,11 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn callers_without_a_place_are_not_remembered() {
-        let places = Places::new(usize::MAX, 0);
-        assert_eq!(places.take(&Caller::of(&Principal::anonymous(), None)).unwrap_err(), Full::OfCaller(0));
-        let places = Places::new(0, 1);
-        assert_eq!(places.take(&Caller::of(&Principal::anonymous(), None)).unwrap_err(), Full::InAll(0));
-        assert_eq!((places.taken.load(Ordering::Relaxed), remembered(&places)), (0, 0));
+    fn callers_without_a_place_are_forgotten_when_others_need_the_room() {
+        let places = Places::new(usize::MAX, 1);
+        for address in 0..100_000_u32 {
+            let caller = Caller::from_address(std::net::Ipv4Addr::from_bits(address).into());
+            drop(places.take(&caller).unwrap());
+        }
+        let room: usize = places.callers.iter().map(|counts| counts.lock().unwrap().capacity()).sum();
+        assert!(room <= SHARDS * 8, "{room}");
+        for (limit, share) in [(usize::MAX, 0), (0, 1)] {
+            let places = Places::new(limit, share);
+            places.take(&Caller::of(&Principal::anonymous(), None)).unwrap_err();
+            assert_eq!((places.taken.load(Ordering::Relaxed), remembered(&places)), (0, 0));
+        }
     }
 }

@@ -512,7 +512,7 @@ async fn a_round_of_questions_costs_as_any_request_does() {
 }
 
 #[tokio::test]
-async fn callers_are_what_stores_tell_apart() {
+async fn strangers_are_what_stores_tell_apart() {
     let ada = user("ada");
     let same = Caller::of(&ada, None);
     assert_eq!(same, Caller::Principal { kind: PrincipalKind::User, subject: "ada" });

@@ -16,8 +16,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use mcp_core::{
-    AnswerStatus, BuildError, Caller, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, NamedSession, Post,
-    Principal, Refusal, RequestId, Revision, RpcError, Running, Session, Signal, Step,
+    AnswerStatus, BuildError, Caller, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, MirroredHeaders,
+    NamedSession, Post, Principal, Refusal, RequestId, Revision, RpcError, Running, Session, Signal, Step,
 };
 use serde_json::json;
 
@@ -188,9 +188,10 @@ impl Shared {
             NamedSession::Known(session) => session.revision(),
             NamedSession::None | NamedSession::Unknown => Revision::V2026_07_28,
         };
+        let mirrored = mirror::read(headers);
         // A small one is read all the same, so that the refusal can name the request.
         if body.size_hint().upper().is_none_or(|bytes| bytes > SMALL_BODY_BYTES)
-            && is_charged(headers, &session)
+            && is_charged(&mirrored, &session)
             && let Err(error) = self.endpoint.check_rates(&principal, peer)
         {
             return json_answer(EncodedAnswer::refusal(None, &error, revision));
@@ -206,7 +207,7 @@ impl Shared {
         let takes_stream = accepts(headers, "text/event-stream");
         let exchange = self.endpoint.exchange(Post {
             message: &message,
-            headers: mirror::read(headers),
+            headers: mirrored,
             session,
             principal: principal.clone(),
             peer,
@@ -301,9 +302,9 @@ impl Shared {
 
 /// Whether a message costs its caller a request, as far as its headers say: with a session it may as well be a
 /// notification or the answer to a question, which are free.
-fn is_charged(headers: &HeaderMap, session: &NamedSession) -> bool {
-    match headers.get("mcp-method") {
-        Some(method) => !method.as_bytes().starts_with(b"notifications/") && method != "ping",
+fn is_charged(headers: &MirroredHeaders<'_>, session: &NamedSession) -> bool {
+    match headers.method.as_deref() {
+        Some(method) => !method.starts_with(b"notifications/") && method != b"ping",
         None => matches!(session, NamedSession::None),
     }
 }

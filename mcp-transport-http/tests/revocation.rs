@@ -281,6 +281,11 @@ async fn the_sessions_of_a_key_make_room_when_it_is_revoked() {
     let none = [("MCP-Protocol-Version", None)];
     let opened = holder.send(&server, &initialize(), &none).await.response().await;
     assert_eq!(opened.status, 200);
+    // One that was used: a session that never was makes room anyway.
+    let id = opened.header("mcp-session-id").unwrap().to_owned();
+    let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"});
+    let of_session = [("MCP-Protocol-Version", None), ("Mcp-Session-Id", Some(&*id))];
+    assert_eq!(holder.send(&server, &ping, &of_session).await.response().await.status, 200);
     assert_eq!(other.send(&server, &initialize(), &none).await.response().await.status, 503);
     assert!(keys.revoke(&holder.id).await.unwrap());
     within(async {

@@ -87,12 +87,12 @@ impl Sockets {
     /// [`bind_tcp`](Self::bind_tcp) refuses, since over bare TCP nobody can show who they are.
     #[must_use]
     pub fn without_auth(self) -> Self {
-        self.callers_are(Principal::anonymous().with_every_scope().with_every_tenant())
+        self.strangers_are(Principal::anonymous().with_every_scope().with_every_tenant())
     }
 
     /// Takes whoever connects over TCP for this principal, such as [`Principal::anonymous`], to whom nothing is granted.
     #[must_use]
-    pub fn callers_are(mut self, principal: Principal) -> Self {
+    pub fn strangers_are(mut self, principal: Principal) -> Self {
         self.stranger = Some(principal);
         self
     }

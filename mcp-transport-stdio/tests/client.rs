@@ -21,7 +21,7 @@ use crate::tools::{self, Stage};
 
 /// Every default, and strangers are served as such.
 pub(crate) fn sockets() -> Sockets {
-    Sockets::new().callers_are(Principal::anonymous())
+    Sockets::new().strangers_are(Principal::anonymous())
 }
 
 /// A server with the tools of these tests, on a free port or in a directory of its own.

@@ -99,29 +99,38 @@ impl MemoryRates {
         }
     }
 
-    fn take_one(&self, charge: &Charge<'_>) -> Result<(), OverRate> {
+    /// What a caller is known by; that of another charge, where it is the same caller's.
+    fn key(&self, charge: &Charge<'_>, other: Option<(&Charge<'_>, u64)>) -> u64 {
+        match other {
+            Some((other, key)) if other.caller == charge.caller => key,
+            _ => self.keys.hash_one(charge.caller),
+        }
+    }
+
+    fn take_one(&self, charge: &Charge<'_>, key: u64) -> Result<(), OverRate> {
         let Some(buckets) = self.buckets(charge.of) else { return Ok(()) };
-        buckets.take(self.keys.hash_one(charge.caller), charge.cost, self.clock).map_err(|retry_after| {
+        buckets.take(key, charge.cost, self.clock).map_err(|retry_after| {
             let nanos = u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX);
             self.short_until.fetch_max(self.clock.nanos().saturating_add(nanos), Ordering::Relaxed);
             OverRate { of: charge.of, retry_after }
         })
     }
-
-    fn give_back(&self, charge: &Charge<'_>) {
-        if let Some(buckets) = self.buckets(charge.of) {
-            buckets.give_back(self.keys.hash_one(charge.caller), charge.cost);
-        }
-    }
 }
 
 impl RateStore for MemoryRates {
     fn take(&self, charges: &[Charge<'_>]) -> Charged {
+        let mut last = None;
         for (taken, charge) in charges.iter().enumerate() {
-            if let Err(over_rate) = self.take_one(charge) {
-                charges[..taken].iter().for_each(|charge| self.give_back(charge));
+            let key = self.key(charge, last);
+            if let Err(over_rate) = self.take_one(charge, key) {
+                for charge in &charges[..taken] {
+                    if let Some(buckets) = self.buckets(charge.of) {
+                        buckets.give_back(self.keys.hash_one(charge.caller), charge.cost);
+                    }
+                }
                 return Charged::Now(Err(over_rate));
             }
+            last = Some((charge, key));
         }
         Charged::Now(Ok(()))
     }
@@ -232,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_costs_the_same_however_many_callers_are_remembered() {
+    async fn a_call_costs_the_same_however_many_strangers_are_remembered() {
         let few = looks(131_072, 2);
         assert_eq!(few, 2 * 16);
         assert_eq!(looks(131_072, 10_000), few);
