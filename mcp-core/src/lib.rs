@@ -82,6 +82,7 @@ mod principal;
 mod prompt;
 pub mod protocol;
 mod questions;
+mod redaction;
 mod request;
 mod request_error;
 mod resource;
@@ -100,7 +101,7 @@ pub use self::{
     access::Access,
     annotations::Annotations,
     answer::{AnswerStatus, EncodedAnswer},
-    audit::{Audit, AuditEntry, AuditEvent, Confirmation, Ending},
+    audit::{Audit, AuditEntry, AuditEvent, AuditMode, Confirmation, Ending, NotRecorded, Recording},
     build::{BuildError, Problem},
     call::{Call, TransportKind},
     completion::{Completing, Completion},

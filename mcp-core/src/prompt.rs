@@ -242,7 +242,7 @@ where
         name: name.to_owned(),
         annotations: None,
         requires: work.requires,
-        hidden: HiddenPlaces::NONE,
+        hidden: HiddenPlaces::of(arguments.schema()),
     };
     let (get_arguments, get, access) = (Arc::clone(&arguments), Arc::new(work.get), work.access);
     Ok(PromptEntry {
@@ -258,7 +258,7 @@ where
                     call.guards().around(&call, access, getting).await
                 })
             }
-            Err(error) => Box::pin(std::future::ready(Err(error.into()))),
+            Err(error) => Box::pin(async move { Err(call.guards().refuse(&call, error).into()) }),
         }),
         complete: work.complete,
     })

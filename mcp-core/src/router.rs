@@ -58,7 +58,7 @@ impl Router {
         Ok(match operation {
             Operation::CallTool { name, arguments } => {
                 let tool = catalog.tool(&name).ok_or_else(|| unknown_tool(&catalog, &name))?;
-                admit(&call, tool.doing())?;
+                admit(&call, call.guards().noting(tool.doing(), &arguments))?;
                 tool.check_headers(&arguments, &call)?;
                 let arguments = tool.without_injected(arguments, &core.settings.injected_arguments);
                 call.take_up(|| Subject::Tool { name, arguments: arguments.clone() })?;
@@ -78,7 +78,7 @@ impl Router {
             }
             Operation::GetPrompt { name, arguments } => {
                 let prompt = catalog.prompt(&name).ok_or_else(|| unknown_prompt(&name))?;
-                admit(&call, prompt.doing())?;
+                admit(&call, call.guards().noting_texts(prompt.doing(), &arguments))?;
                 call.take_up(|| Subject::Prompt { name: name.clone(), arguments: arguments.clone() })?;
                 let getting = prompt.get(arguments, call.clone());
                 Routed::later(call, async move {
