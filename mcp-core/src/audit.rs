@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, future::Future, net::IpAddr, pin::Pin, time::Duration};
 
+use serde::Deserialize;
+
 use crate::{
     call::TransportKind,
     policy::{Action, Denied},
@@ -29,7 +31,8 @@ pub trait Audit: Send + Sync + 'static {
 }
 
 /// What depends on whether a call is on record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AuditMode {
     /// Nothing is recorded, and nothing is spent on it.

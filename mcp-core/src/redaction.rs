@@ -163,7 +163,7 @@ fn is_credential(name: &str) -> bool {
     }
     let bare = &bare[..len];
     let has = |part: &&str| bare.windows(part.len()).any(|window| window == part.as_bytes());
-    CREDENTIALS.iter().any(|part| has(&part))
+    CREDENTIALS.iter().any(|part| has(part))
         && !NO_CREDENTIALS.iter().any(|end| bare.ends_with(end.as_bytes()))
 }
 

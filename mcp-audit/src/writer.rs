@@ -1,0 +1,198 @@
+//! Puts records at the end of the chain, under the lock of the directory.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    AuditConfig, Sink,
+    error::Error,
+    fields::Fields,
+    head::{Found, Head, SignedHead, StoreKind, read_file, write_file},
+    key::Key,
+    line::{Line, compose},
+    owner_only,
+    store::{FileStore, Store},
+};
+
+/// Whoever writes to a log; several processes may have one each for the same directory.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    directory: PathBuf,
+    key: Key,
+    store: Box<dyn Store>,
+    is_durable: bool,
+    /// The head as it was written or read last, and whether it still stands there as such.
+    known: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    text: Vec<u8>,
+    head: SignedHead,
+    /// Whether a write after it failed, so that nobody knows what stands behind it.
+    is_doubtful: bool,
+}
+
+const ROLLED_BACK: &str = "an older head stood in place of the last one";
+
+/// Nobody else writes to the directory, nor reads where its chain ends, until this is dropped.
+pub(crate) fn lock(directory: &Path) -> io::Result<File> {
+    // Opened anew each time: one that somebody took away and made again would lock nobody out.
+    let file = owner_only::options().append(true).open(directory.join(crate::LOCK))?;
+    file.lock()?;
+    Ok(file)
+}
+
+impl Writer {
+    /// Takes up the log of a directory where it ends, or begins one.
+    pub(crate) fn open(config: &AuditConfig) -> Result<Self, Error> {
+        let failed = Error::of(&config.directory);
+        owner_only::make_directory(&config.directory).map_err(&failed)?;
+        let lock = lock(&config.directory).map_err(&failed)?;
+        let text = read_file(&config.directory.join(crate::HEAD)).map_err(&failed)?;
+        let said = text.as_deref().map(|text| SignedHead::read(text, None));
+        if let Some(Found::Signed(said)) = &said
+            && said.sink != kind_of(config.sink)
+        {
+            let (there, kept) = (config.directory.display(), said.sink.as_str());
+            return Err(Error::invalid(format!("the audit in {there} is kept in another sink, `{kept}`")));
+        }
+        let mut store = store_of(config).map_err(&failed)?;
+        let key = Key::read(&config.key_path()).map_err(&failed)?;
+        let is_empty = store.is_empty().map_err(&failed)?;
+        // The head of an empty log is written before the key: a key without a head is what somebody left who took it.
+        let is_new = is_empty
+            && match (&key, &said) {
+                (None, None) => true,
+                (None, Some(Found::Signed(head))) => head.last == Head::START,
+                (Some(_), None) => config.key_file.is_some(),
+                _ => false,
+            };
+        let (key, key_text) = match key {
+            Some(key) => (key, None),
+            None => Key::make().map(|(key, text)| (key, Some(text))).map_err(&failed)?,
+        };
+        let is_durable = config.is_durable();
+        let mut writer = Self { directory: config.directory.clone(), key, store, is_durable, known: None };
+        if is_new {
+            writer.put_head(&SignedHead::start(writer.store.kind())).map_err(&failed)?;
+        }
+        if let Some(text) = key_text {
+            Key::keep(&config.key_path(), &text).map_err(&failed)?;
+        }
+        drop(lock);
+        // What is found amiss is on record from the first.
+        writer.write(&[]).map_err(&failed)?;
+        Ok(writer)
+    }
+
+    /// Where the chain stood after the last write.
+    pub(crate) fn last(&self) -> Head {
+        self.known.as_ref().map_or(Head::START, |known| known.head.last)
+    }
+
+    /// Puts records at the end; all of them are there when this returns, and covered by the head.
+    pub(crate) fn write(&mut self, records: &[String]) -> io::Result<()> {
+        let _lock = lock(&self.directory)?;
+        let written = self.write_locked(records);
+        if let (Err(_), Some(known)) = (&written, &mut self.known) {
+            known.is_doubtful = true;
+        }
+        written
+    }
+
+    fn write_locked(&mut self, records: &[String]) -> io::Result<()> {
+        let (mut head, notices) = self.current()?;
+        let notices = notices.iter().map(|reason| Fields::damaged(reason).to_text());
+        let records: Vec<String> = notices.chain(records.iter().cloned()).collect();
+        if records.is_empty() {
+            return Ok(());
+        }
+        if self.store.make_room(&mut head)? {
+            self.put_head(&head)?;
+            self.store.remove_old(&head)?;
+        }
+        let covered = head.last.seq();
+        let mut lines = Vec::with_capacity(records.len());
+        for fields in &records {
+            let (line, last) = compose(&head.last, covered, fields, &self.key);
+            lines.push(line);
+            head.last = last;
+        }
+        self.store.append(&mut head, &lines, self.is_durable)?;
+        self.put_head(&head)
+    }
+
+    /// Where the chain ends now, and what was found amiss.
+    fn current(&mut self) -> io::Result<(SignedHead, Vec<&'static str>)> {
+        let text = read_file(&self.directory.join(crate::HEAD))?;
+        if let (Some(text), Some(known)) = (&text, &self.known)
+            && *text == known.text
+            && !known.is_doubtful
+            && self.store.is_at(&known.head)?
+        {
+            return Ok((known.head.clone(), Vec::new()));
+        }
+        let mut notices = Vec::new();
+        let found = text.as_deref().map_or(Found::Missing, |text| SignedHead::read(text, Some(&self.key)));
+        let written = self.known.as_ref().map_or(0, |known| known.head.last.seq());
+        let mut head = match found {
+            Found::Signed(head) if head.last.seq() >= written && head.sink == self.store.kind() => head,
+            found => {
+                notices.push(match found {
+                    Found::Missing => "the signed head was missing",
+                    Found::Unreadable => "the signed head could not be read",
+                    Found::Signed(_) => ROLLED_BACK,
+                    Found::Forged(_) => "the head was not signed with this key",
+                });
+                match &self.known {
+                    // Nothing that was written since it was known is lost by this: it stands behind it.
+                    Some(known) => known.head.clone(),
+                    None => self.store.without_head()?,
+                }
+            }
+        };
+        let Self { store, key, .. } = self;
+        let (covered, mut last, mut is_rolled_back) = (head.last.seq(), head.last, false);
+        store.take_up(&mut head, &mut |line| {
+            let Some(line) = Line::parse(line) else { return };
+            let follows = line.seq == last.seq() + 1 && line.prev == last.hash();
+            if follows && line.is_whole() && line.is_sealed(key) {
+                is_rolled_back |= line.head != covered;
+                last = line.as_head();
+            }
+        })?;
+        head.last = last;
+        if is_rolled_back && notices.is_empty() {
+            notices.push(ROLLED_BACK);
+        }
+        self.put_head(&head)?;
+        Ok((head, notices))
+    }
+
+    fn put_head(&mut self, head: &SignedHead) -> io::Result<()> {
+        let text = head.sign(&self.key);
+        write_file(&self.directory.join(crate::HEAD), &text, self.is_durable)?;
+        self.known = Some(Known { text: text.into_bytes(), head: head.clone(), is_doubtful: false });
+        Ok(())
+    }
+}
+
+fn kind_of(sink: Sink) -> StoreKind {
+    match sink {
+        #[cfg(feature = "sqlite")]
+        Sink::Sqlite => StoreKind::Sqlite,
+        _ => StoreKind::Files,
+    }
+}
+
+fn store_of(config: &AuditConfig) -> io::Result<Box<dyn Store>> {
+    Ok(match config.sink {
+        #[cfg(feature = "sqlite")]
+        Sink::Sqlite => Box::new(crate::store::SqliteStore::open(&config.directory)?),
+        _ => Box::new(FileStore::new(&config.directory, config.max_file_bytes, config.max_files)),
+    })
+}
