@@ -32,7 +32,7 @@ pub(crate) struct Chain<'a> {
 impl<'a> Chain<'a> {
     pub(crate) fn new(key: Option<&'a Key>, head: Option<&'a SignedHead>, expected: Option<Head>) -> Self {
         let base = head.map(|head| head.base);
-        let first = base.map_or(0, |base| base.seq() + 1);
+        let first = base.map_or(0, |base| base.next());
         let report = Report { first, head: head.map(|head| head.last), ..Report::default() };
         let is_expected_seen = expected.is_none_or(|expected| base == Some(expected));
         Self { key, head, expected, report, last: base, strays: 0, is_expected_seen, is_rolled_back: false }
@@ -78,7 +78,7 @@ impl<'a> Chain<'a> {
             let is_first = line.seq == 1 && line.prev != Hash::ZERO;
             return is_first.then_some(DamageKind::Unlinked);
         };
-        let next = last.seq() + 1;
+        let next = last.next();
         if line.seq < next {
             return Some(if self.was_missed(line.seq) {
                 DamageKind::Reordered
@@ -86,8 +86,8 @@ impl<'a> Chain<'a> {
                 DamageKind::Inserted
             });
         }
-        if line.seq > next + self.strays {
-            return Some(DamageKind::Removed(next + self.strays, line.seq - 1));
+        if line.seq > next.saturating_add(self.strays) {
+            return Some(DamageKind::Removed(next.saturating_add(self.strays), line.seq - 1));
         }
         // Behind lines that are no records nobody knows what it should follow.
         (line.seq == next && line.prev != last.hash()).then_some(DamageKind::Unlinked)
@@ -124,7 +124,7 @@ impl<'a> Chain<'a> {
 
     /// A line that the file ends in the middle of; it is no damage at the end of the log, if the head does not cover it.
     pub(crate) fn torn(&mut self, file: &Path, number: u64, is_last: bool) {
-        let reached = self.last.map_or(0, |last| last.seq() + self.strays);
+        let reached = self.last.map_or(0, |last| last.seq().saturating_add(self.strays));
         let covered = self.head.map_or(0, |head| head.last.seq());
         if is_last && reached >= covered {
             self.report.torn = Some(place(file, number));
@@ -137,7 +137,7 @@ impl<'a> Chain<'a> {
     /// There is no more.
     pub(crate) fn finish(mut self, end: Place) -> Report {
         if let (Some(head), Some(last)) = (self.head, self.last) {
-            let reached = last.seq() + self.strays;
+            let reached = last.seq().saturating_add(self.strays);
             if reached < head.last.seq() {
                 let kind = DamageKind::Cut(reached + 1, head.last.seq());
                 self.damage(Damage { place: end.clone(), seq: None, kind });

@@ -29,6 +29,11 @@ impl Head {
         self.seq
     }
 
+    /// The number of the record that follows. Somebody may have written the largest there is.
+    pub(crate) const fn next(&self) -> u64 {
+        self.seq.saturating_add(1)
+    }
+
     pub(crate) const fn hash(&self) -> Hash {
         self.hash
     }

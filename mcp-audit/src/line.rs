@@ -40,7 +40,7 @@ pub(crate) struct Line<'a> {
 /// Writes the record that follows `last`, without a line break; `fields` are those of an object, without its braces.
 pub(crate) fn compose(last: &Head, head: u64, fields: &str, key: &Key) -> (String, Head) {
     let mut line = String::with_capacity(fields.len() + TRAILER + 160);
-    let seq = last.seq() + 1;
+    let seq = last.next();
     // A text takes whatever is written to it.
     let _ = write!(line, "{{\"seq\":{seq},\"prev\":\"{}\",\"head\":{head},{fields}", last.hash());
     let hash = Hash::of(line.as_bytes());

@@ -14,7 +14,7 @@ use crate::{
     lines::Lines,
     report::{Damage, DamageKind, Place, Report},
     store::{files_of, is_database, name_of},
-    writer::lock,
+    writer::lock_for_reading,
 };
 
 /// Looks at the log of a directory, which may be written to meanwhile.
@@ -118,7 +118,7 @@ impl Snapshot {
         let directory = &verify.directory;
         let key_path = verify.key_file.clone().unwrap_or_else(|| directory.join(crate::KEY));
         // Nobody writes while it is held, so that the head is that of the records.
-        let _lock = if directory.join(crate::LOCK).exists() { Some(lock(directory)?) } else { None };
+        let _lock = lock_for_reading(directory)?;
         let key = match Key::read(&key_path) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
             key => key?,
@@ -163,7 +163,7 @@ impl Snapshot {
             end = self.look_at_rows(&verify.directory, &mut chain)?;
         }
         // Those before were to be removed as old.
-        let first = head.map_or(0, |head| head.base.seq() + 1);
+        let first = head.map_or(0, |head| head.base.next());
         for (at, &(file, len)) in self.files.iter().enumerate().filter(|(_, (file, _))| *file >= first) {
             end = name_of(&verify.directory, file);
             let is_last = at + 1 == self.files.len();

@@ -38,12 +38,24 @@ struct Known {
 
 const ROLLED_BACK: &str = "an older head stood in place of the last one";
 
-/// Nobody else writes to the directory, nor reads where its chain ends, until this is dropped.
+/// Nobody else writes to the directory until this is dropped, nor reads where its chain ends.
 pub(crate) fn lock(directory: &Path) -> io::Result<File> {
     // Opened anew each time: one that somebody took away and made again would lock nobody out.
     let file = owner_only::options().append(true).open(directory.join(crate::LOCK))?;
     file.lock()?;
     Ok(file)
+}
+
+/// Nobody writes to the directory until this is dropped; `None` where nobody ever did.
+pub(crate) fn lock_for_reading(directory: &Path) -> io::Result<Option<File>> {
+    match File::open(directory.join(crate::LOCK)) {
+        Ok(file) => {
+            file.lock_shared()?;
+            Ok(Some(file))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl Writer {
@@ -159,7 +171,7 @@ impl Writer {
         let (covered, mut last, mut is_rolled_back) = (head.last.seq(), head.last, false);
         store.take_up(&mut head, &mut |line| {
             let Some(line) = Line::parse(line) else { return };
-            let follows = line.seq == last.seq() + 1 && line.prev == last.hash();
+            let follows = line.seq == last.next() && line.prev == last.hash();
             if follows && line.is_whole() && line.is_sealed(key) {
                 is_rolled_back |= line.head != covered;
                 last = line.as_head();

@@ -8,9 +8,11 @@ use proptest::prelude::*;
 use crate::harness::{SINKS, config, damage, files, lines, put, report, whole, written};
 
 type Edit = fn(&mut Vec<String>);
+/// How it shows: at which line, and as what.
+type Shows = Vec<(Option<u64>, DamageKind)>;
 
-/// What is done to ten records, and how it shows: at which line, and as what.
-fn edits() -> Vec<(&'static str, Edit, Vec<(Option<u64>, DamageKind)>)> {
+/// What is done to ten records, and how it shows.
+fn edits() -> Vec<(&'static str, Edit, Shows)> {
     use DamageKind::{Changed, Cut, Inserted, Removed, Reordered, Unreadable};
     vec![
         (

@@ -162,9 +162,8 @@ fn is_credential(name: &str) -> bool {
         len += 1;
     }
     let bare = &bare[..len];
-    let has = |part: &&str| bare.windows(part.len()).any(|window| window == part.as_bytes());
-    CREDENTIALS.iter().any(|part| has(part))
-        && !NO_CREDENTIALS.iter().any(|end| bare.ends_with(end.as_bytes()))
+    let has = |part: &str| bare.windows(part.len()).any(|window| window == part.as_bytes());
+    CREDENTIALS.into_iter().any(has) && !NO_CREDENTIALS.iter().any(|end| bare.ends_with(end.as_bytes()))
 }
 
 /// Whether a text is a credential by its form: that of an `Authorization` header, a JSON Web Token, a private key, or a

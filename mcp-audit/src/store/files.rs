@@ -134,7 +134,7 @@ impl Store for FileStore {
             // The file is made when it is written to.
             None if head.end == 0 => {}
             // Somebody took it away; what follows stands in a file of its own.
-            None => (head.file, head.end) = (head.last.seq() + 1, 0),
+            None => (head.file, head.end) = (head.last.next(), 0),
             Some(len) if len < head.end => head.end = self.close_line(head.file)?,
             Some(len) => {
                 let end = self.see_from(head.file, head.end, see)?;
@@ -178,7 +178,7 @@ impl Store for FileStore {
         if head.end < self.max_file_bytes {
             return Ok(false);
         }
-        let next = head.last.seq() + 1;
+        let next = head.last.next();
         if let Some(base) = self.base_after_removal(head.last)? {
             head.base = base;
         }
@@ -208,7 +208,7 @@ impl Store for FileStore {
     }
 
     fn remove_old(&mut self, head: &SignedHead) -> io::Result<()> {
-        let first = head.base.seq() + 1;
+        let first = head.base.next();
         for file in files_of(&self.directory)?.into_iter().filter(|file| *file < first) {
             fs::remove_file(self.name_of(file))?;
         }
