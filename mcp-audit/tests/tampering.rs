@@ -130,7 +130,7 @@ async fn a_head_or_a_key_that_was_tampered_with_shows() {
         ),
         (
             "the head is edited",
-            |config| edit_head(config, |text| text.replace("\"last\":\"10:", "\"last\":\"9:")),
+            |config| edit_head(config, |text| text.replace("\"last\":\"10:", "\"last\":\"11:")),
             |kind| *kind == DamageKind::HeadForged,
         ),
         (
