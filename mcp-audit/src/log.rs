@@ -192,7 +192,7 @@ impl Drop for Chain {
 fn run(mut writer: Writer, queue: &Queue, published: &Mutex<Head>) {
     // However it ends, nobody must wait for it.
     let _closed = Closes(queue);
-    while let Some(Batch { mut records, unwatched, lost, waiters }) = queue.take() {
+    while let Some(Batch { mut records, unwatched, lost, waiters, .. }) = queue.take() {
         if lost > 0 {
             records.push(Fields::lost(lost).to_text());
         }

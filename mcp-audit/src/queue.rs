@@ -6,6 +6,9 @@ use tokio::sync::oneshot;
 
 use crate::log::WriteFailed;
 
+/// The most bytes of records that wait, however few they are.
+const MOST_BYTES: usize = 16 << 20;
+
 /// Hears whether a record is durable.
 pub(crate) type Waiter = oneshot::Sender<Result<(), WriteFailed>>;
 
@@ -28,6 +31,7 @@ struct State {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) records: Vec<String>,
+    bytes: usize,
     /// How many of them nobody waits for.
     pub(crate) unwatched: u64,
     /// How many were lost before.
@@ -53,6 +57,7 @@ impl Queue {
             return false;
         }
         // A few more than there is room for, where several came at once.
+        state.batch.bytes += record.len();
         state.batch.records.push(record);
         match waiter {
             Some(waiter) => state.batch.waiters.push(waiter),
@@ -64,7 +69,8 @@ impl Queue {
 
     fn has_room(&self, counts: bool) -> bool {
         let mut state = self.lock();
-        let has_room = !state.is_closed && state.batch.records.len() < self.most;
+        let Batch { records, bytes, .. } = &state.batch;
+        let has_room = !state.is_closed && records.len() < self.most && *bytes < MOST_BYTES;
         state.batch.lost += u64::from(!has_room && counts);
         has_room
     }

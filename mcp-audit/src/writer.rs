@@ -1,9 +1,10 @@
 //! Puts records at the end of the chain, under the lock of the directory.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -42,7 +43,7 @@ const ROLLED_BACK: &str = "an older head stood in place of the last one";
 pub(crate) fn lock(directory: &Path) -> io::Result<File> {
     // Opened anew each time: one that somebody took away and made again would lock nobody out.
     let file = owner_only::options().append(true).open(directory.join(crate::LOCK))?;
-    file.lock()?;
+    take(File::try_lock, &file)?;
     Ok(file)
 }
 
@@ -50,11 +51,33 @@ pub(crate) fn lock(directory: &Path) -> io::Result<File> {
 pub(crate) fn lock_for_reading(directory: &Path) -> io::Result<Option<File>> {
     match File::open(directory.join(crate::LOCK)) {
         Ok(file) => {
-            file.lock_shared()?;
+            take(File::try_lock_shared, &file)?;
             Ok(Some(file))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Tries to take a lock for a while. To wait for it for ever would be to hang with whoever has it, stopped or on a disk
+/// that does not answer.
+fn take(try_lock: impl Fn(&File) -> Result<(), TryLockError>, file: &File) -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const LONGEST_NAP: Duration = Duration::from_millis(5);
+    let (since, mut nap) = (Instant::now(), Duration::from_micros(50));
+    loop {
+        match try_lock(file) {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if since.elapsed() > PATIENCE => {
+                let message = "another process has held the lock of the audit for ten seconds";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(nap);
+                nap = (nap * 2).min(LONGEST_NAP);
+            }
+        }
     }
 }
 

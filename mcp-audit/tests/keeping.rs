@@ -282,6 +282,20 @@ async fn a_configuration_is_checked() {
     assert_eq!(files(&config.directory).len(), 1);
 }
 
+#[test]
+fn the_documentation_has_the_defaults() {
+    let documented = include_str!("../../docs/limits.md");
+    let config = AuditConfig::default();
+    assert_eq!((config.max_queued, config.max_file_bytes, config.max_files), (4096, 64 << 20, None));
+    for row in [
+        "records that wait to be written (`max_queued`) | 4,096, and 16 MiB",
+        "a file of records (`max_file_bytes`) | 64 MiB",
+        "files that are kept (`max_files`) | all",
+    ] {
+        assert!(documented.contains(row), "{row}");
+    }
+}
+
 /// Keeps the events of the target `audit`, as text.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<String>>>);

@@ -120,9 +120,9 @@ pub struct AuditEntry<'a> {
     pub action: Action<'a>,
     /// The arguments of a tool or a prompt as they came, with secrets hidden and long values cut.
     ///
-    /// Hidden are places that the schema marks as `writeOnly` or as of the format `password`, members whose name looks
-    /// like a credential's, and texts that look like credentials, whoever they are addressed to; `docs/security.md` has
-    /// the list. Cut are texts, lists and objects, each at a length of its own and all of them together.
+    /// Hidden are places that the schema marks as `writeOnly` or as of the format `password`, members whose name is like a
+    /// credential's (`password`, `api_key`, `token` and others), and texts that are credentials by their form. Cut are
+    /// texts, lists and objects, each at a length of its own, and all of them together.
     pub arguments: Option<&'a JsonObject>,
     /// Whether a person agreed, from when that is known.
     pub confirmation: Option<Confirmation>,

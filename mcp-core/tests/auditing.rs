@@ -236,3 +236,20 @@ async fn an_audit_that_is_off_is_told_nothing() {
     client.call("wipe", json!({})).await;
     assert!(book.take().is_empty());
 }
+
+#[tokio::test]
+async fn every_name_that_the_documentation_lists_is_hidden() {
+    let documented = include_str!("../../docs/audit.md");
+    let (_, names) = documented.split_once("<!-- names -->").unwrap();
+    let (names, _) = names.split_once("<!-- /names -->").unwrap();
+    let names: Vec<_> = names.split('`').skip(1).step_by(2).collect();
+    assert_eq!(names.len(), 24);
+    let book = Book::best_effort();
+    let any = DynTool::new("any", Annotations::read_only(), |_, _| async { Ok(ToolReply::default()) });
+    let client = Client::new(Server::new("test", "1").audit(book.clone()).add(any)).await;
+    for name in names {
+        client.call("any", json!({format!("My-{}", name.to_uppercase()): "s3cret"})).await;
+        let lines = book.take().concat();
+        assert!(lines.contains("[hidden]") && !lines.contains("s3cret"), "{name}: {lines}");
+    }
+}
