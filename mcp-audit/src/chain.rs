@@ -49,8 +49,12 @@ impl<'a> Chain<'a> {
             self.strays += 1;
             return self.damage(damage(Some(line.seq), DamageKind::Changed));
         }
+        self.is_expected_seen |= self.expected == Some(line.as_head());
         if self.key.is_some_and(|key| !line.is_sealed(key)) {
+            // No writer goes on from it, unless its key was another one.
+            self.strays += 1;
             self.damage(damage(Some(line.seq), DamageKind::Forged));
+            return self.against_head(&line, &damage);
         }
         self.report.records += 1;
         if let Some(kind) = self.misfit(&line) {
@@ -61,10 +65,10 @@ impl<'a> Chain<'a> {
             }
         }
         self.against_head(&line, &damage);
+        self.behind_head(&line, &damage);
         if let Some(reason) = found(&line) {
             self.damage(damage(Some(line.seq), DamageKind::Found(reason)));
         }
-        self.is_expected_seen |= self.expected == Some(line.as_head());
         if self.report.first == 0 {
             self.report.first = line.seq;
         }
@@ -106,12 +110,17 @@ impl<'a> Chain<'a> {
         true
     }
 
-    /// Holds a record against the signed head.
+    /// Holds the record that the signed head covers last against what the head says of it.
     fn against_head(&mut self, line: &Line<'_>, damage: &impl Fn(Option<u64>, DamageKind) -> Damage) {
-        let Some(head) = self.head.map(|head| head.last) else { return };
-        if line.seq == head.seq() && line.hash != head.hash() {
+        let differs = |head: &SignedHead| line.seq == head.last.seq() && line.hash != head.last.hash();
+        if self.head.is_some_and(differs) {
             self.damage(damage(Some(line.seq), DamageKind::HeadDiffers));
         }
+    }
+
+    /// Holds a record that the signed head does not cover against what a crash can leave.
+    fn behind_head(&mut self, line: &Line<'_>, damage: &impl Fn(Option<u64>, DamageKind) -> Damage) {
+        let Some(head) = self.head.map(|head| head.last) else { return };
         if line.seq > head.seq() {
             self.report.unsigned += 1;
             // A crash leaves behind only what was written over this very head.

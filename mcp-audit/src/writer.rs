@@ -231,3 +231,84 @@ fn store_of(config: &AuditConfig) -> io::Result<Box<dyn Store>> {
         _ => Box::new(FileStore::new(&config.directory, config.max_file_bytes, config.max_files)),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+mod tests {
+    use super::*;
+    use crate::verify;
+
+    fn record() -> Vec<String> {
+        vec![Fields::lost(1).to_text()]
+    }
+
+    /// A log in which every record has a file of its own.
+    fn config(most: Option<usize>) -> (tempfile::TempDir, AuditConfig) {
+        let directory = tempfile::tempdir().unwrap();
+        let config = AuditConfig::new(directory.path().join("audit"));
+        (directory, config.with(|config| (config.max_file_bytes, config.max_files) = (1, most)))
+    }
+
+    /// Looks at a log that has to be whole: how many records there are, and how many of them behind the head.
+    fn whole(config: &AuditConfig) -> (u64, u64) {
+        let report = verify(&config.directory).unwrap();
+        assert!(report.is_whole(), "{report}");
+        (report.records, report.unsigned)
+    }
+
+    #[test]
+    fn an_end_between_two_files_leaves_no_gap() {
+        for most in [None, Some(1), Some(2)] {
+            let (_directory, config) = config(most);
+            let mut writer = Writer::open(&config).unwrap();
+            (0..4).for_each(|_| writer.write(&record()).unwrap());
+            let kept = whole(&config).0;
+            // The head names a file that is not made yet, and what is old is not removed yet.
+            let (mut head, _) = writer.current().unwrap();
+            assert!(writer.store.make_room(&mut head).unwrap());
+            writer.put_head(&head).unwrap();
+            drop(writer);
+            assert_eq!(whole(&config).0, most.map_or(kept, |most| most as u64 - 1));
+            let mut writer = Writer::open(&config).unwrap();
+            (0..2).for_each(|_| writer.write(&record()).unwrap());
+            assert_eq!(whole(&config), (most.map_or(6, |most| most as u64), 0));
+        }
+    }
+
+    #[test]
+    fn an_end_between_records_and_their_head_loses_neither() {
+        let (_directory, config) = config(None);
+        let mut writer = Writer::open(&config).unwrap();
+        writer.write(&record()).unwrap();
+        let (mut head, _) = writer.current().unwrap();
+        head.file = 2;
+        head.end = 0;
+        writer.put_head(&head).unwrap();
+        let (line, _) = compose(&head.last, head.last.seq(), &record()[0], &writer.key);
+        writer.store.append(&mut head, &[line], true).unwrap();
+        assert_eq!(whole(&config), (2, 1));
+        // The same process finds it, as it does after a head that could not be written, and so does another.
+        writer.write(&record()).unwrap();
+        assert_eq!(whole(&config), (3, 0));
+        drop(writer);
+        Writer::open(&config).unwrap().write(&record()).unwrap();
+        assert_eq!(whole(&config), (4, 0));
+    }
+
+    #[test]
+    fn the_largest_number_there_is_ends_nothing() {
+        let (_directory, config) = config(None);
+        let mut writer = Writer::open(&config).unwrap();
+        writer.write(&record()).unwrap();
+        // Whoever puts this in takes the head away, so that it is believed.
+        let before = Head::new(u64::MAX - 1, crate::hash::Hash::ZERO);
+        let (line, _) = compose(&before, 1, &record()[0], &writer.key);
+        let mut head = SignedHead { file: u64::MAX, ..SignedHead::start(StoreKind::Files) };
+        writer.store.append(&mut head, &[line], false).unwrap();
+        std::fs::remove_file(config.directory.join(crate::HEAD)).unwrap();
+        drop(writer);
+        let mut writer = Writer::open(&config).unwrap();
+        writer.write(&record()).unwrap();
+        assert!(!verify(&config.directory).unwrap().is_whole());
+    }
+}

@@ -153,3 +153,26 @@ async fn records_behind_the_head_are_taken_up() {
         assert_eq!((report.records, report.unsigned), (7, 0), "{sink:?}");
     }
 }
+
+#[tokio::test]
+async fn an_end_at_any_byte_of_a_record_leaves_a_chain_to_go_on_with() {
+    let (_directory, config) = config(Sink::Files);
+    written(&config, 2).await;
+    let (path, head_path) = (files(&config.directory)[0].clone(), config.directory.join("audit.head"));
+    let (before, head) = (std::fs::read(&path).unwrap(), std::fs::read(&head_path).unwrap());
+    written(&config, 1).await;
+    let after = std::fs::read(&path).unwrap();
+    let record = after[before.len()..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for len in 0..=record {
+        std::fs::write(&path, &after[..before.len() + len]).unwrap();
+        std::fs::write(&head_path, &head).unwrap();
+        let report = whole(&config);
+        assert_eq!(report.unsigned, u64::from(len == record));
+        assert_eq!(report.torn.is_some(), 0 < len && len < record);
+        if len % 50 == 0 || len == record {
+            written(&config, 1).await;
+            let report = whole(&config);
+            assert_eq!((report.records, report.torn), (6 + u64::from(len == record), None));
+        }
+    }
+}

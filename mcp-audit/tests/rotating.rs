@@ -1,6 +1,12 @@
 //! Whether the chain goes on from file to file, and what is removed as old is told from what was taken away.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use mcp_audit::{AuditConfig, DamageKind, Sink, Verify, tail};
 
@@ -79,4 +85,26 @@ async fn what_is_removed_as_old_is_not_missed_and_all_else_is() {
         fs::write(config.directory.join("audit-00000000000000000001.jsonl"), "old\n").unwrap();
         whole(&config);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_can_be_looked_at_while_it_is_written_and_old_files_go() {
+    let (_directory, config) = rotating(Some(2));
+    written(&config, 1).await;
+    let directory = config.directory.clone();
+    let done = Arc::new(AtomicBool::new(false));
+    let is_done = Arc::clone(&done);
+    let looking = std::thread::spawn(move || {
+        let mut looks = 0;
+        while !is_done.load(Ordering::Relaxed) {
+            let report = mcp_audit::verify(&directory).unwrap();
+            assert!(report.is_whole(), "{report}");
+            looks += 1;
+        }
+        looks
+    });
+    written(&config, 150).await;
+    done.store(true, Ordering::Relaxed);
+    assert!(looking.join().unwrap() > 0);
+    assert!(whole(&config).first > 250);
 }

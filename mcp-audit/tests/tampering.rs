@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use mcp_audit::{AuditConfig, DamageKind, Head, Sink, Verify};
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 use crate::harness::{SINKS, config, damage, files, lines, put, report, whole, written};
 
@@ -109,6 +110,31 @@ async fn a_chain_that_is_made_anew_is_not_sealed() {
         let damage = damage(&config);
         assert_eq!(damage[0], (Some(1), DamageKind::Forged), "{sink:?}");
         assert!(damage.contains(&(Some(10), DamageKind::HeadDiffers)), "{sink:?}");
+    }
+}
+
+/// The record that would follow the last of these, as somebody makes it who knows everything but the key.
+fn made_up(lines: &[String]) -> String {
+    let last: serde_json::Value = serde_json::from_str(&lines[lines.len() - 1]).unwrap();
+    let (seq, prev) = (last["seq"].as_u64().unwrap(), last["hash"].as_str().unwrap());
+    let body = format!("{{\"seq\":{},\"prev\":\"{prev}\",\"head\":{seq},\"event\":\"ended\"", seq + 1);
+    let hash = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("{body},\"hash\":\"{hash}\",\"seal\":\"{}\"}}", "0".repeat(32))
+}
+
+#[tokio::test]
+async fn a_record_that_is_made_up_behind_the_head_is_not_taken_up() {
+    for sink in SINKS {
+        let (_directory, config) = config(sink);
+        written(&config, 5).await;
+        let mut edited = lines(&config);
+        edited.push(made_up(&edited));
+        put(&config, &edited);
+        assert_eq!(damage(&config), [(Some(11), DamageKind::Forged)], "{sink:?}");
+        // Whoever writes next does not follow it.
+        written(&config, 1).await;
+        assert_eq!(damage(&config), [(Some(11), DamageKind::Forged)], "{sink:?}");
+        assert_eq!(lines(&config).len(), 13);
     }
 }
 
