@@ -1,6 +1,9 @@
 //! Records that wait to be written, and who waits for them.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use tokio::sync::oneshot;
 
@@ -8,6 +11,9 @@ use crate::log::WriteFailed;
 
 /// The most bytes of records that wait, however few they are.
 const MOST_BYTES: usize = 16 << 20;
+
+/// How long records wait for others that nobody waits for either: to write one costs as much as to write a hundred.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// Hears whether a record is durable.
 pub(crate) type Waiter = oneshot::Sender<Result<(), WriteFailed>>;
@@ -39,6 +45,13 @@ pub(crate) struct Batch {
     pub(crate) waiters: Vec<Waiter>,
 }
 
+impl Batch {
+    /// Whether it is to be written at once: somebody waits for it, or there is soon no room for more.
+    fn is_urgent(&self, most: usize) -> bool {
+        !self.waiters.is_empty() || self.records.len() > most / 2 || self.bytes > MOST_BYTES / 2
+    }
+}
+
 impl Queue {
     pub(crate) fn new(most: usize) -> Self {
         Self { state: Mutex::default(), filled: Condvar::new(), most: most.max(1) }
@@ -63,7 +76,11 @@ impl Queue {
             Some(waiter) => state.batch.waiters.push(waiter),
             None => state.batch.unwatched += 1,
         }
-        self.filled.notify_one();
+        // The writer is asleep, or gathers until there is a reason not to.
+        let is_first = state.batch.records.len() == 1;
+        if is_first || state.batch.is_urgent(self.most) {
+            self.filled.notify_one();
+        }
         true
     }
 
@@ -87,16 +104,28 @@ impl Queue {
     /// Everything that waits, once something does; `None` when nothing will come any more.
     pub(crate) fn take(&self) -> Option<Batch> {
         let mut state = self.lock();
+        let mut gathering = None;
         loop {
-            let has_work = !state.batch.records.is_empty() || !state.batch.waiters.is_empty();
+            let is_empty = state.batch.records.is_empty() && state.batch.waiters.is_empty();
             // What was lost is said with what comes next, or at the end: a full disk would be asked for ever.
-            if has_work || (state.is_closed && state.batch.lost > 0) {
-                return Some(std::mem::take(&mut state.batch));
-            }
-            if state.is_closed {
+            if state.is_closed && is_empty && state.batch.lost == 0 {
                 return None;
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if state.is_closed || state.batch.is_urgent(self.most) {
+                return Some(std::mem::take(&mut state.batch));
+            }
+            if is_empty {
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let since = *gathering.get_or_insert_with(Instant::now);
+            match GATHERING.checked_sub(since.elapsed()) {
+                None | Some(Duration::ZERO) => return Some(std::mem::take(&mut state.batch)),
+                Some(left) => {
+                    let waited = self.filled.wait_timeout(state, left);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
         }
     }
 
@@ -118,5 +147,43 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that runs with the lock held can panic half way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(queue: &Queue, waiter: Option<Waiter>) -> bool {
+        queue.push(|| "record".to_owned(), waiter)
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_gathered_and_what_somebody_waits_for_is_not() {
+        let queue = Queue::new(1000);
+        (0..3).for_each(|_| assert!(push(&queue, None)));
+        let since = Instant::now();
+        let batch = queue.take();
+        assert_eq!(batch.map(|batch| (batch.records.len(), batch.unwatched)), Some((3, 3)));
+        assert!(since.elapsed() >= GATHERING);
+        assert!(push(&queue, None));
+        assert!(push(&queue, Some(oneshot::channel().0)));
+        let batch = queue.take();
+        assert_eq!(batch.map(|batch| (batch.records.len(), batch.unwatched)), Some((2, 1)));
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted_if_nobody_hears_of_it() {
+        let queue = Queue::new(2);
+        assert!(push(&queue, None) && push(&queue, None));
+        assert!(!push(&queue, None) && !push(&queue, Some(oneshot::channel().0)));
+        let batch = queue.take();
+        assert_eq!(batch.map(|batch| (batch.records.len(), batch.lost)), Some((2, 1)));
+        queue.lose(4);
+        queue.close();
+        assert!(!push(&queue, None));
+        let batch = queue.take();
+        assert_eq!(batch.map(|batch| (batch.records.len(), batch.lost)), Some((0, 5)));
+        assert!(queue.take().is_none());
     }
 }
