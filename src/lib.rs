@@ -157,6 +157,9 @@
 pub use mcp_core::*;
 pub use schemars;
 
+#[cfg(feature = "audit")]
+#[doc(inline)]
+pub use mcp_audit as audit;
 #[cfg(feature = "http")]
 #[doc(inline)]
 pub use mcp_transport_http as http;

@@ -9,19 +9,24 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::{
     access::Access,
-    audit::{AuditEntry, AuditEvent, Confirmation, Ending},
+    audit::{AuditEntry, AuditEvent, Confirmation, Ending, Recording},
     call::Call,
     guards::{Doing, Guarded, Guards},
     policy::{Action, Decision, Denied},
     principal::Principal,
-    protocol::{JsonObject, method},
+    protocol::{JsonObject, meta::TraceContext, method},
     questions::Ability,
+    redaction::redacted_uri,
     request_error::RequestError,
     tool_error::ToolError,
 };
+
+/// What a name needs that stands for nothing.
+static NOTHING: Access = Access::none();
 
 impl Guards {
     /// Decides by what is known of the thing itself, before arguments are read; of a resource that is all that its URI says.
@@ -36,15 +41,34 @@ impl Guards {
         self.judge(principal, action).map(|_| ()).map_err(Denied::hiding_tenants)
     }
 
-    /// Goes through the decision on a name that stands for nothing: what is hidden takes no other work. Only whether the
-    /// caller's credentials are good comes of it.
+    /// Goes through the decision on a name that stands for nothing, and puts it on record where what is hidden would be:
+    /// that takes no other work. Only whether the caller's credentials are good comes of it.
+    ///
+    /// `noting` adds to the record what was asked; it says `None` where nobody keeps one.
     pub(crate) fn ask_in_vain(
+        &self,
+        call: &Call,
+        method: &'static str,
+        name: &str,
+        noting: impl FnOnce(&Self, Doing) -> Option<Doing>,
+    ) -> Result<(), Denied> {
+        let judged = self.judge_nothing(call.principal(), method, name);
+        if self.audit.is_some()
+            && let Some(doing) = noting(self, Doing::nothing(method, name))
+        {
+            let denied = judged.clone().err().unwrap_or_else(|| Denied::hidden("nothing here has this name"));
+            self.record(call, &doing, &NOTHING, AuditEvent::Denied(&denied));
+        }
+        judged
+    }
+
+    /// The same decision without a record: of what a caller wants to hear of.
+    pub(crate) fn judge_nothing(
         &self,
         principal: &Principal,
         method: &'static str,
         name: &str,
     ) -> Result<(), Denied> {
-        static NOTHING: Access = Access::none();
         match self.judge(principal, &Action::new(method, name, None, &NOTHING)) {
             Err(denied) if denied.is_unauthorized() => Err(denied),
             _ => Ok(()),
@@ -101,8 +125,30 @@ impl Guards {
                 Confirmation::Given
             }
         };
-        self.record(call, doing, &access, AuditEvent::Begins(confirmation));
-        Ok(Record(self.audit.is_some().then(|| Box::new(Open { call: call.clone(), access }))))
+        if self.audit.is_none() {
+            return Ok(Record::none());
+        }
+        let open = Open { call: call.clone(), access, confirmation, since: Instant::now() };
+        let begins = open.record(AuditEvent::Begins(confirmation));
+        // Open from here on: who goes away while they wait for it is on record as gone.
+        let record = Record(Some(Box::new(open)));
+        if self.needs_record(doing)
+            && let Err(error) = begins.settled().await
+        {
+            let message = "Not done: it has to be recorded first, and cannot be recorded now";
+            let error = ToolError::new("audit_unavailable", message).later().caused_by(error);
+            drop(record.end(Some(error.code())));
+            return Err(error);
+        }
+        Ok(record)
+    }
+
+    /// Takes note that a call ends before its work begins, with this error.
+    pub(crate) fn refuse(&self, call: &Call, error: ToolError) -> ToolError {
+        if let Some(doing) = call.doing() {
+            self.record(call, doing, &doing.guarded.requires, AuditEvent::Refused { code: error.code() });
+        }
+        error
     }
 
     /// Has the person agree to what will happen, as it is by the time that they do.
@@ -117,7 +163,11 @@ impl Guards {
     where
         F: Future<Output = Result<Option<String>, ToolError>>,
     {
-        let mut shown = consent_text(&doing.guarded, preview().await?, arguments)?;
+        let text = async || {
+            let text = preview().await.and_then(|preview| consent_text(&doing.guarded, preview, arguments));
+            text.map_err(|error| self.refuse(call, error))
+        };
+        let mut shown = text().await?;
         let mut asked = Vec::new();
         for _ in 0..call.desk().limits.question_rounds {
             // A text is asked once in a call: one that comes back has kept changing.
@@ -140,14 +190,14 @@ impl Guards {
             // In a session minutes may have gone by, in which the caller lost their rights, or other things came to be
             // touched. Elsewhere the request has begun anew.
             self.decide(call, doing, access)?;
-            let now = consent_text(&doing.guarded, preview().await?, arguments)?;
+            let now = text().await?;
             if now == shown {
                 return Ok(());
             }
             asked.push(std::mem::replace(&mut shown, now));
         }
         let message = "Not done: what it would do kept changing while the person was asked";
-        Err(ToolError::new("changed_meanwhile", message).later())
+        Err(self.refuse(call, ToolError::new("changed_meanwhile", message).later()))
     }
 
     /// The same around a resource that is read or a prompt that is filled in, which nobody has to agree to.
@@ -164,7 +214,8 @@ impl Guards {
             _ => Record::none(),
         };
         let done = work.await;
-        record.end(done.as_ref().err().map(|_| "error"));
+        // Nothing waits for the record of what changes nothing.
+        drop(record.end(done.as_ref().err().map(|_| "error")));
         done
     }
 
@@ -174,16 +225,43 @@ impl Guards {
         judged.inspect_err(|denied| self.record(call, doing, access, AuditEvent::Denied(denied)))
     }
 
+    /// Records an event that nothing depends on.
     fn record(&self, call: &Call, doing: &Doing, access: &Access, event: AuditEvent<'_>) {
-        if let Some(audit) = &self.audit {
-            audit.record(&AuditEntry {
-                serial: self.serial_of(doing),
-                request: call.id(),
-                principal: call.principal(),
-                action: doing.action(access),
-                event,
-            });
-        }
+        drop(self.record_of(call, doing, access, event, None));
+    }
+
+    /// Records an event; of work that has begun, with whether somebody agreed to it and since when it runs.
+    fn record_of(
+        &self,
+        call: &Call,
+        doing: &Doing,
+        access: &Access,
+        event: AuditEvent<'_>,
+        work: Option<(Confirmation, Instant)>,
+    ) -> Recording {
+        let Some(audit) = &self.audit else { return Recording::Done };
+        let mut action = doing.action(access);
+        let uri = doing.uri.as_deref().map(redacted_uri);
+        action.name = uri.as_deref().unwrap_or(action.name);
+        let is_awaited = match event {
+            AuditEvent::Begins(_) | AuditEvent::Ended(Ending::Completed) => self.needs_record(doing),
+            _ => false,
+        };
+        let ended = matches!(event, AuditEvent::Ended(_));
+        audit.record(&AuditEntry {
+            serial: self.serial_of(doing),
+            request: call.id(),
+            principal: call.principal(),
+            transport: call.transport(),
+            peer: call.peer(),
+            trace_id: call.trace_context().and_then(TraceContext::trace_id),
+            action,
+            arguments: doing.noted.as_deref(),
+            confirmation: work.map(|(confirmation, _)| confirmation),
+            event,
+            took: work.filter(|_| ended).map(|(_, since)| since.elapsed()),
+            is_awaited,
+        })
     }
 }
 
@@ -289,9 +367,15 @@ impl Consenting<'_> {
 
 impl Drop for Consenting<'_> {
     fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
         // Dropped at its await: the round has ended with the question, unless it could not be asked.
-        if self.is_open && self.call.asking().has_asked() {
+        if self.call.asking().has_asked() {
             without_panic(|| self.record());
+        } else if let Some(code) = self.call.asking().failure_code() {
+            let refused = AuditEvent::Refused { code: &code };
+            without_panic(|| self.guards.record(self.call, self.doing, self.access, refused));
         }
     }
 }
@@ -304,6 +388,16 @@ pub(crate) struct Record(Option<Box<Open>>);
 struct Open {
     call: Call,
     access: Access,
+    confirmation: Confirmation,
+    since: Instant,
+}
+
+impl Open {
+    fn record(&self, event: AuditEvent<'_>) -> Recording {
+        let Some(doing) = self.call.doing() else { return Recording::Done };
+        let work = Some((self.confirmation, self.since));
+        self.call.guards().record_of(&self.call, doing, &self.access, event, work)
+    }
 }
 
 impl Record {
@@ -312,31 +406,46 @@ impl Record {
         Self(None)
     }
 
-    /// Closes the record; an error by its code.
-    pub(crate) fn end(mut self, error: Option<&str>) {
+    /// Closes the record; an error by its code. Where success depends on that, it has to be waited for.
+    pub(crate) fn end(mut self, error: Option<&str>) -> Option<Closing> {
+        let open = self.0.take()?;
         let ending = error.map_or(Ending::Completed, |code| Ending::Failed { code });
-        self.close(ending);
+        let recording = open.record(AuditEvent::Ended(ending));
+        let is_awaited = error.is_none()
+            && open.call.doing().is_some_and(|doing| open.call.guards().needs_record(doing))
+            && !matches!(recording, Recording::Done);
+        is_awaited.then_some(Closing(recording))
     }
+}
 
-    fn close(&mut self, ending: Ending<'_>) {
-        let Some(open) = self.0.take() else { return };
-        if let Some(doing) = open.call.doing() {
-            open.call.guards().record(&open.call, doing, &open.access, AuditEvent::Ended(ending));
-        }
+/// The end of work that is not on record yet.
+#[derive(Debug)]
+pub(crate) struct Closing(Recording);
+
+impl Closing {
+    /// Holds an answer back until the end of the work is on record.
+    pub(crate) async fn before<T>(self, answer: Result<T, ToolError>) -> Result<T, ToolError> {
+        self.0.settled().await.map_err(|error| {
+            let message =
+                "It was done, but that could not be recorded; do not do it again before you have looked";
+            ToolError::new("not_recorded", message).caused_by(error)
+        })?;
+        answer
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let Some(call) = self.0.as_ref().map(|open| open.call.clone()) else { return };
-        let failure = call.asking().failure_code();
+        let Some(open) = self.0.take() else { return };
+        let asking = open.call.asking();
+        let failure = asking.failure_code();
         let ending = match failure.as_deref() {
             _ if std::thread::panicking() => Ending::Cancelled,
             Some(code) => Ending::Failed { code },
-            None if call.asking().has_asked() => Ending::Asks,
+            None if asking.has_asked() => Ending::Asks,
             None => Ending::Cancelled,
         };
-        without_panic(|| self.close(ending));
+        without_panic(|| drop(open.record(AuditEvent::Ended(ending))));
     }
 }
 

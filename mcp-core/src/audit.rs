@@ -1,19 +1,103 @@
 //! What is told of every call to whoever keeps a record: the decision, the confirmation, the outcome.
 
+use std::{error::Error, fmt, future::Future, net::IpAddr, pin::Pin, time::Duration};
+
+use serde::Deserialize;
+
 use crate::{
+    call::TransportKind,
     policy::{Action, Denied},
     principal::Principal,
-    protocol::id::RequestId,
+    protocol::{JsonObject, id::RequestId},
     questions::NotAccepted,
 };
 
 /// Keeps a record of calls, resources read and prompts filled in.
 ///
 /// It is told before the work begins and after it has ended, so that work that takes the process down with it is on
-/// record too. Calls wait for it: an implementation that writes far away takes a copy and returns.
+/// record too. What it is told holds no secrets that core could know of, and no long values; it is told of calls that
+/// were refused as well, also because nothing has the name that they asked for.
+///
+/// Calls wait for [`record`](Self::record) to return: an implementation that writes far away takes a copy and returns.
+/// For a disk or a network there is [`Recording::Later`].
 pub trait Audit: Send + Sync + 'static {
     /// Takes note of one event.
-    fn record(&self, entry: &AuditEntry<'_>);
+    fn record(&self, entry: &AuditEntry<'_>) -> Recording;
+
+    /// What depends on the record; asked once, when the server is put together. [`AuditMode::BestEffort`] when not given.
+    fn mode(&self) -> AuditMode {
+        AuditMode::BestEffort
+    }
+}
+
+/// What depends on whether a call is on record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AuditMode {
+    /// Nothing is recorded, and nothing is spent on it.
+    Off,
+    /// A call neither waits for its record nor fails with it.
+    #[default]
+    BestEffort,
+    /// What is not read-only runs only once its beginning is durable, and returns success only once its end is. All else
+    /// is recorded as in [`BestEffort`](Self::BestEffort).
+    Required,
+}
+
+/// What became of an event.
+#[must_use]
+pub enum Recording {
+    /// It is on record, as durable as it will be; or nobody waits for it.
+    Done,
+    /// It is on its way, and durable when the future is done.
+    Later(Pin<Box<dyn Future<Output = Result<(), NotRecorded>> + Send>>),
+    /// It is not on record.
+    Failed(NotRecorded),
+}
+
+impl Recording {
+    /// Waits until it is decided.
+    pub(crate) async fn settled(self) -> Result<(), NotRecorded> {
+        match self {
+            Self::Done => Ok(()),
+            Self::Later(durable) => durable.await,
+            Self::Failed(error) => Err(error),
+        }
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("Done"),
+            Self::Later(_) => f.write_str("Later"),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
+}
+
+/// Why an event could not be recorded. It goes to the log; the client learns only that it is so.
+#[derive(Debug)]
+pub struct NotRecorded(Box<dyn Error + Send + Sync>);
+
+impl NotRecorded {
+    /// For this reason.
+    pub fn because(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}
+
+impl fmt::Display for NotRecorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the audit could not record an event")
+    }
+}
+
+impl Error for NotRecorded {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.0.as_ref())
+    }
 }
 
 /// One event in the course of a request.
@@ -26,11 +110,33 @@ pub struct AuditEntry<'a> {
     pub request: &'a RequestId,
     /// On whose behalf.
     pub principal: &'a Principal,
-    /// What was to be done. Arguments are not here: they may hold secrets, and what matters of them is what
-    /// [`Access`](crate::Access) names.
+    /// Over what the request came.
+    pub transport: TransportKind,
+    /// From where, if it came over a network.
+    pub peer: Option<IpAddr>,
+    /// The trace that the request belongs to, of the 32 hexadecimal digits that W3C's `traceparent` has for it.
+    pub trace_id: Option<&'a str>,
+    /// What was to be done. A URI is cut to [`LONGEST_TEXT`](Self::LONGEST_TEXT), and credentials in it are hidden.
     pub action: Action<'a>,
+    /// The arguments of a tool or a prompt as they came, with secrets hidden and long values cut.
+    ///
+    /// Hidden are places that the schema marks as `writeOnly` or as of the format `password`, members whose name is like a
+    /// credential's (`password`, `api_key`, `token` and others), and texts that are credentials by their form. Cut are
+    /// texts, lists and objects, each at a length of its own, and all of them together.
+    pub arguments: Option<&'a JsonObject>,
+    /// Whether a person agreed, from when that is known.
+    pub confirmation: Option<Confirmation>,
     /// What happened.
     pub event: AuditEvent<'a>,
+    /// How long the work took, once it has ended.
+    pub took: Option<Duration>,
+    /// Whether the call waits until this is durable; where it does not, [`Recording::Later`] is not waited for.
+    pub is_awaited: bool,
+}
+
+impl AuditEntry<'_> {
+    /// The most characters that are shown of a text, before it is cut.
+    pub const LONGEST_TEXT: usize = 200;
 }
 
 /// What happened to a request.
@@ -39,6 +145,11 @@ pub struct AuditEntry<'a> {
 pub enum AuditEvent<'a> {
     /// The policy said no.
     Denied(&'a Denied),
+    /// Nothing was done, for another reason: the arguments do not fit, say, or the person could not be asked.
+    Refused {
+        /// The stable code of the tool's error.
+        code: &'a str,
+    },
     /// The person is asked for consent, and nothing is done before it is given.
     AsksForConsent,
     /// The person was asked, and did not agree.
@@ -80,7 +191,11 @@ pub enum Ending<'a> {
 }
 
 impl<A: Audit + ?Sized> Audit for std::sync::Arc<A> {
-    fn record(&self, entry: &AuditEntry<'_>) {
-        (**self).record(entry);
+    fn record(&self, entry: &AuditEntry<'_>) -> Recording {
+        (**self).record(entry)
+    }
+
+    fn mode(&self) -> AuditMode {
+        (**self).mode()
     }
 }

@@ -99,6 +99,18 @@ pub enum TransportKind {
     InMemory,
 }
 
+impl TransportKind {
+    /// The kind in one word, as spans and records have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pipe => "pipe",
+            Self::Unix => "unix",
+            Self::Tcp => "tcp",
+            Self::InMemory => "inproc",
+        }
+    }
+}
+
 /// The `Mcp-Param-*` headers of a request: `None` where the transport has no headers; names are lower case and
 /// without the prefix.
 pub(crate) type HeaderParams = Option<Vec<(String, Vec<u8>)>>;

@@ -287,7 +287,7 @@ impl Core {
         if self.catalog().resource(uri).is_some() {
             return self.tells_of(uri, principal);
         }
-        self.guards.ask_in_vain(principal, method::RESOURCES_READ, uri)?;
+        self.guards.judge_nothing(principal, method::RESOURCES_READ, uri)?;
         Err(Denied::hidden("there is no such resource"))
     }
 

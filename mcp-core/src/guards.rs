@@ -14,6 +14,8 @@ use crate::{
     audit::Audit,
     hidden::HiddenPlaces,
     policy::{Action, ByGrants, Policy},
+    protocol::{JsonObject, method},
+    redaction::redacted,
 };
 
 /// Has the person agree before a destructive tool runs, to exactly what it will do.
@@ -58,13 +60,21 @@ pub(crate) struct Guards {
     pub(crate) policy: Box<dyn Policy>,
     pub(crate) confirm: Option<ConfirmDestructive>,
     pub(crate) audit: Option<Box<dyn Audit>>,
+    /// Whether what is not read-only depends on its record.
+    pub(crate) audit_required: bool,
     /// How many calls are on record.
     serials: AtomicU64,
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { policy: Box::new(ByGrants::new()), confirm: None, audit: None, serials: AtomicU64::new(0) }
+        Self {
+            policy: Box::new(ByGrants::new()),
+            confirm: None,
+            audit: None,
+            audit_required: false,
+            serials: AtomicU64::new(0),
+        }
     }
 }
 
@@ -95,13 +105,29 @@ pub(crate) struct Doing {
     pub(crate) guarded: Arc<Guarded>,
     /// The URI that is read, where it is one of many.
     pub(crate) uri: Option<Box<str>>,
+    /// Its arguments as a record shows them, where one is kept.
+    pub(crate) noted: Option<Box<JsonObject>>,
     /// Its number among those on record, once it is.
     serial: OnceLock<u64>,
 }
 
 impl Doing {
     pub(crate) fn new(guarded: &Arc<Guarded>, uri: Option<&str>) -> Self {
-        Self { guarded: Arc::clone(guarded), uri: uri.map(Into::into), serial: OnceLock::new() }
+        Self { guarded: Arc::clone(guarded), uri: uri.map(Into::into), noted: None, serial: OnceLock::new() }
+    }
+
+    /// What a call does that asks for what is not there.
+    pub(crate) fn nothing(method: &'static str, name: &str) -> Self {
+        let is_uri = method == method::RESOURCES_READ;
+        let guarded = Guarded {
+            method,
+            name: name.to_owned(),
+            annotations: None,
+            tags: Vec::new(),
+            requires: Access::none(),
+            hidden: HiddenPlaces::NONE,
+        };
+        Self::new(&Arc::new(guarded), is_uri.then_some(name))
     }
 
     pub(crate) fn action<'a>(&'a self, access: &'a Access) -> Action<'a> {
@@ -122,6 +148,28 @@ impl Guarded {
 }
 
 impl Guards {
+    /// Takes note of the arguments, where a record is kept.
+    pub(crate) fn noting(&self, mut doing: Doing, arguments: &JsonObject) -> Doing {
+        if self.audit.is_some() {
+            doing.noted = Some(Box::new(redacted(arguments, &doing.guarded.hidden)));
+        }
+        doing
+    }
+
+    /// The same where all arguments are texts.
+    pub(crate) fn noting_texts(&self, doing: Doing, arguments: &[(String, String)]) -> Doing {
+        if self.audit.is_none() {
+            return doing;
+        }
+        let arguments = arguments.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        self.noting(doing, &arguments.collect())
+    }
+
+    /// Whether what a call does depends on its record.
+    pub(crate) fn needs_record(&self, doing: &Doing) -> bool {
+        self.audit_required && doing.guarded.annotations.is_some_and(|annotations| !annotations.read_only)
+    }
+
     /// The number of a call among those on record.
     pub(crate) fn serial_of(&self, doing: &Doing) -> u64 {
         *doing.serial.get_or_init(|| self.serials.fetch_add(1, Ordering::Relaxed) + 1)

@@ -34,9 +34,54 @@ impl HiddenPlaces {
         Self(search.found)
     }
 
+    /// A walk through arguments, from their top.
+    pub(crate) fn root(&self) -> Hiding<'_> {
+        Hiding(self.0.iter().map(Vec::as_slice).collect())
+    }
+
     /// Puts an ellipsis in place of each.
     pub(crate) fn hide(&self, arguments: &mut Value) {
         self.0.iter().for_each(|place| hide_at(place, arguments));
+    }
+}
+
+/// What is hidden at a place in arguments and below it, in whatever form they came.
+#[derive(Debug)]
+pub(crate) struct Hiding<'a>(Vec<&'a [Step]>);
+
+impl<'a> Hiding<'a> {
+    /// Whether nothing is.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all of it is.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.0.iter().any(|rest| rest.is_empty())
+    }
+
+    /// The same at a member of this name.
+    pub(crate) fn member(&self, name: &str) -> Self {
+        self.below(|step, rest, _| match step {
+            Step::Member(known) => (known == name).then_some(rest),
+            Step::Each => Some(rest),
+        })
+    }
+
+    /// The same at an item of a list; where there should be an object, each item may be it.
+    pub(crate) fn item(&self) -> Self {
+        self.below(|step, rest, whole| match step {
+            Step::Member(_) => Some(whole),
+            Step::Each => Some(rest),
+        })
+    }
+
+    fn below(&self, step: impl Fn(&Step, &'a [Step], &'a [Step]) -> Option<&'a [Step]>) -> Self {
+        let places = self.0.iter().filter_map(|whole| {
+            let (first, rest) = whole.split_first()?;
+            step(first, rest, whole)
+        });
+        Self(places.collect())
     }
 }
 

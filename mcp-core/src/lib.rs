@@ -88,6 +88,7 @@ mod prompt;
 pub mod protocol;
 mod questions;
 mod rates;
+mod redaction;
 mod request;
 mod request_error;
 mod resource;
@@ -106,7 +107,7 @@ pub use self::{
     access::Access,
     annotations::Annotations,
     answer::{AnswerStatus, EncodedAnswer},
-    audit::{Audit, AuditEntry, AuditEvent, Confirmation, Ending},
+    audit::{Audit, AuditEntry, AuditEvent, AuditMode, Confirmation, Ending, NotRecorded, Recording},
     build::{BuildError, Problem},
     call::{Call, TransportKind},
     caller::Caller,

@@ -243,7 +243,7 @@ where
         annotations: None,
         tags: about.tags,
         requires: work.requires.and(about.requires),
-        hidden: HiddenPlaces::NONE,
+        hidden: HiddenPlaces::of(arguments.schema()),
     };
     let (get_arguments, get, access) = (Arc::clone(&arguments), Arc::new(work.get), work.access);
     Ok(PromptEntry {
@@ -259,7 +259,7 @@ where
                     call.guards().around(&call, access, getting).await
                 })
             }
-            Err(error) => Box::pin(std::future::ready(Err(error.into()))),
+            Err(error) => Box::pin(async move { Err(call.guards().refuse(&call, error).into()) }),
         }),
         complete: work.complete,
     })

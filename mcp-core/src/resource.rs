@@ -356,7 +356,7 @@ where
                     call.guards().around(&call, access, reading).await
                 })
             }
-            Err(error) => Box::pin(std::future::ready(Err(error.into()))),
+            Err(error) => Box::pin(async move { Err(call.guards().refuse(&call, error).into()) }),
         }),
         list: work.list,
         complete: work.complete,

@@ -19,7 +19,7 @@ use crate::{
     completion::Completing,
     endpoint::Core,
     failure::Failure,
-    guards::{Doing, Guarded},
+    guards::{Doing, Guarded, Guards},
     hub::{Change, Subscriber},
     policy::Denied,
     protocol::{
@@ -60,8 +60,10 @@ impl Router {
         }
         Ok(match operation {
             Operation::CallTool { name, arguments } => {
-                let tool = found(catalog.tool(&name), &call, method::TOOLS_CALL, &name)?;
-                admit(&call, tool.doing(), &tool.guarded().requires)?;
+                let noting = |guards: &Guards, doing| Some(guards.noting(doing, &arguments));
+                let tool = found(catalog.tool(&name), &call, method::TOOLS_CALL, &name, noting)?;
+                let doing = call.guards().noting(tool.doing(), &arguments);
+                admit(&call, doing, &tool.guarded().requires)?;
                 tool.check_headers(&arguments, &call)?;
                 let arguments = tool.without_injected(arguments, &core.settings.injected_arguments);
                 call.take_up(|| Subject::Tool { name, arguments: arguments.clone() })?;
@@ -71,7 +73,9 @@ impl Router {
             Operation::Discover => Routed::ready(Reply::Ready(core.discovery())),
             Operation::ReadResource { uri } => {
                 let (resource, variables) =
-                    found(catalog.resource(&uri), &call, method::RESOURCES_READ, &uri)?;
+                    found(catalog.resource(&uri), &call, method::RESOURCES_READ, &uri, |_, doing| {
+                        Some(doing)
+                    })?;
                 // Its URI says all that there is to decide by.
                 admit(&call, resource.doing(&uri), &resource.access(variables.clone()))?;
                 call.take_up(|| Subject::Resource { uri: uri.clone() })?;
@@ -82,8 +86,10 @@ impl Router {
                 })
             }
             Operation::GetPrompt { name, arguments } => {
-                let prompt = found(catalog.prompt(&name), &call, method::PROMPTS_GET, &name)?;
-                admit(&call, prompt.doing(), &prompt.guarded().requires)?;
+                let noting = |guards: &Guards, doing| Some(guards.noting_texts(doing, &arguments));
+                let prompt = found(catalog.prompt(&name), &call, method::PROMPTS_GET, &name, noting)?;
+                let doing = call.guards().noting_texts(prompt.doing(), &arguments);
+                admit(&call, doing, &prompt.guarded().requires)?;
                 call.take_up(|| Subject::Prompt { name: name.clone(), arguments: arguments.clone() })?;
                 let getting = prompt.get(arguments, call.clone());
                 let getter = call.clone();
@@ -199,8 +205,14 @@ fn refused(call: &Call, denied: Denied) -> RpcError {
 }
 
 /// What a name stands for; an error as for one that stands for nothing.
-fn found<T>(found: Option<T>, call: &Call, method: &'static str, name: &str) -> Result<T, RpcError> {
-    found.ok_or_else(|| match call.guards().ask_in_vain(call.principal(), method, name) {
+fn found<T>(
+    found: Option<T>,
+    call: &Call,
+    method: &'static str,
+    name: &str,
+    noting: impl FnOnce(&Guards, Doing) -> Option<Doing>,
+) -> Result<T, RpcError> {
+    found.ok_or_else(|| match call.guards().ask_in_vain(call, method, name, noting) {
         Ok(()) => unknown(call, method, name),
         Err(denied) => denied.into_rpc(|| unknown(call, method, name)),
     })
@@ -330,14 +342,14 @@ fn complete(
     let (method, subject, work): (_, _, Pin<Box<dyn Future<Output = Completed> + Send>>) = match reference {
         Reference::Prompt { name } => {
             let method = method::PROMPTS_GET;
-            let prompt = Arc::clone(found(catalog.prompt(&name), &call, method, &name)?);
+            let prompt = Arc::clone(found(catalog.prompt(&name), &call, method, &name, |_, _| None)?);
             shows(&call, prompt.guarded())
                 .map_err(|denied| denied.into_rpc(|| unknown(&call, method, &name)))?;
             (method, name, Box::pin(prompt.complete(completing, call.clone())))
         }
         Reference::Resource { uri } => {
             let method = method::RESOURCES_READ;
-            let template = Arc::clone(found(catalog.template(&uri), &call, method, &uri)?);
+            let template = Arc::clone(found(catalog.template(&uri), &call, method, &uri, |_, _| None)?);
             shows(&call, template.guarded())
                 .map_err(|denied| denied.into_rpc(|| unknown(&call, method, &uri)))?;
             (method, uri, Box::pin(template.complete(completing, call.clone())))

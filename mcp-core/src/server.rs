@@ -6,7 +6,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    audit::Audit,
+    audit::{Audit, AuditMode},
     build::{BuildError, Problem},
     catalog::Registry,
     endpoint::{Endpoint, Settings},
@@ -259,10 +259,12 @@ impl<S: Send + Sync + 'static> Server<S> {
         self
     }
 
-    /// Keeps a record of what is done.
+    /// Keeps a record of what is done, and has it depend on that record where the audit's [mode](Audit::mode) says so.
     #[must_use]
     pub fn audit(mut self, audit: impl Audit) -> Self {
-        self.parts.guards.audit = Some(Box::new(audit));
+        let mode = audit.mode();
+        self.parts.guards.audit_required = mode == AuditMode::Required;
+        self.parts.guards.audit = (mode != AuditMode::Off).then(|| Box::new(audit) as Box<dyn Audit>);
         self
     }
 

@@ -8,8 +8,8 @@ use std::sync::{
 use mcp_core::{
     Access, Action, Annotations, Audit, AuditEntry, AuditEvent, ByGrants, Call, Completing, Completion,
     ConfirmDestructive, Contents, Decision, Denied, DynTool, Empty, ListRoots, Messages, Policy, Principal,
-    PrincipalKind, Prompt, RequestError, Resource, ResourceDefinition, Revision, Server, Text, Tool,
-    ToolError, ToolReply, prompt_fn, resource_fn,
+    PrincipalKind, Prompt, Recording, RequestError, Resource, ResourceDefinition, Revision, Server, Text,
+    Tool, ToolError, ToolReply, prompt_fn, resource_fn,
     testing::{Client, Options},
     tool_fn,
 };
@@ -22,8 +22,9 @@ use serde_json::json;
 struct Trail(Arc<Mutex<Vec<String>>>);
 
 impl Audit for Trail {
-    fn record(&self, entry: &AuditEntry<'_>) {
+    fn record(&self, entry: &AuditEntry<'_>) -> Recording {
         self.0.lock().unwrap().push(format!("{}: {:?}", entry.action.name, entry.event));
+        Recording::Done
     }
 }
 
@@ -167,10 +168,11 @@ async fn nobody_is_on_record_as_asked_who_could_not_be() {
     let trail = Trail::default();
     let server = server().confirm(ConfirmDestructive::new()).audit(trail.clone()).tool::<Wipe>();
     let endpoint = server.build().unwrap();
-    for revision in ERAS {
+    for (revision, code) in ERAS.into_iter().zip(["client_cannot_answer", "error"]) {
         let mute = Client::with_revision(&endpoint, revision).await;
         mute.request("tools/call", json!({"name": "wipe"})).await;
-        assert_eq!(trail.take(), Vec::<String>::new(), "{revision}");
+        let refused = format!("wipe: Refused {{ code: {code:?} }}");
+        assert_eq!(trail.take(), [refused], "{revision}");
 
         let options = Options::new().revision(revision).answering(|asked| asked.decline());
         let client = Client::with(&endpoint, options).await;
@@ -222,8 +224,9 @@ async fn work_that_ends_at_a_question_is_on_record_as_it_ended() {
 struct Broken;
 
 impl Audit for Broken {
-    fn record(&self, entry: &AuditEntry<'_>) {
+    fn record(&self, entry: &AuditEntry<'_>) -> Recording {
         assert!(!matches!(entry.event, AuditEvent::Ended(_)), "the trail is full");
+        Recording::Done
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
 mod arguments;
+mod auditing;
 mod batches;
 mod calls;
 mod ended_sessions;

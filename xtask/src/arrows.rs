@@ -9,6 +9,7 @@ use crate::workspace::{self, Member};
 /// Every member, and the members it may depend on. Packs know `mcp-core` and nothing else: not each other, not a
 /// transport. What only tests, examples and benches need is free.
 const MAY_NEED: &[(&str, &[&str])] = &[
+    ("mcp-audit", &["mcp-core"]),
     ("mcp-core", &[]),
     ("mcp-transport-http", &["mcp-core"]),
     ("mcp-transport-stdio", &["mcp-core"]),
@@ -17,6 +18,7 @@ const MAY_NEED: &[(&str, &[&str])] = &[
     (
         "toolpack",
         &[
+            "mcp-audit",
             "mcp-core",
             "mcp-transport-http",
             "mcp-transport-stdio",

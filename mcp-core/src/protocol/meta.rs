@@ -51,3 +51,13 @@ pub struct TraceContext {
     /// `baggage` (<https://www.w3.org/TR/baggage/>).
     pub baggage: Option<String>,
 }
+
+impl TraceContext {
+    /// The id of the trace: 32 hexadecimal digits, where `traceparent` has the form that it should have.
+    pub fn trace_id(&self) -> Option<&str> {
+        let mut parts = self.traceparent.as_deref()?.split('-');
+        let id = parts.nth(1)?;
+        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_id && parts.next().is_some()).then_some(id)
+    }
+}

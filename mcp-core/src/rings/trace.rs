@@ -11,7 +11,6 @@ use tower_service::Service;
 use tracing::{Span, field::Empty};
 
 use crate::{
-    call::TransportKind,
     protocol::{error::shorten, method},
     request::{Outcome, Request},
 };
@@ -61,7 +60,7 @@ fn span(request: &Request) -> Span {
         mcp.method.name = request.method(),
         mcp.protocol.version = call.revision().as_str(),
         jsonrpc.request.id = %call.id(),
-        network.transport = transport(call.transport()),
+        network.transport = call.transport().as_str(),
         gen_ai.operation.name = Empty,
         gen_ai.tool.name = Empty,
         gen_ai.prompt.name = Empty,
@@ -95,15 +94,6 @@ fn span(request: &Request) -> Span {
         };
     }
     span
-}
-
-const fn transport(kind: TransportKind) -> &'static str {
-    match kind {
-        TransportKind::Pipe => "pipe",
-        TransportKind::Unix => "unix",
-        TransportKind::Tcp => "tcp",
-        TransportKind::InMemory => "inproc",
-    }
 }
 
 pub(super) struct Traced<F> {

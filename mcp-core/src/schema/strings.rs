@@ -47,6 +47,11 @@ impl StringArguments {
         self.description.as_deref()
     }
 
+    /// The schema of the fields, which is listed nowhere as such.
+    pub(crate) fn schema(&self) -> &JsonObject {
+        &self.schema
+    }
+
     /// The names of the fields.
     pub(crate) fn names(&self) -> &[String] {
         self.compiled.known()

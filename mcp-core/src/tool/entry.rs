@@ -266,7 +266,7 @@ where
     async fn call(&self, arguments: JsonObject, call: &Call) -> Result<ToolReply, ToolError> {
         let guards = call.guards();
         let shown = call.doing().filter(|doing| guards.confirms(doing)).map(|_| arguments.clone());
-        let input = (self.read)(arguments)?;
+        let input = (self.read)(arguments).map_err(|error| guards.refuse(call, error))?;
         let access = self.work.access(&input);
         let record = match call.doing() {
             // In a box of its own: every call would have to make room for it, and few are held up.
@@ -280,12 +280,16 @@ where
             Ok(output) => self.encode(output),
             Err(error) => Err(error),
         };
-        record.end(match &reply {
+        let ending = record.end(match &reply {
             Ok(reply) if reply.is_error => Some("error"),
             Ok(_) => None,
             Err(error) => Some(error.code()),
         });
-        reply
+        match ending {
+            None => reply,
+            // In a box of its own: few have to wait.
+            Some(ending) => Box::pin(ending.before(reply)).await,
+        }
     }
 
     fn encode(&self, output: W::Output) -> Result<ToolReply, ToolError> {

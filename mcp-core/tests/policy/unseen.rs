@@ -8,7 +8,7 @@ use std::sync::{
 use mcp_core::{
     Access, Action, Annotations, Audit, AuditEntry, AuditEvent, ByGrants, Call, Completing, Completion,
     Connection, Contents, Decision, DynTool, Empty, Endpoint, Messages, MirroredHeaders, Policy, Principal,
-    Prompt, RequestError, Resource, ResourceDefinition, Rules, Selection, Server, Text, ToolReply,
+    Prompt, Recording, RequestError, Resource, ResourceDefinition, Rules, Selection, Server, Text, ToolReply,
     TransportKind, prompt_fn, resource_fn,
     testing::{Client, Options},
     tool_fn,
@@ -380,13 +380,14 @@ async fn of_what_a_template_lists_only_what_may_be_read_is_shown() {
 struct Reasons(Arc<Mutex<Vec<(String, bool)>>>);
 
 impl Audit for Reasons {
-    fn record(&self, entry: &AuditEntry<'_>) {
+    fn record(&self, entry: &AuditEntry<'_>) -> Recording {
         if let AuditEvent::Denied(denied) = entry.event {
             self.0
                 .lock()
                 .unwrap()
                 .push((format!("{}: {}", entry.action.name, denied.reason()), denied.is_hidden()));
         }
+        Recording::Done
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use mcp_core::{
     Access, Action, Annotations, Audit, AuditEntry, ByGrants, Call, ConfirmDestructive, Decision, Denied,
-    Policy, Principal, PrincipalKind, Revision, Server, Tool, ToolError,
+    Policy, Principal, PrincipalKind, Recording, Revision, Server, Tool, ToolError,
     testing::{Client, Options},
 };
 use schemars::JsonSchema;
@@ -78,11 +78,12 @@ impl Tool<Platform> for DeleteTenant {
 struct Trail(Arc<Mutex<Vec<String>>>);
 
 impl Audit for Trail {
-    fn record(&self, entry: &AuditEntry<'_>) {
+    fn record(&self, entry: &AuditEntry<'_>) -> Recording {
         let tenants: Vec<_> = entry.action.access.tenants().collect();
         let line =
             format!("{} {} {tenants:?}: {:?}", entry.principal.subject(), entry.action.name, entry.event);
         self.0.lock().unwrap().push(line);
+        Recording::Done
     }
 }
 
