@@ -233,11 +233,6 @@ impl Principal {
         !is_revoked && self.0.expires_at.is_none_or(|at| SystemTime::now() < at)
     }
 
-    /// Whether its credentials are ever no good any more: whoever keeps something open for it need not wait otherwise.
-    pub fn may_end(&self) -> bool {
-        self.0.expires_at.is_some() || self.0.revoked.0.is_some()
-    }
-
     /// Waits until its credentials are no good any more, which may be for ever: for streams, which outlive the look at the
     /// credentials that opened them.
     pub async fn ended(&self) {
@@ -251,6 +246,12 @@ impl Principal {
             () = revoked => {}
             () = expired(self.0.expires_at) => {}
         }
+    }
+
+    /// Whether its credentials are of the kind that may end: for whoever keeps something open for it, and would wait for
+    /// [its end](Self::ended).
+    pub fn may_end(&self) -> bool {
+        self.0.expires_at.is_some() || self.0.revoked.0.is_some()
     }
 
     /// What its credentials say of it.
