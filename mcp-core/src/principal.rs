@@ -239,11 +239,6 @@ impl Principal {
         !is_revoked && self.0.expires_at.is_none_or(|at| SystemTime::now() < at)
     }
 
-    /// Whether its credentials are ever no good any more: whoever keeps something open for it need not wait otherwise.
-    pub fn may_end(&self) -> bool {
-        self.0.expires_at.is_some() || self.0.revoked.0.is_some()
-    }
-
     /// Refuses a caller whose credentials are no good any more.
     pub(crate) fn check_valid(&self) -> Result<(), RpcError> {
         if self.is_valid() { Ok(()) } else { Err(RpcError::unauthorized(ENDED)) }
@@ -262,6 +257,12 @@ impl Principal {
             () = revoked => {}
             () = expired(self.0.expires_at) => {}
         }
+    }
+
+    /// Whether its credentials are of the kind that may end: for whoever keeps something open for it, and would wait for
+    /// [its end](Self::ended).
+    pub fn may_end(&self) -> bool {
+        self.0.expires_at.is_some() || self.0.revoked.0.is_some()
     }
 
     /// What its credentials say of it.

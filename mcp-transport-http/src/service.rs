@@ -35,11 +35,11 @@ const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The methods that the endpoint has, in words of `Allow` and of CORS.
 const METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
-/// The largest body that is read of a request whose caller has made too many.
-const SMALL_BODY_BYTES: u64 = 16 << 10;
-
 /// Those that it has in revisions without sessions.
 const MODERN_METHODS: &str = "POST, OPTIONS";
+
+/// The largest body that is read of a request whose caller has made too many.
+const SMALL_BODY_BYTES: u64 = 16 << 10;
 
 /// Serves MCP on whatever path it is mounted; cheap to clone.
 ///
@@ -149,14 +149,7 @@ impl HttpService {
         }
         let principal = match auth::admit(&shared.options, &parts).await {
             Ok(principal) => principal,
-            // Whoever guesses does so at the rate of an address, and is not told the last guess either.
-            Err(response) => {
-                shared.endpoint.refused(Refusal::Unauthorized);
-                return match peer.map_or(Ok(()), |peer| shared.endpoint.charge_address(peer)) {
-                    Ok(()) => *response,
-                    Err(error) => json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28)),
-                };
-            }
+            Err(response) => return shared.turn_away(*response, peer),
         };
         match parts.method {
             Method::POST => shared.post(&parts.headers, body, principal, peer).await,
@@ -168,6 +161,18 @@ impl HttpService {
 }
 
 impl Shared {
+    /// Answers whoever was not let in, and counts it against their address: with 429 where they have tried too often.
+    fn turn_away(&self, response: Response<ResponseBody>, peer: Option<IpAddr>) -> Response<ResponseBody> {
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            return response;
+        }
+        self.endpoint.refused(Refusal::Unauthorized);
+        match peer.map(|peer| self.endpoint.charge_address(peer)) {
+            Some(Err(error)) => json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28)),
+            Some(Ok(())) | None => response,
+        }
+    }
+
     /// Takes a message.
     async fn post<B>(
         &self,

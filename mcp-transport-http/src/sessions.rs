@@ -138,9 +138,12 @@ impl Sessions {
 
     /// Ends all that are this caller's.
     pub(crate) fn end_of(&self, principal: &Principal) {
-        let ended: Vec<_> =
-            self.write().sessions.extract_if(|_, entry| entry.session.is_of(principal)).collect();
-        ended.iter().for_each(|(_, entry)| entry.session.end());
+        let mut kept = self.write();
+        let theirs = kept.sessions.values().filter(|entry| entry.session.is_of(principal));
+        let theirs: Vec<_> = theirs.map(Arc::clone).collect();
+        theirs.iter().for_each(|entry| _ = kept.remove(entry.session.id()));
+        drop(kept);
+        theirs.iter().for_each(|entry| entry.session.end());
     }
 
     /// Waits until every request of every session is answered.

@@ -295,3 +295,16 @@ async fn who_lacks_scopes_is_told_so_in_a_header_that_nothing_can_be_slipped_int
         assert_eq!(response.json()["error"]["data"]["requiredScopes"], json!(scopes));
     }
 }
+
+#[tokio::test]
+async fn whoever_tries_keys_is_counted_by_address_and_told_to_wait() {
+    let endpoint = tools(Rates::off().per_address(SMALL)).build().unwrap();
+    let keys = mcp_transport_http::ApiKeys::new(mcp_transport_http::MemoryKeys::new());
+    let server = TestServer::bound(endpoint, Arc::new(Notify::new()), Http::new().keys(keys)).await;
+    let mut statuses = Vec::new();
+    for number in 0..5 {
+        let guess = format!("Bearer key_{number}.guess");
+        statuses.push(quick(&server, Some(("Authorization", &guess))).await.status);
+    }
+    assert_eq!(statuses, [401, 401, 401, 429, 429]);
+}
