@@ -1,9 +1,12 @@
 //! End to end: the examples as processes, real clients, every message held against its revision's schema.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
+mod audit;
 mod bench_server;
 mod companion;
+mod consent;
 mod http;
+mod keys;
 mod limits;
 mod real_clients;
 mod sockets;

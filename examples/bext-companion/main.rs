@@ -4,23 +4,25 @@
 //! in a directory of its own. `--demo` shows it at work.
 
 mod args;
+mod audit;
 #[path = "../support/causes.rs"]
 mod causes;
 mod client;
 mod demo;
+mod keys;
 mod scratch;
 
 use std::{
     error::Error,
     io::{self, Write},
     net::ToSocketAddrs,
-    path::PathBuf,
     process::ExitCode,
 };
 
+use serde_json::json;
 use tokio::runtime::Builder;
 use toolpack::{
-    PackOptions, Server,
+    ConfirmDestructive, PackOptions, Server,
     bext::{
         self,
         engine::{
@@ -33,7 +35,7 @@ use toolpack::{
 };
 
 use self::{
-    args::{Args, Task},
+    args::{Args, HttpArgs, Task},
     causes::with_causes,
 };
 
@@ -54,11 +56,13 @@ fn main() -> ExitCode {
         Ok(Task::Help) => say(&args::help()),
         Ok(Task::Version) => say(&format!("{NAME} {VERSION}\n")),
         Ok(Task::Demo) => demo::run(&mut io::stdout().lock()),
-        Ok(Task::Stdio(args)) => serve_stdio(args),
-        Ok(Task::Http(address, args)) => match check_address(&address) {
-            Ok(()) => serve_http(&address, args),
+        Ok(Task::Stdio(args)) => serve_stdio(&args),
+        Ok(Task::Http(http, args)) => match check_addresses(&http) {
+            Ok(()) => serve_http(http, &args),
             Err(wrong) => return refuse(&wrong),
         },
+        Ok(Task::Keys(task)) => block_on(keys::run(task, &mut io::stdout(), &mut io::stderr())),
+        Ok(Task::Audit(task)) => audit::run(&task, &mut io::stdout()),
         Err(wrong) => return refuse(&wrong),
     };
     match done {
@@ -70,53 +74,90 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve_stdio(args: Args) -> Result<(), Box<dyn Error>> {
+fn serve_stdio(args: &Args) -> Result<(), Box<dyn Error>> {
     log_to_stderr(args.verbose);
-    // One thread: a single client's calls mostly wait for the engine, which has threads of its own.
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    // The runtime ends with this function: first the calls that were given up on, and with them their statements;
-    // what commits by then is waited for.
-    runtime.block_on(async {
-        stdio::serve(server(args.data).await?).await?;
+    // One thread: a single client's calls mostly wait for the engine, which has threads of its own. The runtime ends with
+    // this: first the calls that were given up on, and with them their statements; what commits by then is waited for.
+    block_on(async {
+        stdio::serve(server(args).await?).await?;
         Ok(())
     })
 }
 
-fn serve_http(address: &str, args: Args) -> Result<(), Box<dyn Error>> {
+fn serve_http(http: HttpArgs, args: &Args) -> Result<(), Box<dyn Error>> {
     log_to_stderr(args.verbose);
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let http = Http::new().without_auth().bind(server(args.data).await?, address).await?;
-        tell(&format!("listening on {}", http.url()));
-        http.run().await?;
+        let server = server(args).await?;
+        let (options, first) = if http.no_auth {
+            (Http::new().without_auth(), None)
+        } else {
+            let (keys, first) = keys::of_server(&args.data).await?;
+            (Http::new().keys(keys), first)
+        };
+        let options = match &http.metrics {
+            Some(address) => options.metrics_at(address),
+            None => options.metrics(bext::scopes::READ),
+        };
+        let server = options.bind(server, &http.address).await?;
+        let welcome = first.map(|key| welcome(&server.url(), key.expose())).unwrap_or_default();
+        tell(&format!("{welcome}listening on {}", server.url()));
+        server.run().await?;
         Ok(())
     })
 }
 
+/// What is said of the key that a first start makes.
+fn welcome(url: &str, key: &str) -> String {
+    let header = json!({ "Authorization": format!("Bearer {key}") });
+    let configuration = json!({ "mcpServers": { "bext": { "type": "http", "url": url, "headers": header } } });
+    format!(
+        "There was no key yet, so here is one that may do everything. It is not shown again:\n\n  {key}\n\n\
+         A client's configuration with it:\n\n  {configuration}\n\n\
+         `{NAME} keys` makes others, lists them, and takes them back.\n"
+    )
+}
+
 /// The server over the embedded engine in this directory, which is made on first start.
-async fn server(data: PathBuf) -> Result<Server, Box<dyn Error>> {
-    let opened = Embedded::open(&data, EmbeddedConfig::default()).await;
-    let engine = opened.map_err(|error| format!("{}: {}", data.display(), with_causes(&error)))?;
-    let server = Server::new(NAME, VERSION)
+async fn server(args: &Args) -> Result<Server, Box<dyn Error>> {
+    let opened = Embedded::open(&args.data, EmbeddedConfig::default()).await;
+    let engine = opened.map_err(|error| format!("{}: {}", args.data.display(), with_causes(&error)))?;
+    let mut server = Server::new(NAME, VERSION)
         .title("bext companion")
         .description("Instances of bext, and the databases and keys of their apps")
         .instructions(INSTRUCTIONS);
+    if args.confirm {
+        server = server.confirm(ConfirmDestructive::new());
+    }
+    if let Some(log) = audit::log(&args.data, args.audit)? {
+        server = server.audit(log);
+    }
     Ok(server.pack(bext::pack(Engines::of(engine)), PackOptions::new()))
 }
 
-/// Without keys whoever reaches the server may call every tool, so nobody but this machine reaches it.
-fn check_address(address: &str) -> Result<(), String> {
+/// Nothing is encrypted, so nobody but this machine reaches the server.
+fn check_addresses(http: &HttpArgs) -> Result<(), String> {
+    check_address("--http", &http.address)?;
+    http.metrics.as_ref().map_or(Ok(()), |address| check_address("--metrics", address))
+}
+
+fn check_address(flag: &str, address: &str) -> Result<(), String> {
     let found = address.to_socket_addrs().ok().and_then(|mut found| found.next());
     match found {
         Some(found) if found.ip().to_canonical().is_loopback() => Ok(()),
         Some(_) => Err(format!(
-            "--http {address}: other machines could reach that, and there are no keys yet; take a loopback address \
-             such as 127.0.0.1:8080"
+            "{flag} {address}: other machines could reach that, and nothing is encrypted; take a loopback address \
+             such as 127.0.0.1:8080, and put a proxy with TLS in front"
         )),
         None => Err(format!(
-            "--http {address}: no address of the form HOST:PORT that this machine knows, such as 127.0.0.1:8080"
+            "{flag} {address}: no address of the form HOST:PORT that this machine knows, such as 127.0.0.1:8080"
         )),
     }
+}
+
+/// Runs to the end on this thread.
+fn block_on(work: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(), Box<dyn Error>> {
+    Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 fn log_to_stderr(verbose: bool) {

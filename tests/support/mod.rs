@@ -1,4 +1,5 @@
 //! What the end-to-end tests share.
 
+pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod wire_schema;

@@ -1,6 +1,7 @@
 //! An example of this workspace as a process that cannot outlive its test.
 
 use std::{
+    cell::RefCell,
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// Longer than anything takes; what runs into it is broken.
@@ -20,6 +22,8 @@ pub(crate) struct Server {
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     errors: Receiver<String>,
+    /// What it said on standard error before it said where it listens.
+    said: RefCell<Vec<String>>,
 }
 
 /// The file of an example, beside the test that runs.
@@ -46,13 +50,29 @@ impl Server {
         let stdin = child.stdin.take();
         let lines = child.stdout.take().map_or_else(|| channel().1, read_lines);
         let errors = child.stderr.take().map_or_else(|| channel().1, read_lines);
-        Self { child, stdin, lines, errors }
+        Self { child, stdin, lines, errors, said: RefCell::default() }
     }
 
     /// The URL that an HTTP server says it listens on.
     pub(crate) fn url(&self) -> String {
-        let line = self.errors.recv_timeout(PATIENCE).unwrap();
-        line.strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}")).to_owned()
+        loop {
+            let line = self.errors.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it said {:?}", self.said()));
+            match line.strip_prefix("listening on ") {
+                Some(url) => return url.to_owned(),
+                None => self.said.borrow_mut().push(line),
+            }
+        }
+    }
+
+    /// What it said on standard error before it said where it listens.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.borrow().clone()
+    }
+
+    /// Has it end in good order.
+    pub(crate) fn terminate(&mut self) {
+        kill_process(Pid::from_raw(self.id()).unwrap(), Signal::TERM).unwrap();
+        assert!(self.wait().success());
     }
 
     pub(crate) fn id(&self) -> i32 {

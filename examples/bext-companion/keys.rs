@@ -1,0 +1,110 @@
+//! The keys of a data directory: made, listed and taken back from the command line, and shown by whoever calls over HTTP.
+
+use std::{error::Error, io::Write, path::Path, time::SystemTime};
+
+use jiff::Timestamp;
+use toolpack::{
+    bext::scopes,
+    http::{ApiKey, ApiKeys, Granted, KeyRecord, NewKey},
+};
+
+use crate::args::{KeysCommand, KeysTask, NewKeyArgs};
+
+/// What a scope is written as that stands for all of them.
+const EVERY_SCOPE: &str = "*";
+
+/// The keys in a data directory.
+fn open(data: &Path) -> Result<ApiKeys, Box<dyn Error>> {
+    Ok(ApiKeys::open(data)?.prefix("bx")?)
+}
+
+/// The keys of a server, and one to begin with where there never was any.
+pub(crate) async fn of_server(data: &Path) -> Result<(ApiKeys, Option<ApiKey>), Box<dyn Error>> {
+    let keys = open(data)?;
+    if !keys.list().await?.is_empty() {
+        return Ok((keys, None));
+    }
+    let first = NewKey::named("made at the first start").every_scope().every_tenant();
+    let (_, key) = keys.create(first).await?;
+    Ok((keys, Some(key)))
+}
+
+/// Does what the command line says; notes are for people.
+pub(crate) async fn run(
+    task: KeysTask,
+    out: &mut impl Write,
+    notes: &mut impl Write,
+) -> Result<(), Box<dyn Error>> {
+    let keys = open(&task.data)?;
+    match task.command {
+        KeysCommand::Create(args) => {
+            let unknown = args.scopes.iter().find(|scope| !is_known(scope));
+            if let Some(scope) = unknown {
+                writeln!(notes, "no tool asks for the scope {scope}; those that there are: {}", ALL.join(", "))?;
+            }
+            let (record, key) = keys.create(new_key(args)).await?;
+            writeln!(out, "{}", key.expose())?;
+            writeln!(notes, "This is all that is ever shown of it. `keys revoke {}` takes it back.", record.id)?;
+        }
+        KeysCommand::List => {
+            let records = keys.list().await?;
+            write_table(&records, out)?;
+        }
+        KeysCommand::Revoke(id) => {
+            if !keys.revoke(&id).await? {
+                return Err(format!("there is no key {id} that is good; `keys list` shows those that there are").into());
+            }
+            writeln!(notes, "{id} is taken back.")?;
+        }
+    }
+    Ok(())
+}
+
+/// The scopes that there are.
+const ALL: [&str; 3] = [scopes::READ, scopes::WRITE, scopes::ADMIN];
+
+fn is_known(scope: &str) -> bool {
+    scope == EVERY_SCOPE || ALL.contains(&scope)
+}
+
+fn new_key(args: NewKeyArgs) -> NewKey {
+    let key = NewKey::named(args.name);
+    // Who may do everything is asked for no tenant either.
+    let key = if args.scopes == [EVERY_SCOPE] { key.every_scope().every_tenant() } else { key.scopes(args.scopes) };
+    match args.expires_in {
+        Some(time) => key.expires_in(time),
+        None => key,
+    }
+}
+
+/// Writes what there is to know of keys, one a line.
+fn write_table(records: &[KeyRecord], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let heads = ["ID", "NAME", "STATE", "SCOPES", "CREATED", "EXPIRES"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(heads).chain(records.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 6] = std::array::from_fn(width);
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn row(record: &KeyRecord) -> [String; 6] {
+    let state = match (record.revoked, record.is_valid()) {
+        (Some(_), _) => "revoked",
+        (None, true) => "good",
+        (None, false) => "expired",
+    };
+    let scopes = match &record.scopes {
+        Granted::Every => EVERY_SCOPE.to_owned(),
+        Granted::These(scopes) => scopes.join(","),
+    };
+    let expires = record.expires.map_or_else(|| "never".to_owned(), written);
+    [record.id.clone(), record.name.clone(), state.to_owned(), scopes, written(record.created), expires]
+}
+
+/// A point in time, in UTC.
+fn written(at: SystemTime) -> String {
+    Timestamp::try_from(at).map_or_else(|_| "?".to_owned(), |at| format!("{at:.0}"))
+}
