@@ -100,7 +100,8 @@ fn processes_share_one_chain() {
 /// The file that the records are in.
 fn log(data: &Path) -> PathBuf {
     let files = fs::read_dir(data.join("audit")).unwrap().map(|entry| entry.unwrap().path());
-    let mut logs: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
+    let mut logs: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
     assert_eq!(logs.len(), 1, "{logs:?}");
     logs.remove(0)
 }
@@ -121,7 +122,7 @@ fn tampering_is_found() {
     let whole = fs::read_to_string(&log).unwrap();
     let lines: Vec<&str> = whole.lines().collect();
     let all_but = |left_out: usize| {
-        lines.iter().enumerate().filter(|(n, _)| *n != left_out).map(|(_, line)| format!("{line}\n"))
+        lines.iter().enumerate().filter(move |(n, _)| *n != left_out).map(|(_, line)| format!("{line}\n"))
     };
     let mut swapped = lines.clone();
     swapped.swap(2, 3);

@@ -16,7 +16,8 @@ fn set(server: &mut Server, key: &str) {
 
 fn delete(key: &str, id: &str) -> Value {
     let mut message = call(id, "kv_delete", json!({"instance_id": "local", "key": key}));
-    message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {"form": {}}});
+    message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+        json!({"elicitation": {"form": {}}});
     message
 }
 
@@ -59,7 +60,8 @@ fn consent_is_to_these_arguments_and_used_once() {
     let asked = server.answer_to("again");
     server.send(&answered(&asked, delete("a", ""), "yes", yes()));
     server.send(&answered(&asked, delete("a", ""), "twice", yes()));
-    let done = ["yes", "twice"].map(|id| server.answer_to(id)["result"]["structuredContent"]["deleted"] == true);
+    let done =
+        ["yes", "twice"].map(|id| server.answer_to(id)["result"]["structuredContent"]["deleted"] == true);
     assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
     assert!(!is_there(&mut server, "a"));
     set(&mut server, "a");
@@ -76,6 +78,10 @@ fn who_cannot_be_asked_is_told_how() {
     server.send(&call("mute", "kv_delete", json!({"instance_id": "local", "key": "a"})));
     let refused = server.answer_to("mute");
     assert_eq!(refused["error"]["code"], -32021, "{refused}");
-    assert_eq!(refused["error"]["data"]["requiredCapabilities"], json!({"elicitation": {"form": {}}}), "{refused}");
+    assert_eq!(
+        refused["error"]["data"]["requiredCapabilities"],
+        json!({"elicitation": {"form": {}}}),
+        "{refused}"
+    );
     assert!(is_there(&mut server, "a"));
 }

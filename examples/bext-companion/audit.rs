@@ -2,7 +2,10 @@
 
 use std::{error::Error, io::Write, path::Path};
 
-use toolpack::audit::{AuditConfig, AuditLog, AuditMode, Head, Verify, tail};
+use toolpack::{
+    AuditMode,
+    audit::{AuditConfig, AuditLog, Head, Verify, tail},
+};
 
 use crate::args::{AuditArg, AuditCommand, AuditTask};
 

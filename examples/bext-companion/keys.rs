@@ -40,11 +40,19 @@ pub(crate) async fn run(
         KeysCommand::Create(args) => {
             let unknown = args.scopes.iter().find(|scope| !is_known(scope));
             if let Some(scope) = unknown {
-                writeln!(notes, "no tool asks for the scope {scope}; those that there are: {}", ALL.join(", "))?;
+                writeln!(
+                    notes,
+                    "no tool asks for the scope {scope}; those that there are: {}",
+                    ALL.join(", ")
+                )?;
             }
             let (record, key) = keys.create(new_key(args)).await?;
             writeln!(out, "{}", key.expose())?;
-            writeln!(notes, "This is all that is ever shown of it. `keys revoke {}` takes it back.", record.id)?;
+            writeln!(
+                notes,
+                "This is all that is ever shown of it. `keys revoke {}` takes it back.",
+                record.id
+            )?;
         }
         KeysCommand::List => {
             let records = keys.list().await?;
@@ -52,7 +60,10 @@ pub(crate) async fn run(
         }
         KeysCommand::Revoke(id) => {
             if !keys.revoke(&id).await? {
-                return Err(format!("there is no key {id} that is good; `keys list` shows those that there are").into());
+                return Err(format!(
+                    "there is no key {id} that is good; `keys list` shows those that there are"
+                )
+                .into());
             }
             writeln!(notes, "{id} is taken back.")?;
         }
@@ -70,7 +81,8 @@ fn is_known(scope: &str) -> bool {
 fn new_key(args: NewKeyArgs) -> NewKey {
     let key = NewKey::named(args.name);
     // Who may do everything is asked for no tenant either.
-    let key = if args.scopes == [EVERY_SCOPE] { key.every_scope().every_tenant() } else { key.scopes(args.scopes) };
+    let key =
+        if args.scopes == [EVERY_SCOPE] { key.every_scope().every_tenant() } else { key.scopes(args.scopes) };
     match args.expires_in {
         Some(time) => key.expires_in(time),
         None => key,

@@ -110,7 +110,8 @@ fn serve_http(http: HttpArgs, args: &Args) -> Result<(), Box<dyn Error>> {
 /// What is said of the key that a first start makes.
 fn welcome(url: &str, key: &str) -> String {
     let header = json!({ "Authorization": format!("Bearer {key}") });
-    let configuration = json!({ "mcpServers": { "bext": { "type": "http", "url": url, "headers": header } } });
+    let configuration =
+        json!({ "mcpServers": { "bext": { "type": "http", "url": url, "headers": header } } });
     format!(
         "There was no key yet, so here is one that may do everything. It is not shown again:\n\n  {key}\n\n\
          A client's configuration with it:\n\n  {configuration}\n\n\

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    access::Access,
     build::Problem,
     call::{Call, Host},
     catalog::{Catalog, PageSettings, Registry},
@@ -22,7 +23,7 @@ use crate::{
     limits::Limits,
     meter::{Meter, Refusal},
     outbox::Outbox,
-    policy::{Denied, Policy},
+    policy::{Action, Denied, Policy},
     principal::Principal,
     protocol::{
         capabilities::ServerCapabilities,
@@ -157,6 +158,17 @@ impl Endpoint {
     /// The error 429 to answer with instead, where the address has made too many requests already.
     pub fn charge_address(&self, peer: IpAddr) -> Result<(), RpcError> {
         self.core.noting(self.core.tolls.take_from_address(peer, 1))
+    }
+
+    /// Has the policy decide whether a caller may have what takes this access: for what a transport serves beside the
+    /// protocol, such as figures.
+    ///
+    /// # Errors
+    ///
+    /// The error 403 to answer with, or 401 where the caller's credentials are no good any more.
+    pub fn check_access(&self, principal: &Principal, access: &Access) -> Result<(), RpcError> {
+        let shown = self.core.guards.shows(principal, &Action::new("", "", None, access));
+        shown.map_err(|denied| denied.into_rpc(|| RpcError::new(code::FORBIDDEN, "Forbidden")))
     }
 
     /// Counts a refusal of a transport's own, where somebody [wants to know](Self::meter).

@@ -14,6 +14,8 @@ use http_body::{Body, Frame, SizeHint};
 use mcp_core::{Principal, RpcError, Running, Step};
 use tokio::time::{Instant, Sleep};
 
+use crate::figures::Open;
+
 /// Once so many bytes of events are ready they go out, and the request runs on when they are written: one that reports
 /// without end must not fill the memory, nor keep its client's going away from being noticed.
 const HIGH_WATER: usize = 64 << 10;
@@ -48,6 +50,8 @@ struct Events {
     ended: Option<Ended>,
     /// Whether the principal has ended, and only the last word is waited for.
     is_ending: bool,
+    /// Counts it among those that are open.
+    _open: Open,
 }
 
 /// Ready when the credentials of a principal are no good any more.
@@ -89,6 +93,7 @@ impl ResponseBody {
         running: Box<Running>,
         keep_alive: Duration,
         ended: Option<Ended>,
+        open: Open,
     ) -> Self {
         let mut ready = Vec::new();
         match first {
@@ -97,7 +102,15 @@ impl ResponseBody {
         }
         let silence = Box::pin(tokio::time::sleep(keep_alive));
         let running = Some(running);
-        Self(Kind::Events(Box::new(Events { ready, running, keep_alive, silence, ended, is_ending: false })))
+        Self(Kind::Events(Box::new(Events {
+            ready,
+            running,
+            keep_alive,
+            silence,
+            ended,
+            is_ending: false,
+            _open: open,
+        })))
     }
 }
 

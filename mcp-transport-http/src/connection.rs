@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::{
     HttpService, ResponseBody,
     pacing::Paced,
-    routes::route,
+    routes::{Door, route},
     stream::{Patient, Prefix},
     streams::Streams,
 };
@@ -39,7 +39,7 @@ const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 128;
 
 /// Serves one connection until its client is done with it, or the server closes.
-pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, service: HttpService, closing: Signal) {
+pub(crate) async fn serve(stream: TcpStream, from: (IpAddr, Door), service: HttpService, closing: Signal) {
     // Small answers must not wait for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
@@ -57,9 +57,9 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, service: HttpService,
     };
     let stream = TokioIo::new(Patient::new(stream, prefix, service.options().write_time));
     let result = match version {
-        Version::Http1 => serve_http1(stream, peer, service, closing).await,
+        Version::Http1 => serve_http1(stream, from, service, closing).await,
         // Apart, so that the connections of HTTP/1.1, the rule, need not be as large.
-        Version::Http2 => Box::pin(serve_http2(stream, peer, service, closing)).await,
+        Version::Http2 => Box::pin(serve_http2(stream, from, service, closing)).await,
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a connection ended");
@@ -90,7 +90,7 @@ async fn read_first(stream: &TcpStream, prefix: &mut Prefix) -> io::Result<Versi
 
 async fn serve_http1(
     stream: TokioIo<Patient>,
-    peer: IpAddr,
+    from: (IpAddr, Door),
     service: HttpService,
     closing: Signal,
 ) -> hyper::Result<()> {
@@ -105,7 +105,7 @@ async fn serve_http1(
         .half_close(false)
         // With it the answer to one request waits while half of the next is there.
         .pipeline_flush(false);
-    let routes = service_fn(move |request| respond(service.clone(), request, peer));
+    let routes = service_fn(move |request| respond(service.clone(), request, from));
     let mut connection = std::pin::pin!(builder.serve_connection(stream, routes));
     tokio::select! {
         result = connection.as_mut() => return result,
@@ -116,7 +116,7 @@ async fn serve_http1(
 
 async fn serve_http2(
     stream: TokioIo<Patient>,
-    peer: IpAddr,
+    from: (IpAddr, Door),
     service: HttpService,
     closing: Signal,
 ) -> hyper::Result<()> {
@@ -138,7 +138,7 @@ async fn serve_http2(
         // Tells a client that has nothing to say from one that is not there any more.
         .keep_alive_interval(options.keep_alive)
         .keep_alive_timeout(write_time);
-    let routes = service_fn(move |request| respond_paced(service.clone(), request, peer));
+    let routes = service_fn(move |request| respond_paced(service.clone(), request, from));
     let mut connection = std::pin::pin!(builder.serve_connection(stream, routes));
     let mut is_ending = false;
     loop {
@@ -163,15 +163,15 @@ async fn serve_http2(
 async fn respond(
     service: HttpService,
     request: Request<Incoming>,
-    peer: IpAddr,
+    (peer, door): (IpAddr, Door),
 ) -> Result<Response<ResponseBody>, Infallible> {
-    Ok(route(service, request, peer).await)
+    Ok(route(service, request, peer, door).await)
 }
 
 async fn respond_paced(
     service: HttpService,
     request: Request<Incoming>,
-    peer: IpAddr,
+    (peer, door): (IpAddr, Door),
 ) -> Result<Response<Paced>, Infallible> {
-    Ok(route(service, request, peer).await.map(Paced::new))
+    Ok(route(service, request, peer, door).await.map(Paced::new))
 }

@@ -47,16 +47,16 @@ mod body;
 mod connection;
 mod cors;
 mod endings;
-#[allow(dead_code)]
 mod figures;
 mod forwarded;
 mod guard;
 #[cfg(feature = "metrics")]
-#[allow(dead_code)]
 mod metrics;
 mod mirror;
 mod options;
 mod pacing;
+mod reading;
+mod responses;
 mod routes;
 mod server;
 mod service;

@@ -1,8 +1,9 @@
-//! Figures for operators, in the text format of Prometheus.
+//! Figures for operators, in the text format of Prometheus, and who may read them.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
-use mcp_core::{CALL_SECONDS, CallCounts, CallEnd, Meter};
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use mcp_core::{Access, CALL_SECONDS, CallCounts, CallEnd, EncodedAnswer, Meter, Revision};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, prometheus_text},
@@ -10,10 +11,49 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::figures::Figures;
+use crate::{
+    HttpService, ResponseBody, auth,
+    figures::Figures,
+    guard,
+    responses::{json_answer, refuse, with_allow},
+};
 
 /// The media type of what is written.
-pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+impl HttpService {
+    /// The figures, for a server of one's own to serve where it likes, in the text format of Prometheus (media type
+    /// `text/plain; version=0.0.4`). What is counted is counted from the first call of this on, unless
+    /// [`Http::metrics`](crate::Http::metrics) was said.
+    pub fn metrics(&self) -> String {
+        encode(self.endpoint().meter(), self.figures(), self.sessions())
+    }
+
+    /// Answers whoever asks for figures: everybody where `is_open`, and else who was granted their scope.
+    pub(crate) async fn measured(&self, head: Parts, peer: IpAddr, is_open: bool) -> Response<ResponseBody> {
+        if let Err(refusal) = guard::check(self.options(), &head.uri, &head.headers) {
+            return refuse(refusal.status(), refusal.message());
+        }
+        if head.method != Method::GET && head.method != Method::HEAD {
+            let refused = refuse(StatusCode::METHOD_NOT_ALLOWED, "Only GET is served here");
+            return with_allow(refused, "GET, HEAD");
+        }
+        if !is_open {
+            let peer = self.options().proxies.origin(peer, &head.headers);
+            let principal = match auth::admit(self.options(), &head).await {
+                Ok(principal) => principal,
+                Err(response) => return self.turn_away(*response, Some(peer)),
+            };
+            let scope = self.options().metrics_scope.clone().unwrap_or_default();
+            if let Err(error) = self.endpoint().check_access(&principal, &Access::scope(scope)) {
+                return json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28));
+            }
+        }
+        let mut response = Response::new(ResponseBody::whole(self.metrics()));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        response
+    }
+}
 
 /// All that there is to say of a server at one moment.
 #[derive(Debug)]
@@ -27,7 +67,7 @@ struct Snapshot {
 }
 
 /// The figures of a server, as text.
-pub(crate) fn encode(meter: &Meter, figures: &Figures, sessions: usize) -> String {
+fn encode(meter: &Meter, figures: &Figures, sessions: usize) -> String {
     let (streams, connections) = figures.open();
     let snapshot = Snapshot {
         calls: meter.calls(),

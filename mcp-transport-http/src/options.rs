@@ -45,6 +45,10 @@ pub struct Http {
     /// Who those are that show no credentials; they are turned away where there is none.
     pub(crate) stranger: Option<Principal>,
     pub(crate) proxies: Proxies,
+    /// The scope for which figures stand beside the endpoint, if any.
+    pub(crate) metrics_scope: Option<String>,
+    /// The address at which they stand for whoever reaches it, if any.
+    pub(crate) metrics_address: Option<String>,
 }
 
 impl Default for Http {
@@ -69,6 +73,8 @@ impl Default for Http {
             ways: Vec::new(),
             stranger: None,
             proxies: Proxies::default(),
+            metrics_scope: None,
+            metrics_address: None,
         }
     }
 }
@@ -256,6 +262,30 @@ impl Http {
     pub fn strangers_are(mut self, principal: Principal) -> Self {
         self.stranger = Some(principal);
         self
+    }
+
+    /// Serves figures for operators at `/metrics` of [`HttpServer`], in the text format of Prometheus, to callers who were
+    /// granted this scope: calls by tool and end, how long they took, refusals by reason, responses by status, and what is
+    /// open. They say nothing of callers and arguments.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(mut self, scope: impl Into<String>) -> Self {
+        self.metrics_scope = Some(scope.into());
+        self
+    }
+
+    /// Serves the same figures at an address of their own, to whoever reaches it: a loopback address, unless
+    /// [`listen_beyond_loopback`](Self::listen_beyond_loopback) is said, too.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics_at(mut self, address: impl Into<String>) -> Self {
+        self.metrics_address = Some(address.into());
+        self
+    }
+
+    /// Whether anybody can ask for figures.
+    pub(crate) fn counts(&self) -> bool {
+        self.metrics_scope.is_some() || self.metrics_address.is_some()
     }
 
     /// Whether somebody can get in without a layer in front.

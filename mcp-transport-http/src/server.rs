@@ -1,22 +1,30 @@
 //! A server of its own: accepts connections, keeps each within its limits, and shuts down in good order.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use mcp_core::{Endpoint, Signal};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     sync::{Semaphore, oneshot},
     task::JoinSet,
 };
 
-use crate::{Http, HttpService, ServeError, connection};
+use crate::{Http, HttpService, ServeError, connection, routes::Door};
 
 /// A server that is listening, made by [`Http::bind`]; nothing is answered until it [runs](Self::run).
 #[derive(Debug)]
 pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
+    /// Where figures are served by themselves.
+    metrics: Option<TcpListener>,
     service: HttpService,
 }
 
@@ -30,16 +38,32 @@ impl HttpServer {
         if !options.is_open_to_somebody() {
             return Err(ServeError::NoAuthentication);
         }
-        let wrong = |source| ServeError::Address { address: address.to_owned(), source };
-        let mut found = tokio::net::lookup_host(address).await.map_err(wrong)?;
-        let address = found.next().ok_or_else(|| wrong(io::Error::other("the host has no address")))?;
-        if !address.ip().to_canonical().is_loopback() && !options.beyond_loopback {
-            return Err(ServeError::BeyondLoopback(address));
+        let (listener, address) = listen(address, &options).await?;
+        let metrics = match &options.metrics_address {
+            Some(address) => Some(listen(address, &options).await?.0),
+            None => None,
+        };
+        Ok(Self { listener, address, metrics, service: HttpService::with_options(endpoint, options) })
+    }
+
+    /// Where figures are read that have an address of their own, such as `http://127.0.0.1:9464/metrics`.
+    pub fn metrics_url(&self) -> Option<String> {
+        let address = self.metrics.as_ref()?.local_addr().ok()?;
+        Some(format!("http://{address}/metrics"))
+    }
+
+    /// The next connection, whichever way it comes in.
+    async fn accept(&self) -> io::Result<(TcpStream, IpAddr, Door)> {
+        let figures = async {
+            match &self.metrics {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = self.listener.accept() => accepted.map(|(stream, peer)| (stream, peer.ip(), Door::Endpoint)),
+            accepted = figures => accepted.map(|(stream, peer)| (stream, peer.ip(), Door::Metrics)),
         }
-        let failed = |source| ServeError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, service: HttpService::with_options(endpoint, options) })
     }
 
     /// Where it listens.
@@ -91,16 +115,18 @@ impl HttpServer {
             let accepting = async {
                 // A connection beyond the limit waits in the kernel's queue.
                 let place = Arc::clone(&places).acquire_owned().await;
-                (self.listener.accept().await, place)
+                (self.accept().await, place)
             };
             tokio::select! {
                 () = &mut end => break,
                 (accepted, place) = accepting => match accepted {
-                    Ok((stream, peer)) => {
-                        let serving = connection::serve(stream, peer.ip(), self.service.clone(), closing.clone());
+                    Ok((stream, peer, door)) => {
+                        let service = self.service.clone();
+                        let open = service.figures().connection();
+                        let serving = connection::serve(stream, (peer, door), service, closing.clone());
                         connections.spawn(async move {
                             serving.await;
-                            drop(place);
+                            drop((open, place));
                         });
                     }
                     Err(error) => rest_after(&error).await,
@@ -110,7 +136,7 @@ impl HttpServer {
             // All that have ended, and not one for each that comes: what has ended must not pile up.
             while connections.try_join_next().is_some() {}
         }
-        drop(self.listener);
+        drop((self.listener, self.metrics));
         self.service.close();
         closing.raise();
         let drained = async {
@@ -121,6 +147,20 @@ impl HttpServer {
             tracing::warn!(connections = connections.len(), "requests were still running at the end");
         }
     }
+}
+
+/// Listens on an address of the form `HOST:PORT`, if it is one that may be listened on.
+async fn listen(address: &str, options: &Http) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let wrong = |source| ServeError::Address { address: address.to_owned(), source };
+    let mut found = tokio::net::lookup_host(address).await.map_err(wrong)?;
+    let address = found.next().ok_or_else(|| wrong(io::Error::other("the host has no address")))?;
+    if !address.ip().to_canonical().is_loopback() && !options.beyond_loopback {
+        return Err(ServeError::BeyondLoopback(address));
+    }
+    let failed = |source| ServeError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Waits before the next connection where this one failed for want of descriptors or memory.

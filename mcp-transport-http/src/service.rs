@@ -8,16 +8,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
-use http_body_util::BodyExt as _;
 use mcp_core::{
-    AnswerStatus, BuildError, Caller, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, MirroredHeaders,
-    NamedSession, Post, Principal, Refusal, RequestId, Revision, RpcError, Running, Session, Signal, Step,
+    BuildError, Caller, EncodedAnswer, Endpoint, Exchange, IntoEndpoint, MirroredHeaders, NamedSession, Post,
+    Principal, Refusal, RequestId, Revision, RpcError, Running, Session, Signal, Step,
 };
 use serde_json::json;
 
@@ -26,7 +23,10 @@ use crate::{
     body::{Ended, credentials_ended},
     cors,
     endings::Endings,
+    figures::Figures,
     guard, mirror,
+    reading::{accepts, check_types, read},
+    responses::{event_stream, json_answer, refuse, status_only, with_allow, without_body},
     sessions::{NoPlace, Sessions},
 };
 
@@ -56,6 +56,7 @@ struct Shared {
     sessions: Arc<Sessions>,
     endings: Arc<Endings>,
     closing: Signal,
+    figures: Figures,
 }
 
 /// Where a request comes from, as a server of one's own puts it into the request's extensions: the address of the socket.
@@ -89,7 +90,12 @@ impl HttpService {
         let Http { max_sessions, max_sessions_per_caller, session_idle_time, .. } = options;
         let sessions = Sessions::new(max_sessions, max_sessions_per_caller, session_idle_time);
         let endings = Endings::new(&sessions);
-        Self { shared: Arc::new(Shared { endpoint, options, sessions, endings, closing: Signal::new() }) }
+        // A server whose figures are asked for counts from its beginning, and any other does not count.
+        if options.counts() {
+            endpoint.meter();
+        }
+        let (closing, figures) = (Signal::new(), Figures::default());
+        Self { shared: Arc::new(Shared { endpoint, options, sessions, endings, closing, figures }) }
     }
 
     /// Waits until the requests of all sessions are answered, also those whose clients have gone.
@@ -108,6 +114,31 @@ impl HttpService {
         self.shared.closing.is_raised()
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.shared.endpoint
+    }
+
+    /// How many sessions are open.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn sessions(&self) -> usize {
+        self.shared.sessions.len()
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn turn_away(
+        &self,
+        response: Response<ResponseBody>,
+        peer: Option<IpAddr>,
+    ) -> Response<ResponseBody> {
+        self.shared.turn_away(response, peer)
+    }
+
+    /// What the transport counts.
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.shared.figures
+    }
+
     pub(crate) fn options(&self) -> &Http {
         &self.shared.options
     }
@@ -124,6 +155,7 @@ impl HttpService {
         let is_head = request.method() == Method::HEAD;
         let mut response = self.answer(request, peer).await;
         cors::share(&mut response, &shared.options, origin);
+        shared.figures.responded(response.status());
         if is_head { without_body(response) } else { response }
     }
 
@@ -224,7 +256,55 @@ impl Shared {
             Exchange::Accepted => status_only(StatusCode::ACCEPTED),
             Exchange::Answered(answer) => json_answer(answer),
             Exchange::Opened { session, id, answer } => self.open(session, &id, answer, &principal, peer),
-            Exchange::Running(running) => run(running, &principal, takes_stream, &self.options).await,
+            Exchange::Running(running) => self.run(running, &principal, takes_stream).await,
+        }
+    }
+
+    /// Runs a request until it is clear whether it is answered with JSON or with a stream.
+    async fn run(
+        &self,
+        mut running: Box<Running>,
+        principal: &Principal,
+        takes_stream: bool,
+    ) -> Response<ResponseBody> {
+        if running.is_subscription() && !takes_stream {
+            return refuse(
+                StatusCode::NOT_ACCEPTABLE,
+                "Accept must list text/event-stream for a subscription",
+            );
+        }
+        let mut ended = None;
+        loop {
+            let step = std::future::poll_fn(|cx| {
+                if let Poll::Ready(step) = running.poll_step(cx) {
+                    return Poll::Ready(Some(step));
+                }
+                // What ends at once, the rule, is not looked after.
+                match ended.get_or_insert_with(|| Ended::of(principal)) {
+                    Some(ended) => ended.poll(cx).map(|()| None),
+                    None => Poll::Pending,
+                }
+            });
+            match step.await {
+                None => return auth::end(&self.options, running.give_up(&credentials_ended())),
+                Some(Step::Answer(answer)) => return json_answer(answer),
+                Some(Step::Notification(first)) if takes_stream => {
+                    let ended = ended.unwrap_or_else(|| Ended::of(principal));
+                    let body = ResponseBody::events(
+                        Some(&first),
+                        running,
+                        self.options.keep_alive,
+                        ended,
+                        self.figures.stream(),
+                    );
+                    return event_stream(body);
+                }
+                // What a client that takes no stream has no use for is not queued in the first place, but for what was by
+                // then.
+                Some(Step::Notification(_)) => {}
+                // Cancelled before its answer: there is nothing to say.
+                Some(Step::End) => return status_only(StatusCode::ACCEPTED),
+            }
         }
     }
 
@@ -264,7 +344,8 @@ impl Shared {
         }
         let ended = Ended::of(&principal);
         let running = session.stream(principal, &self.closing);
-        event_stream(ResponseBody::events(None, running, self.options.keep_alive, ended))
+        let open = self.figures.stream();
+        event_stream(ResponseBody::events(None, running, self.options.keep_alive, ended, open))
     }
 
     /// Ends a session.
@@ -330,224 +411,6 @@ fn session_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
         Cow::Borrowed(id) => String::from_utf8_lossy(id),
         Cow::Owned(id) => String::from_utf8_lossy(&id).into_owned().into(),
     })
-}
-
-/// Runs a request until it is clear whether it is answered with JSON or with a stream.
-async fn run(
-    mut running: Box<Running>,
-    principal: &Principal,
-    takes_stream: bool,
-    options: &Http,
-) -> Response<ResponseBody> {
-    if running.is_subscription() && !takes_stream {
-        return refuse(StatusCode::NOT_ACCEPTABLE, "Accept must list text/event-stream for a subscription");
-    }
-    let mut ended = None;
-    loop {
-        let step = std::future::poll_fn(|cx| {
-            if let Poll::Ready(step) = running.poll_step(cx) {
-                return Poll::Ready(Some(step));
-            }
-            // What ends at once, the rule, is not looked after.
-            match ended.get_or_insert_with(|| Ended::of(principal)) {
-                Some(ended) => ended.poll(cx).map(|()| None),
-                None => Poll::Pending,
-            }
-        });
-        match step.await {
-            None => return auth::end(options, running.give_up(&credentials_ended())),
-            Some(Step::Answer(answer)) => return json_answer(answer),
-            Some(Step::Notification(first)) if takes_stream => {
-                let ended = ended.unwrap_or_else(|| Ended::of(principal));
-                let body = ResponseBody::events(Some(&first), running, options.keep_alive, ended);
-                return event_stream(body);
-            }
-            // What a client that takes no stream has no use for is not queued in the first place, but for what was by
-            // then.
-            Some(Step::Notification(_)) => {}
-            // Cancelled before its answer: there is nothing to say.
-            Some(Step::End) => return status_only(StatusCode::ACCEPTED),
-        }
-    }
-}
-
-/// Reads the message, within the limits of size and time.
-async fn read<B>(
-    body: B,
-    headers: &HeaderMap,
-    options: &Http,
-    revision: Revision,
-) -> Result<Bytes, Box<Response<ResponseBody>>>
-where
-    B: Body,
-    B::Error: std::fmt::Display,
-{
-    let limit = options.max_message_bytes;
-    let too_large = || {
-        let error = RpcError::too_large("The message", limit);
-        Box::new(json_answer(EncodedAnswer::refusal(None, &error, revision)))
-    };
-    let declared =
-        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|declared| declared > limit as u64) {
-        return Err(too_large());
-    }
-    let reading = async {
-        let mut body = std::pin::pin!(body);
-        let mut first = Bytes::new();
-        let mut whole: Vec<u8> = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                tracing::debug!(%error, "a request's body could not be read");
-                Box::new(refuse(StatusCode::BAD_REQUEST, "The body could not be read to its end"))
-            })?;
-            let Ok(mut data) = frame.into_data() else { continue };
-            if first.len() + whole.len() + data.remaining() > limit {
-                return Err(too_large());
-            }
-            // A message in one piece, the rule, is not copied.
-            if first.is_empty() && whole.is_empty() {
-                first = data.copy_to_bytes(data.remaining());
-            } else {
-                whole.extend_from_slice(&std::mem::take(&mut first));
-                while data.has_remaining() {
-                    let chunk = data.chunk();
-                    whole.extend_from_slice(chunk);
-                    let length = chunk.len();
-                    data.advance(length);
-                }
-            }
-        }
-        Ok(if whole.is_empty() { first } else { whole.into() })
-    };
-    // A body that is there already needs no timer.
-    let mut reading = std::pin::pin!(reading);
-    if let Poll::Ready(read) = std::future::poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
-        return read;
-    }
-    match tokio::time::timeout(options.body_time, reading).await {
-        Ok(read) => read,
-        Err(_) => Err(Box::new(refuse(StatusCode::REQUEST_TIMEOUT, "The message did not arrive in time"))),
-    }
-}
-
-/// Looks at what the client sends and takes.
-fn check_types(headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
-    // Also what keeps a web page from posting here without asking first: forms cannot send this type.
-    let is_json = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| {
-        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-    });
-    if !is_json {
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"));
-    }
-    if !accepts(headers, "application/json") && !accepts(headers, "text/event-stream") {
-        return Err((StatusCode::NOT_ACCEPTABLE, "Accept must list application/json and text/event-stream"));
-    }
-    Ok(())
-}
-
-/// Whether the client takes this type; one that says nothing takes everything.
-fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
-    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    let (kind, _) = wanted.split_once('/').unwrap_or((wanted, ""));
-    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let range = parts.next().unwrap_or_default();
-        // A weight of 0 says that it is not wanted (RFC 9110, section 12.4.2).
-        let is_wanted =
-            parts.filter_map(|part| part.strip_prefix("q=")).all(|weight| weight.parse() != Ok(0.0));
-        let is_named = range.eq_ignore_ascii_case(wanted)
-            || range == "*/*"
-            || range.strip_suffix("/*").is_some_and(|range| range.eq_ignore_ascii_case(kind));
-        is_named && is_wanted
-    })
-}
-
-fn json_answer(answer: EncodedAnswer) -> Response<ResponseBody> {
-    let status = match answer.status {
-        AnswerStatus::Served => StatusCode::OK,
-        AnswerStatus::Refused => StatusCode::BAD_REQUEST,
-        AnswerStatus::UnknownMethod | AnswerStatus::UnknownSession => StatusCode::NOT_FOUND,
-        AnswerStatus::Status(status) => {
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-        }
-    };
-    let mut response = json_response(status, answer.bytes);
-    let is_overloaded = status == StatusCode::SERVICE_UNAVAILABLE;
-    if let Some(time) = answer.retry_after.or(is_overloaded.then_some(Duration::from_secs(1))) {
-        let seconds = u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
-    }
-    if let Some(challenge) = challenge(&answer.required_scopes) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    }
-    response
-}
-
-/// What says which scopes are needed (RFC 6750, section 3), where they are some that can be named so: a scope may be any
-/// text here, and no text is to become a further parameter or a further header.
-fn challenge(scopes: &[String]) -> Option<HeaderValue> {
-    let is_scope_token = |scope: &String| {
-        // RFC 6749, section 3.3.
-        !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-    };
-    if scopes.is_empty() || !scopes.iter().all(is_scope_token) {
-        return None;
-    }
-    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{}""#, scopes.join(" "));
-    HeaderValue::try_from(challenge).ok()
-}
-
-/// A refusal before any message was read: a JSON-RPC error without an id.
-pub(crate) fn refuse(status: StatusCode, message: &str) -> Response<ResponseBody> {
-    let error = json!({"jsonrpc": "2.0", "error": {"code": status.as_u16(), "message": message}});
-    json_response(status, error.to_string().into_bytes())
-}
-
-/// Says which methods are right.
-pub(crate) fn with_allow(
-    mut response: Response<ResponseBody>,
-    allowed: &'static str,
-) -> Response<ResponseBody> {
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-    response
-}
-
-pub(crate) fn status_only(status: StatusCode) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = status;
-    response
-}
-
-pub(crate) fn json_response(status: StatusCode, bytes: Vec<u8>) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::whole(bytes));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// What a request for the headers alone gets: the length that the body would have had, and no body. HTTP/2 would send
-/// it otherwise; over HTTP/1.1 hyper knows better.
-pub(crate) fn without_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
-    let length = response.body().size_hint().exact().filter(|length| *length > 0);
-    let mut response = response.map(|_| ResponseBody::empty());
-    if let Some(length) = length {
-        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    }
-    response
-}
-
-fn event_stream(body: ResponseBody) -> Response<ResponseBody> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // Tells nginx and its like to pass events on at once.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
 }
 
 impl<B> tower_service::Service<Request<B>> for HttpService

@@ -146,6 +146,12 @@ impl Sessions {
         theirs.iter().for_each(|entry| entry.session.end());
     }
 
+    /// How many are open.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn len(&self) -> usize {
+        self.read().sessions.len()
+    }
+
     /// Waits until every request of every session is answered.
     pub(crate) async fn settled(&self) {
         let sessions: Vec<_> = self.read().sessions.values().map(|entry| entry.session.clone()).collect();

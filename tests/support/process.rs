@@ -56,7 +56,8 @@ impl Server {
     /// The URL that an HTTP server says it listens on.
     pub(crate) fn url(&self) -> String {
         loop {
-            let line = self.errors.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it said {:?}", self.said()));
+            let line =
+                self.errors.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it said {:?}", self.said()));
             match line.strip_prefix("listening on ") {
                 Some(url) => return url.to_owned(),
                 None => self.said.borrow_mut().push(line),

@@ -39,7 +39,8 @@ pub(super) fn parse(mut words: Words<impl Iterator<Item = OsString>>) -> Result<
             }
             ("tail", "--records" | "-n") => {
                 let given = words.text(&word, "a number")?;
-                let number = given.parse().map_err(|_| format!("{} {given}: that is no number", word.flag))?;
+                let number =
+                    given.parse().map_err(|_| format!("{} {given}: that is no number", word.flag))?;
                 once(&word, &mut records, number)?;
             }
             ("tail", "--short") => {

@@ -60,11 +60,14 @@ pub(super) fn parse(mut words: Words<impl Iterator<Item = OsString>>) -> Result<
     let command = match command.flag.as_str() {
         "create" => KeysCommand::Create(NewKeyArgs {
             name: name.ok_or("keys create wants --name NAME: what the key is for")?,
-            scopes: scopes.ok_or("keys create wants --scopes: which it grants, such as bext:read,bext:write")?,
+            scopes: scopes
+                .ok_or("keys create wants --scopes: which it grants, such as bext:read,bext:write")?,
             expires_in,
         }),
         "list" => KeysCommand::List,
-        "revoke" => KeysCommand::Revoke(id.ok_or("keys revoke wants the ID of a key, as keys list shows it")?),
+        "revoke" => {
+            KeysCommand::Revoke(id.ok_or("keys revoke wants the ID of a key, as keys list shows it")?)
+        }
         _ => return Err(COMMANDS.to_owned()),
     };
     Ok(KeysTask { data: data_or_default(data)?, command })

@@ -6,7 +6,7 @@ use mcp_core::{EncodedAnswer, Principal, Revision, RpcError};
 use super::Found;
 use crate::{
     Http, ResponseBody,
-    service::{json_response, refuse},
+    responses::{json_response, refuse},
 };
 
 /// The challenge where nothing else says what to show.
