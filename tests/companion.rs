@@ -204,7 +204,7 @@ fn a_hostile_caller_breaks_nothing() {
     let mut left: Vec<_> =
         std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["instances", "instances.toml"]);
+    assert_eq!(left, ["audit", "instances", "instances.toml"]);
 }
 
 #[test]
@@ -242,10 +242,25 @@ fn help_and_version_go_to_standard_output() {
         configuration,
         json!({"mcpServers": {"bext": {"command": "bext-companion", "args": ["--mcp"]}}})
     );
-    for flag in
-        ["--mcp", "--http ADDR", "--no-auth", "--data DIR", "--demo", "--verbose", "--version", "--help"]
-    {
-        assert!(help.contains(&format!("\n  {flag} ")), "{flag} is not explained");
+    for flag in [
+        "--mcp",
+        "--http ADDR",
+        "--no-auth",
+        "--metrics ADDR",
+        "--confirm",
+        "--audit MODE",
+        "--data DIR",
+        "--demo",
+        "--verbose",
+        "--version",
+        "--help",
+        "keys create",
+        "keys list",
+        "keys revoke",
+        "audit verify",
+        "audit tail",
+    ] {
+        assert!(help.contains(&format!("\n  {flag}")), "{flag} is not explained");
     }
     // Asking has made nothing.
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
@@ -269,7 +284,21 @@ fn a_wrong_command_line_says_what_is_wrong_with_it() {
         (&["--mcp", "--http", "127.0.0.1:0", "--no-auth"], "--mcp and --http"),
         (&["--mcp", "--no-auth"], "--no-auth"),
         (&["--demo", "--data", "x"], "--data"),
-        (&["--http", "127.0.0.1:0"], "--http needs --no-auth"),
+        (&["--mcp", "--metrics", "127.0.0.1:0"], "--metrics is about --http"),
+        (&["--demo", "--confirm"], "--demo has nobody to ask"),
+        (&["--mcp", "--audit", "perhaps"], "--audit perhaps: it is required, best-effort or off"),
+        (&["--http", "0.0.0.0:0"], "--http 0.0.0.0:0: other machines could reach that"),
+        (&["--http", "127.0.0.1:0", "--metrics", "0.0.0.0:0"], "--metrics 0.0.0.0:0: other machines could"),
+        (&["keys"], "keys wants create, list or revoke"),
+        (&["keys", "steal"], "keys wants create, list or revoke"),
+        (&["keys", "create", "--scopes", "a"], "--name"),
+        (&["keys", "create", "--name", "a"], "--scopes"),
+        (&["keys", "create", "--name", "a", "--scopes", "a b"], "`a b` is no scope"),
+        (&["keys", "create", "--name", "a", "--scopes", "a", "--expires", "soon"], "--expires soon"),
+        (&["keys", "create", "--name", "a", "--scopes", "a", "--expires", "0d"], "--expires 0d"),
+        (&["keys", "revoke"], "keys revoke wants the ID"),
+        (&["audit"], "audit wants verify or tail"),
+        (&["audit", "tail", "--records", "many"], "--records many"),
         (&["--http", "0.0.0.0:0", "--no-auth"], "--http 0.0.0.0:0: other machines could reach that"),
         (&["--http=[::]:0", "--no-auth"], "--http [::]:0: other machines could reach that"),
         (&["--http", "8080", "--no-auth"], "--http 8080: no address of the form HOST:PORT"),

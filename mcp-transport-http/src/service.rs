@@ -199,6 +199,7 @@ impl Shared {
             return response;
         }
         self.endpoint.refused(Refusal::Unauthorized);
+        tracing::debug!(?peer, status = %response.status(), "a caller was turned away");
         match peer.map(|peer| self.endpoint.charge_address(peer)) {
             Some(Err(error)) => json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28)),
             Some(Ok(())) | None => response,
