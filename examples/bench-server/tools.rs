@@ -2,7 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use toolpack::{Annotations, Call, Contents, RequestError, Resource, Server, Text, Tool, ToolError, tool_fn};
+use toolpack::{
+    Annotations, Call, Contents, Limits, RequestError, Resource, Server, Text, Tool, ToolError, tool_fn,
+};
 
 /// The server, with this many dummy tools beside the real ones.
 pub(crate) fn server(dummies: u16) -> Server {
@@ -11,6 +13,8 @@ pub(crate) fn server(dummies: u16) -> Server {
         .tool::<Add>()
         .tool::<ListRows>()
         .resource::<Blob>()
+        // Whoever measures it has it to themselves.
+        .limits(Limits::for_one_caller)
         // All tools on one page, whatever their number.
         .limits(|limits| limits.page_size = limits.page_size.max(usize::from(dummies) + 3));
     with_dummies(server, dummies)

@@ -11,11 +11,13 @@ mod resources;
 mod rounds;
 mod schemas;
 
-use toolpack::Server;
+use toolpack::{Limits, Server};
 
 /// One of everything.
 pub(crate) fn server() -> Server<changes::Watched> {
     let server = Server::new("everything", env!("CARGO_PKG_VERSION"))
+        // Whoever tries a client on it, or loads it, has it to themselves.
+        .limits(Limits::for_one_caller)
         .title("Everything")
         .description("One of everything that the protocol has.")
         .instructions(

@@ -95,7 +95,8 @@ impl Transport {
             match self {
                 Self::Stdio => stdio::serve(server).await?,
                 Self::Http(address) => {
-                    let server = serving.http.without_auth().bind(server, address).await?;
+                    let http = serving.http.without_auth().max_sessions_per_caller(usize::MAX);
+                    let server = http.bind(server, address).await?;
                     eprintln!("listening on {}", server.url());
                     server.run().await?;
                 }
