@@ -9,7 +9,6 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mcp_core::{Principal, PrincipalKind, Signal};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::store::KeyError;
@@ -24,7 +23,7 @@ impl ApiKey {
     pub(super) fn random(prefix: &str) -> Result<Self, KeyError> {
         /// Without letters that are taken for others, and as many as five bits can tell apart.
         const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        /// With a prefix of up to four characters the key is one block of SHA-256. Of two that meet one is made anew.
+        /// With a prefix of up to 13 characters the key is one block of BLAKE3. Of two that meet one is made anew.
         const ID_CHARS: usize = 6;
         let mut random = [0; ID_CHARS + 32];
         getrandom::fill(&mut random).map_err(|error| KeyError::store("no randomness for a key", error))?;
@@ -66,17 +65,19 @@ pub(super) fn id_of(key: &[u8]) -> Option<&str> {
     is_id.then(|| std::str::from_utf8(id).ok())?
 }
 
-/// What is kept of a key in place of the key: the SHA-256 of all of it.
+/// What is kept of a key in place of the key: the BLAKE3 of all of it.
 ///
 /// A key is 256 bits of randomness, which nobody guesses from a fast hash; a slow one, as passwords need, would be paid
-/// at each request.
+/// at each request. Of hashes that nobody finds a key for, BLAKE3 costs little on every processor, SHA-256 only on those
+/// with instructions for it. A cheaper hash under a secret of the process would not do: whoever reads its memory finds the
+/// secret, and with it makes keys that fit.
 #[derive(Clone, Copy)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
     /// The hash of a key.
     pub fn of(key: &[u8]) -> Self {
-        Self(Sha256::digest(key).into())
+        Self(*blake3::hash(key).as_bytes())
     }
 
     /// A hash that was kept.
@@ -348,6 +349,19 @@ mod tests {
         let shown = format!("{key:?} {record:?} {:?}", record.hash);
         assert!(!shown.contains(secret), "{shown}");
         assert!(!shown.contains(&format!("{}", record.hash.as_bytes()[0])), "{shown}");
+    }
+
+    #[test]
+    fn what_was_kept_of_a_key_is_known_again_by_any_version() {
+        // As others compute BLAKE3.
+        for (key, hash) in [
+            ("", "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"),
+            ("abc", "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"),
+        ] {
+            let kept: String =
+                KeyHash::of(key.as_bytes()).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(kept, hash);
+        }
     }
 
     #[test]
