@@ -13,7 +13,7 @@ use crate::support::process::{Server, call, example};
 
 /// How often a server is killed; `cargo xtask long` asks for more.
 fn rounds() -> usize {
-    std::env::var("TOOLPACK_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap())
+    std::env::var("TOOLPACK_KILL_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap())
 }
 
 fn companion(data: &Path) -> Server {

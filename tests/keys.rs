@@ -252,3 +252,46 @@ fn a_flood_is_refused_and_others_are_served() {
     assert_eq!(server.post(&other, &list()).status, 200);
     assert_eq!(Request::get(&server.address, "/health").send().status, 200);
 }
+
+#[test]
+fn figures_are_for_whoever_may_read_them() {
+    let (server, key) = Guarded::start(&[]);
+    let writer = create(server.data.path(), &["--scopes", "bext:write"]);
+    assert_eq!(server.post(&key, &list()).status, 200);
+    assert_eq!(server.post(&writer, &list()).status, 403);
+    let figures = || Request::get(&server.address, "/metrics");
+    assert_eq!(figures().send().status, 401);
+    let refused = figures().key(&writer).send();
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(refused.header("www-authenticate").unwrap().contains(r#"scope="bext:read""#));
+    let page = figures().key(&key).send();
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"), "{page:?}");
+    for line in [
+        r#"mcp_server_calls_total{method="tools/call",name="list_instances",end="completed"} 1"#,
+        r#"mcp_server_calls_total{method="tools/call",name="list_instances",end="error"} 1"#,
+        r#"mcp_server_refusals_total{reason="forbidden"} 1"#,
+        r#"mcp_server_refusals_total{reason="unauthorized"} 1"#,
+        r#"mcp_server_http_responses_total{status="401"} 1"#,
+        "mcp_server_sessions 0",
+    ] {
+        assert!(page.body.lines().any(|known| known == line), "{line} is not in\n{}", page.body);
+    }
+}
+
+#[test]
+fn figures_may_have_an_address_of_their_own() {
+    let data = tempfile::tempdir().unwrap();
+    create(data.path(), &["--scopes", "*"]);
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = serve(data.path(), &["--metrics", &port.to_string()]);
+    let endpoint = address(&server);
+    assert_eq!(Request::get(&port.to_string(), "/metrics").send().status, 200);
+    assert_eq!(
+        Request::post(&port.to_string(), &list()).send().status,
+        404,
+        "nothing but figures is served there"
+    );
+    assert_eq!(Request::get(&endpoint, "/metrics").send().status, 404);
+}

@@ -9,6 +9,7 @@ mod http;
 mod keys;
 mod limits;
 mod real_clients;
+mod security;
 mod sockets;
 mod stdio;
 mod support;

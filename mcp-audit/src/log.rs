@@ -15,7 +15,7 @@ use crate::{
     fields::Fields,
     hash::write_hex,
     head::Head,
-    queue::{Batch, Queue},
+    queue::{Batch, Queue, WriteFailed},
     traced,
     writer::Writer,
 };
@@ -48,22 +48,6 @@ struct Chain {
     queue: Arc<Queue>,
     head: Arc<Mutex<Head>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// The records of a batch are not durable.
-#[derive(Clone, Debug)]
-pub(crate) struct WriteFailed(Arc<io::Error>);
-
-impl fmt::Display for WriteFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the audit could not be written")
-    }
-}
-
-impl std::error::Error for WriteFailed {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(self.0.as_ref())
-    }
 }
 
 impl AuditLog {
@@ -208,7 +192,7 @@ fn run(mut writer: Writer, queue: &Queue, published: &Mutex<Head>) {
             Err(error) => {
                 tracing::error!(lost = unwatched, %error, "the audit could not be written");
                 queue.lose(lost + unwatched);
-                let error = WriteFailed(Arc::new(error));
+                let error = WriteFailed::of(error);
                 for waiter in waiters {
                     let _ = waiter.send(Err(error.clone()));
                 }

@@ -1,19 +1,40 @@
 //! Records that wait to be written, and who waits for them.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    fmt, io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
-
-use crate::log::WriteFailed;
 
 /// The most bytes of records that wait, however few they are.
 const MOST_BYTES: usize = 16 << 20;
 
 /// How long records wait for others that nobody waits for either: to write one costs as much as to write a hundred.
 const GATHERING: Duration = Duration::from_millis(5);
+
+/// The records of a batch are not durable.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteFailed(Arc<io::Error>);
+
+impl fmt::Display for WriteFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the audit could not be written")
+    }
+}
+
+impl std::error::Error for WriteFailed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.0.as_ref())
+    }
+}
+
+impl WriteFailed {
+    pub(crate) fn of(error: io::Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
 
 /// Hears whether a record is durable.
 pub(crate) type Waiter = oneshot::Sender<Result<(), WriteFailed>>;

@@ -32,7 +32,7 @@ fn hold(config: &AuditConfig, said: &[String]) {
 
 #[test]
 fn what_was_answered_before_a_kill_is_on_record() {
-    let rounds = env::var("AUDIT_KILL_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap());
+    let rounds = env::var("TOOLPACK_KILL_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap());
     for sink in SINKS {
         let (_directory, config) = config(sink);
         let mut said = Vec::new();

@@ -5,11 +5,11 @@ use std::{error::Error, fmt, future::Future, net::IpAddr, pin::Pin, time::Durati
 use serde::Deserialize;
 
 use crate::{
-    call::TransportKind,
     policy::{Action, Denied},
     principal::Principal,
     protocol::{JsonObject, id::RequestId},
     questions::NotAccepted,
+    transport_kind::TransportKind,
 };
 
 /// Keeps a record of calls, resources read and prompts filled in.
@@ -136,7 +136,7 @@ pub struct AuditEntry<'a> {
 
 impl AuditEntry<'_> {
     /// The most characters that are shown of a text, before it is cut.
-    pub const LONGEST_TEXT: usize = 200;
+    pub const LONGEST_TEXT: usize = crate::redaction::LONGEST_TEXT;
 }
 
 /// What happened to a request.

@@ -9,7 +9,6 @@ use serde::de::{self, Deserializer as _, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
-    answer::Verdict,
     call::Call,
     encode,
     outbox::Outbox,
@@ -17,6 +16,7 @@ use crate::{
         envelope::{self, Incoming, Malformed},
         error::RpcError,
     },
+    verdict::Verdict,
 };
 
 /// Whether a message is an array.

@@ -33,6 +33,7 @@ use crate::{
     },
     questions::{Arrived, Asking, ClientLink, Desk, RoundEnd, Subject},
     signal::{Flag, Signal},
+    transport_kind::TransportKind,
 };
 
 /// One request as its tool, resource or prompt sees it; cheap to clone, and good for as long as the request runs.
@@ -88,32 +89,6 @@ pub(crate) enum ClientFacts {
 pub(crate) struct KnownClient {
     pub(crate) info: Box<Implementation>,
     pub(crate) capabilities: Box<ClientCapabilities>,
-}
-
-/// Over what a request came, for telemetry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TransportKind {
-    /// Standard input and output, or another pipe.
-    Pipe,
-    /// A Unix socket.
-    Unix,
-    /// TCP, bare or with HTTP or TLS over it.
-    Tcp,
-    /// A client in the same process.
-    InMemory,
-}
-
-impl TransportKind {
-    /// The kind in one word, as spans and records have it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pipe => "pipe",
-            Self::Unix => "unix",
-            Self::Tcp => "tcp",
-            Self::InMemory => "inproc",
-        }
-    }
 }
 
 /// The `Mcp-Param-*` headers of a request: `None` where the transport has no headers; names are lower case and

@@ -9,9 +9,7 @@ use std::{
 use tokio::task::AbortHandle;
 
 use crate::{
-    batch,
-    call::TransportKind,
-    encode,
+    batch, encode,
     endpoint::Endpoint,
     eras::{
         Origin,
@@ -30,6 +28,7 @@ use crate::{
         revision::Revision,
     },
     signal::Signal,
+    transport_kind::TransportKind,
 };
 
 /// The server's end of one connection over which messages travel as lines: stdio, or any stream of bytes.

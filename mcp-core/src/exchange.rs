@@ -3,9 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    answer::{EncodedAnswer, Verdict},
+    answer::EncodedAnswer,
     batch,
-    call::TransportKind,
     endpoint::Endpoint,
     eras::{
         Origin,
@@ -26,6 +25,8 @@ use crate::{
     running::Running,
     session::{NamedSession, Session},
     signal::Signal,
+    transport_kind::TransportKind,
+    verdict::Verdict,
 };
 
 /// One message as HTTP brings it.

@@ -14,7 +14,6 @@ use std::{
 use tokio::{sync::Notify, task::AbortHandle};
 
 use crate::{
-    answer::Verdict,
     batch::Batch,
     call::Call,
     encode,
@@ -23,6 +22,7 @@ use crate::{
     protocol::{error::RpcError, id::RequestId, method, notification::notification},
     request::{Outcome, OutcomeKind, Reply, Request},
     rings::OutcomeFuture,
+    verdict::Verdict,
 };
 
 /// Requests by their ids.

@@ -102,14 +102,16 @@ mod signal;
 pub mod testing;
 mod tool;
 mod tool_error;
+mod transport_kind;
+mod verdict;
 
 pub use self::{
     access::Access,
     annotations::Annotations,
-    answer::{AnswerStatus, EncodedAnswer},
+    answer::EncodedAnswer,
     audit::{Audit, AuditEntry, AuditEvent, AuditMode, Confirmation, Ending, NotRecorded, Recording},
     build::{BuildError, Problem},
-    call::{Call, TransportKind},
+    call::Call,
     caller::Caller,
     completion::{Completing, Completion},
     connection::Connection,
@@ -153,4 +155,6 @@ pub use self::{
     signal::Signal,
     tool::{Content, DynTool, Output, Reply, Text, Tool, ToolEntry, ToolFn, ToolReply, tool, tool_fn},
     tool_error::{Retry, ToolError},
+    transport_kind::TransportKind,
+    verdict::AnswerStatus,
 };

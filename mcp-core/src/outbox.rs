@@ -9,8 +9,8 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    answer::Verdict,
     protocol::id::{ProgressToken, RequestId},
+    verdict::Verdict,
 };
 
 /// One message, ready for the wire, without any framing.

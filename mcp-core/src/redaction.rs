@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::{
-    audit::AuditEntry,
     hidden::{HiddenPlaces, Hiding},
     protocol::JsonObject,
 };
@@ -18,6 +17,8 @@ const HIDDEN: &str = "[hidden]";
 /// What stands in place of what is too deep, or of what comes after too much.
 const LEFT_OUT: &str = "[…]";
 
+/// The most characters of a text that are shown.
+pub(crate) const LONGEST_TEXT: usize = 200;
 /// The most characters of a member's name that are shown.
 const LONGEST_NAME: usize = 50;
 /// The most items of a list, or members of an object, that are shown.
@@ -70,16 +71,16 @@ pub(crate) fn redacted_uri(uri: &str) -> Cow<'_, str> {
     if has_password(uri) {
         return HIDDEN.into();
     }
-    let Some((path, query)) = uri.split_once('?') else { return cut(uri, AuditEntry::LONGEST_TEXT) };
+    let Some((path, query)) = uri.split_once('?') else { return cut(uri, LONGEST_TEXT) };
     if !query.split('&').any(|pair| is_credential(pair.split_once('=').map_or(pair, |(name, _)| name))) {
-        return cut(uri, AuditEntry::LONGEST_TEXT);
+        return cut(uri, LONGEST_TEXT);
     }
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
         Some((name, _)) if is_credential(name) => format!("{name}={HIDDEN}"),
         _ => pair.to_owned(),
     });
     let shown = format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"));
-    cut(&shown, AuditEntry::LONGEST_TEXT).into_owned().into()
+    cut(&shown, LONGEST_TEXT).into_owned().into()
 }
 
 /// What may still be shown of one call.
@@ -140,7 +141,7 @@ impl Redaction {
         if is_credential_text(text) {
             return HIDDEN.into();
         }
-        let shown = cut(text, AuditEntry::LONGEST_TEXT);
+        let shown = cut(text, LONGEST_TEXT);
         self.bytes = self.bytes.saturating_sub(shown.len());
         shown.into_owned().into()
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    answer::{EncodedAnswer, Verdict},
+    answer::EncodedAnswer,
     call::Call,
     encode,
     endpoint::Core,
@@ -17,6 +17,7 @@ use crate::{
     protocol::error::RpcError,
     request::Request,
     rings::OutcomeFuture,
+    verdict::Verdict,
 };
 
 /// What is under way for a client, and says what it has to say while it is polled.

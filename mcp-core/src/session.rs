@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::{
-    call::TransportKind,
     endpoint::Core,
     eras::{Origin, handshake::Handshake},
     in_flight::InFlight,
@@ -12,6 +11,7 @@ use crate::{
     protocol::revision::Revision,
     running::Running,
     signal::Signal,
+    transport_kind::TransportKind,
 };
 
 /// A session that a client opened with `initialize`; cheap to clone, and over once it is [ended](Self::end) or the last

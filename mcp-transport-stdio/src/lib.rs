@@ -42,6 +42,7 @@ mod signals;
 mod socket_file;
 mod sockets;
 mod stream;
+mod threads;
 
 use std::time::Duration;
 

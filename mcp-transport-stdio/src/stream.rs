@@ -12,7 +12,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::{descriptor::Writer, lines::Lines};
+use crate::{lines::Lines, threads::Writer};
 
 /// Any stream in both directions.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}

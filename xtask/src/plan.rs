@@ -17,6 +17,9 @@ use crate::{Problem, arrows, budget, features, files};
 /// How many cases each property test runs in `long`; the usual number is 256.
 const MANY_CASES: &str = "20000";
 
+/// How often a server that keeps an audit is killed in `long`; the usual number is a few.
+const MANY_KILLS: &str = "50";
+
 /// Everything that a change has to pass.
 pub(crate) fn test() -> Result<Vec<Step>, Problem> {
     let installed = Installed::default();
@@ -56,6 +59,7 @@ pub(crate) fn long() -> Vec<Step> {
     let installed = Installed::default();
     let mut proptest = cargo(&["test", "--workspace", "--all-features"]);
     proptest.env("PROPTEST_CASES", MANY_CASES);
+    proptest.env("TOOLPACK_KILL_ROUNDS", MANY_KILLS);
     vec![
         tools_step(&installed),
         with_tools(&installed, "proptest", proptest),

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{Origin, modern};
 use crate::{
-    answer::Verdict,
     batch::{self, Batch},
     call::{Call, CallParts, ClientFacts, KnownClient},
     encode::{self, plain_result},
@@ -28,6 +27,7 @@ use crate::{
     },
     questions::ClientLink,
     request::{Operation, Outcome, Request},
+    verdict::Verdict,
 };
 
 /// What a handshake settled, and what has come up since: a session, whatever its messages travel over.

@@ -6,8 +6,8 @@ pub(crate) mod modern;
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    call::TransportKind, endpoint::Core, outbox::Outbox, principal::Principal, protocol::error::RpcError,
-    signal::Signal,
+    endpoint::Core, outbox::Outbox, principal::Principal, protocol::error::RpcError, signal::Signal,
+    transport_kind::TransportKind,
 };
 
 /// What a transport knows about where a message came from.

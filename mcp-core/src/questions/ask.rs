@@ -15,12 +15,13 @@ use super::{
     once::Nonce,
 };
 use crate::{
-    call::{Call, TransportKind},
+    call::Call,
     caller::Caller,
     failure::Failure,
     places::Full,
     protocol::error::{RpcError, code, shorten},
     tool_error::ToolError,
+    transport_kind::TransportKind,
 };
 
 /// The end of the year 9999, in milliseconds since 1970: as late a time as every store can write down.
