@@ -11,10 +11,10 @@ mod support;
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderValue, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use support::{echo, guarded, of_tools, open, usual};
+use support::{echo, of_tools, usual};
 use toolpack::{Endpoint, Revision, http::HttpService};
 
 /// Calls before those that count: what is made on first use is there by then.
@@ -108,29 +108,21 @@ fn over_http(revision: Revision) -> Call {
 
 /// The same where whoever calls has to be known.
 fn over_http_with_a_key() -> Call {
-    with_a_key(&usual())
+    with_a_key(support::http::service_with_keys(&usual(), 10_000))
 }
 
 /// The same where all that can be switched off is.
 fn over_http_open() -> Call {
-    requests(support::http::service(&open()), || support::http::echo(Revision::V2026_07_28, None))
+    requests(support::http::open_to_all(), || support::http::echo(Revision::V2026_07_28, None))
 }
 
 /// The same where nothing is.
 fn over_http_guarded() -> Call {
-    let endpoint = guarded();
-    // Before the caller that is measured comes: it has to find its place among them.
-    support::http::remember_addresses(&endpoint, 1_000_000);
-    with_a_key(&endpoint)
+    with_a_key(support::http::guarded())
 }
 
-fn with_a_key(endpoint: &Endpoint) -> Call {
-    let (service, key) = support::http::service_with_keys(endpoint, 10_000);
-    requests(service, || {
-        let mut request = support::http::echo(Revision::V2026_07_28, None);
-        request.headers_mut().insert("authorization", key.clone());
-        request
-    })
+fn with_a_key((service, key): (HttpService, HeaderValue)) -> Call {
+    requests(service, || support::http::echo_with_key(Revision::V2026_07_28, &key))
 }
 
 /// Requests are made beforehand: they come from the HTTP library.

@@ -18,7 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use criterion::Criterion;
+use http::Request;
+use http_body_util::Full;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -190,10 +193,25 @@ fn catalog(steps: &mut Steps) {
 
 /// The same call with what HTTP adds, but for the socket.
 fn http(steps: &mut Steps) {
-    let mut service: HttpService = support::http::service(&usual());
     let echo = || support::http::echo(REVISION, None);
+    let usual = support::http::service(&usual());
+    over_http(steps, "http/echo", "a small call, over HTTP without a socket", usual, echo);
+    let open = support::http::open_to_all();
+    over_http(steps, "http/open", "the same without a key, limits per caller, or rules", open, echo);
+    let (guarded, key) = support::http::guarded();
+    let about = "the same with a key of 10,000, rules, and a million callers";
+    over_http(steps, "http/guarded", about, guarded, || support::http::echo_with_key(REVISION, &key));
+}
+
+fn over_http(
+    steps: &mut Steps,
+    name: &'static str,
+    about: &'static str,
+    mut service: HttpService,
+    echo: impl Fn() -> Request<Full<Bytes>>,
+) {
     support::assert_result(&support::http::exchange(&mut service, echo()));
-    steps.measure("http/echo", "a small call, over HTTP without a socket", |rounds| {
+    steps.measure(name, about, |rounds| {
         // Requests come from the HTTP library; some at a time, so that there is memory for any number of rounds.
         const AT_ONCE: u64 = 100;
         let mut elapsed = Duration::ZERO;

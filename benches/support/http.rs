@@ -61,13 +61,21 @@ pub(crate) fn service_with_keys(endpoint: &Endpoint, count: usize) -> (HttpServi
     (Http::new().keys(keys).service(endpoint).expect("what is built already can be served"), header)
 }
 
-/// Has calls from so many other addresses counted.
-#[allow(dead_code, reason = "not every bench wants it")]
-pub(crate) fn remember_addresses(endpoint: &Endpoint, count: u32) {
+/// One with nothing that guards a call.
+pub(crate) fn open_to_all() -> HttpService {
+    service(&super::open())
+}
+
+/// One with all that guards a call, and with much to look for: it knows 10,000 keys, of which one is here, and remembers
+/// calls from a million addresses.
+pub(crate) fn guarded() -> (HttpService, HeaderValue) {
+    let endpoint = super::guarded();
     let first = u32::from_be_bytes([10, 0, 0, 0]);
-    for address in first..first + count {
+    // Before whoever is measured comes, who has to find a place among them.
+    for address in first..first + 1_000_000 {
         endpoint.charge_address(Ipv4Addr::from_bits(address).into()).expect("none has called before");
     }
+    service_with_keys(&endpoint, 10_000)
 }
 
 /// Opens a session, where clients of this revision do.
@@ -95,6 +103,13 @@ pub(crate) fn echo(revision: Revision, session: Option<&HeaderValue>) -> Request
         }
     }
     post
+}
+
+/// The same with a key.
+pub(crate) fn echo_with_key(revision: Revision, key: &HeaderValue) -> Request<Full<Bytes>> {
+    let mut request = echo(revision, None);
+    request.headers_mut().insert(header::AUTHORIZATION, key.clone());
+    request
 }
 
 /// A message with the headers that every one has.
