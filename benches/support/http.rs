@@ -1,4 +1,5 @@
 //! Calls over HTTP without a socket: the service that a server or a router calls, and requests with their body ready.
+#![allow(dead_code, reason = "no bench needs all of it")]
 
 use std::{
     future::Future,
@@ -29,8 +30,13 @@ pub(crate) fn service(endpoint: &Endpoint) -> HttpService {
 }
 
 /// A service that lets in whoever has one of so many keys, and one of these as a header has it.
-#[allow(dead_code, reason = "not every bench wants it")]
 pub(crate) fn service_with_keys(endpoint: &Endpoint, count: usize) -> (HttpService, HeaderValue) {
+    let (keys, header) = keys(count);
+    (Http::new().keys(keys).service(endpoint).expect("what is built already can be served"), header)
+}
+
+/// So many keys, and one of these as a header has it.
+fn keys(count: usize) -> (ApiKeys, HeaderValue) {
     let store = MemoryKeys::new();
     let nothing = || Granted::These(Vec::new());
     // As long as keys that are made at random.
@@ -58,7 +64,7 @@ pub(crate) fn service_with_keys(endpoint: &Endpoint, count: usize) -> (HttpServi
     while let Found::Later(later) = found {
         found = Handle::current().block_on(later);
     }
-    (Http::new().keys(keys).service(endpoint).expect("what is built already can be served"), header)
+    (keys, header)
 }
 
 /// One with nothing that guards a call.
@@ -66,16 +72,23 @@ pub(crate) fn open_to_all() -> HttpService {
     service(&super::open())
 }
 
-/// One with all that guards a call, and with much to look for: it knows 10,000 keys, of which one is here, and remembers
-/// calls from a million addresses.
+/// One with all that guards a call, as [`guarded_parts`] has it.
 pub(crate) fn guarded() -> (HttpService, HeaderValue) {
+    let (endpoint, options, key) = guarded_parts();
+    (options.service(&endpoint).expect("what is built already can be served"), key)
+}
+
+/// All that guards a call, and much to look for: 10,000 keys, of which one is here, and calls from a million addresses that
+/// are remembered.
+pub(crate) fn guarded_parts() -> (Endpoint, Http, HeaderValue) {
     let endpoint = super::guarded();
     let first = u32::from_be_bytes([10, 0, 0, 0]);
     // Before whoever is measured comes, who has to find a place among them.
     for address in first..first + 1_000_000 {
         endpoint.charge_address(Ipv4Addr::from_bits(address).into()).expect("none has called before");
     }
-    service_with_keys(&endpoint, 10_000)
+    let (keys, key) = keys(10_000);
+    (endpoint, Http::new().keys(keys), key)
 }
 
 /// Opens a session, where clients of this revision do.

@@ -49,7 +49,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// In as few pieces as can be: it is done several times for each call.
+/// In as few pieces as can be: it is done for each call.
 impl Hash for Caller<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
@@ -68,6 +68,8 @@ impl Hash for Caller<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn from(address: &str) -> Caller<'static> {
@@ -80,6 +82,39 @@ mod tests {
         assert_ne!(from("2001:db8:1:2::1"), from("2001:db8:1:3::1"));
         assert_eq!(from("::ffff:192.0.2.1"), from("192.0.2.1"));
         assert_ne!(from("::ffff:192.0.2.1"), from("::ffff:192.0.2.2"));
+    }
+
+    #[test]
+    fn callers_that_differ_are_hashed_differently() {
+        /// What is hashed, as it is.
+        #[derive(Default)]
+        struct Written(Vec<u8>);
+
+        impl Hasher for Written {
+            fn finish(&self) -> u64 {
+                0
+            }
+
+            fn write(&mut self, bytes: &[u8]) {
+                self.0.extend(bytes);
+            }
+        }
+
+        let kinds = [PrincipalKind::Local, PrincipalKind::Anonymous, PrincipalKind::User];
+        let kinds = kinds.into_iter().chain([PrincipalKind::Client, PrincipalKind::Service]);
+        let names = ["", "a", "ab", "ab\0", "abcdef", "abcdefg", "abcdefg\0", "abcdefgh", "abcdefghabcdefg"];
+        let named = kinds.flat_map(|kind| names.map(|subject| Caller::Principal { kind, subject }));
+        let addresses = ["0.0.0.0", "0.0.0.1", "255.255.255.255", "::", "2001:db8:1:2::", "2001:db8:1:3::"];
+        let all: Vec<_> = named.chain(addresses.map(from)).collect();
+        let written: HashSet<_> = all
+            .iter()
+            .map(|caller| {
+                let mut written = Written::default();
+                caller.hash(&mut written);
+                written.0
+            })
+            .collect();
+        assert_eq!(written.len(), all.len());
     }
 
     #[test]

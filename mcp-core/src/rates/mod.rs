@@ -137,10 +137,9 @@ impl Tolls {
             key,
         });
         let of_address = self.address.zip(peer).map(|(bucket, peer)| {
-            let address = Caller::from_address(peer);
             // Whoever goes by its address has one hash for both.
-            let key = key.filter(|_| caller == Some(address));
-            Charge { of: RateOf::Address, caller: address, bucket, cost, key }
+            let key = key.filter(|_| matches!(caller, Some(Caller::Network(_))));
+            Charge { of: RateOf::Address, caller: Caller::from_address(peer), bucket, cost, key }
         });
         match (of_principal, of_address) {
             (Some(principal), Some(address)) => Some(act(store, &[principal, address])),
