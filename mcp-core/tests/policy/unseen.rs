@@ -410,6 +410,7 @@ async fn the_audit_knows_what_the_caller_does_not() {
         ("denied: `deny` has its name", true),
         ("scoped: Forbidden: this needs the scope `read`", false),
         ("of_acme: Forbidden: you have no access to the tenant `acme`", true),
+        ("unknown: nothing here has this name", true),
     ];
     assert_eq!(reasons, expected.map(|(reason, is_hidden)| (reason.to_owned(), is_hidden)));
 }
