@@ -137,6 +137,11 @@ impl Door {
         Ok(visitor)
     }
 
+    /// A caller with this session, without having asked for one.
+    pub(crate) fn intrude(&self, credentials: &Credentials, other: &Visitor) -> Visitor {
+        Visitor { credentials: credentials.clone(), ..other.with_session(other.session.clone()) }
+    }
+
     pub(crate) fn enter(&self, credentials: &Credentials, revision: Revision) -> Visitor {
         self.try_enter(credentials, revision).unwrap_or_else(|refused| panic!("{refused:?}"))
     }
@@ -214,11 +219,10 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// The same session, or none, in the hands of another.
-    pub(crate) fn stolen_by(&self, thief: &Credentials) -> Self {
-        let Self { address, revision, session, .. } = self;
-        let (address, session) = (address.clone(), session.clone());
-        Self { address, credentials: thief.clone(), revision: *revision, session, last_id: 0, stream: None }
+    /// The same caller with another session.
+    pub(crate) fn with_session(&self, session: Option<String>) -> Self {
+        let (address, credentials) = (self.address.clone(), self.credentials.clone());
+        Self { address, credentials, revision: self.revision, session, last_id: 0, stream: None }
     }
 
     /// Sends a request with a new id.
@@ -238,9 +242,20 @@ impl Visitor {
         Raw::read(self.with_credentials(Request::post(&self.address, message)).open())
     }
 
+    /// Listens to what the session is told besides its answers.
+    pub(crate) fn open_ears(&mut self) {
+        let mut stream = self.about_session("GET").open();
+        assert_eq!(stream.head().0, 200);
+        self.stream = Some(stream);
+    }
+
     /// Asks for the session itself: its stream, or its end.
-    pub(crate) fn session(&self, method: &str) -> Stream {
-        self.with_credentials(Request::new(&self.address, method, "/mcp")).open()
+    pub(crate) fn ask_for_session(&self, method: &str) -> Raw {
+        Raw::read(self.about_session(method).open())
+    }
+
+    fn about_session(&self, method: &str) -> Request {
+        self.with_credentials(Request::new(&self.address, method, "/mcp"))
     }
 
     fn with_credentials(&self, mut request: Request) -> Request {

@@ -75,7 +75,7 @@ impl Lines {
     }
 
     /// The next notification.
-    pub(crate) fn notification(&mut self) -> Value {
+    fn notification(&mut self) -> Value {
         let kept = self.notifications.pop_front();
         kept.unwrap_or_else(|| self.read())
     }
@@ -91,7 +91,8 @@ impl Lines {
         }
     }
 
-    fn write(&mut self, message: &Value) {
+    /// Sends a message as it is.
+    pub(crate) fn write(&mut self, message: &Value) {
         self.reader.get_mut().write_all(format!("{message}\n").as_bytes()).unwrap();
     }
 
@@ -115,8 +116,10 @@ impl Way for Lines {
     }
 
     async fn told(&mut self) -> Value {
-        let id = self.listens.expect("a subscription");
-        self.next_of(id)
+        match self.listens {
+            Some(id) => self.next_of(id),
+            None => self.notification(),
+        }
     }
 
     async fn hang_up(&mut self) {

@@ -1,8 +1,10 @@
 //! Who may do what over real transports: several callers at one server, over HTTP with keys and over lines.
 
+mod consent;
 mod door;
 mod lines;
 mod matrix;
+mod others;
 #[path = "../../mcp-core/tests/policy/table.rs"]
 mod table;
 mod unseen;
