@@ -42,7 +42,10 @@ impl Way for InMemory {
     }
 
     async fn told(&mut self) -> Value {
-        self.listening.as_mut().unwrap().notification().await.unwrap()
+        match &mut self.listening {
+            Some(listening) => listening.notification().await.unwrap(),
+            None => self.client.notification().await,
+        }
     }
 
     async fn hang_up(&mut self) {

@@ -1,5 +1,7 @@
 //! The way through the matrix: every thing of the table, in every way that one can ask for it, held against its letter.
 
+use std::collections::HashSet;
+
 use mcp_core::{Endpoint, Revision};
 use serde_json::{Value, json};
 
@@ -13,7 +15,7 @@ pub(crate) trait Way {
     /// Opens a subscription of the modern era; what it is answered with first is its acknowledgement, or why there is none.
     async fn listen(&mut self, params: Value) -> Told;
 
-    /// What the subscription tells next.
+    /// What the subscription tells next or, in a session, what that is told besides its answers.
     async fn told(&mut self) -> Value;
 
     /// Ends the subscription.
@@ -95,9 +97,9 @@ impl<W: Way> Case<'_, W> {
     async fn subscribe(&mut self, endpoint: &Endpoint, thing: Thing, letter: char) {
         let (Resource(uri) | OfTemplate(uri)) = thing else { return };
         if !self.revision.is_modern() {
-            return self
-                .ask("subscribe", thing, letter, |uri| Some(("resources/subscribe", json!({ "uri": uri }))))
+            self.ask("subscribe", thing, letter, |uri| Some(("resources/subscribe", json!({ "uri": uri }))))
                 .await;
+            return self.hear_in_session(endpoint, uri, letter).await;
         }
         let params = json!({"notifications": {"resourceSubscriptions": [uri, "nothing://here"]}});
         let first = self.way.listen(params).await;
@@ -114,6 +116,33 @@ impl<W: Way> Case<'_, W> {
         let first = if letter == 'y' { uri } else { "nothing://here" };
         assert_eq!(told["params"]["uri"], first, "{} is told of {uri}", self.row);
         self.way.hang_up().await;
+    }
+
+    /// What a session is told of a resource that it has asked to hear of, and of one that every caller may read.
+    async fn hear_in_session(&mut self, endpoint: &Endpoint, uri: &str, letter: char) {
+        if letter == 'x' {
+            return;
+        }
+        let open = if self.row == "allow-listed" { "fixed://acme" } else { "fixed://open" };
+        let subscribed = self.way.request("resources/subscribe", json!({ "uri": open })).await;
+        assert!(subscribed.message["result"].is_object(), "{}: {subscribed:?}", self.row);
+        // What happens together is told in any order, so that only what happens next shows that there was nothing else.
+        for updated in HashSet::from([uri, open]) {
+            endpoint.resource_updated(updated);
+        }
+        let mut expected = if letter == 'y' && uri != open { vec![uri, open] } else { vec![open] };
+        expected.sort_unstable();
+        let mut told = Vec::new();
+        for _ in &expected {
+            told.push(self.way.told().await["params"]["uri"].as_str().unwrap().to_owned());
+        }
+        told.sort_unstable();
+        assert_eq!(told, expected, "{} is told of {uri}", self.row);
+        endpoint.resource_updated(open);
+        assert_eq!(self.way.told().await["params"]["uri"], open, "{} is told of {uri}", self.row);
+        for uri in [uri, open] {
+            self.way.request("resources/unsubscribe", json!({ "uri": uri })).await;
+        }
     }
 
     /// Whole lists, a page of one item after the other.
