@@ -38,9 +38,14 @@ impl Tolls {
         })
     }
 
-    /// What a call of this tool costs.
+    /// Whether tools cost anything but 1.
+    pub(crate) fn is_priced(&self) -> bool {
+        self.store.is_some() && !self.costs.is_empty()
+    }
+
+    /// What a call of this tool costs, for who may know of it.
     pub(crate) fn of_tool(&self, name: &str) -> u32 {
-        if self.costs.is_empty() { 1 } else { self.costs.get(name).copied().unwrap_or(1) }
+        self.costs.get(name).copied().unwrap_or(1)
     }
 
     /// Takes what a request costs.

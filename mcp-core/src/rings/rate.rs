@@ -53,11 +53,15 @@ where
     }
 
     fn call(&mut self, request: Request) -> Rated<S> {
+        let call = request.call();
         let cost = match request.target() {
-            Some(tool) if request.method() == method::TOOLS_CALL => self.tolls.of_tool(tool),
+            Some(tool) if request.method() == method::TOOLS_CALL && self.tolls.is_priced() => {
+                // What a call takes must not tell what is hidden from what is not there. Nobody is asked of names that
+                // have no price alone: that would be a difference, too.
+                if call.host().shows_tool(call.principal(), tool) { self.tolls.of_tool(tool) } else { 1 }
+            }
             _ => 1,
         };
-        let call = request.call();
         match self.tolls.take(call.principal(), call.peer(), cost) {
             Charged::Now(Ok(())) => Rated::Running(self.inner.call(request)),
             Charged::Now(Err(over_rate)) => Rated::Refused(Some(self.tolls.refusal(over_rate))),
