@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
-use support::{echo, of_tools, usual};
+use support::{echo, guarded, of_tools, open, usual};
 use toolpack::{Endpoint, Revision, http::HttpService};
 
 /// Calls before those that count: what is made on first use is there by then.
@@ -34,6 +34,12 @@ const CASES: &[Case] = &[
     ("echo", "a small tool, in memory", || in_memory(&usual(), "tools/call", echo())),
     ("echo_http", "the same tool, over HTTP without a socket", || over_http(Revision::V2026_07_28)),
     ("echo_http_key", "the same with one of 10,000 API keys", over_http_with_a_key),
+    ("echo_http_open", "the same for everybody: no key, no limits per caller, no rules", over_http_open),
+    (
+        "echo_http_guarded",
+        "the same with a key of 10,000, rules, and a million addresses to count",
+        over_http_guarded,
+    ),
     ("echo_http_session", "the same in a session of 2025-11-25", || over_http(Revision::V2025_11_25)),
     ("list_63", "the list of 63 tools", || in_memory(&usual(), "tools/list", json!({}))),
     ("rows_1000", "a tool that answers with 1,000 rows", || {
@@ -102,7 +108,24 @@ fn over_http(revision: Revision) -> Call {
 
 /// The same where whoever calls has to be known.
 fn over_http_with_a_key() -> Call {
-    let (service, key) = support::http::service_with_keys(&usual(), 10_000);
+    with_a_key(&usual())
+}
+
+/// The same where all that can be switched off is.
+fn over_http_open() -> Call {
+    requests(support::http::service(&open()), || support::http::echo(Revision::V2026_07_28, None))
+}
+
+/// The same where nothing is.
+fn over_http_guarded() -> Call {
+    let endpoint = guarded();
+    // Before the caller that is measured comes: it has to find its place among them.
+    support::http::remember_addresses(&endpoint, 1_000_000);
+    with_a_key(&endpoint)
+}
+
+fn with_a_key(endpoint: &Endpoint) -> Call {
+    let (service, key) = support::http::service_with_keys(endpoint, 10_000);
     requests(service, || {
         let mut request = support::http::echo(Revision::V2026_07_28, None);
         request.headers_mut().insert("authorization", key.clone());

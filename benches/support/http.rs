@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    net::Ipv4Addr,
     pin::pin,
     task::{Context, Poll, Waker},
     time::SystemTime,
@@ -58,6 +59,15 @@ pub(crate) fn service_with_keys(endpoint: &Endpoint, count: usize) -> (HttpServi
         found = Handle::current().block_on(later);
     }
     (Http::new().keys(keys).service(endpoint).expect("what is built already can be served"), header)
+}
+
+/// Has calls from so many other addresses counted.
+#[allow(dead_code, reason = "not every bench wants it")]
+pub(crate) fn remember_addresses(endpoint: &Endpoint, count: u32) {
+    let first = u32::from_be_bytes([10, 0, 0, 0]);
+    for address in first..first + count {
+        endpoint.charge_address(Ipv4Addr::from_bits(address).into()).expect("none has called before");
+    }
 }
 
 /// Opens a session, where clients of this revision do.

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use toolpack::{Bucket, Connection, Endpoint, Principal, Rates, Revision, Server, TransportKind};
+use toolpack::{
+    Bucket, CallerRules, Connection, Endpoint, Limits, Principal, PrincipalKind, Rates, Revision, Rules,
+    Selection, Server, TransportKind,
+};
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
@@ -32,6 +35,31 @@ fn untiring() -> Rates {
 /// The server that most is measured with.
 pub(crate) fn usual() -> Endpoint {
     build(tools::server(DUMMIES))
+}
+
+/// The same for everybody: no rates, no shares, and the policy that asks for nothing.
+pub(crate) fn open() -> Endpoint {
+    tools::server(DUMMIES).build().expect("the servers of the benches can be built")
+}
+
+/// The same with all that guards a call: rates and shares, and rules on who may do what.
+///
+/// Rates count every call and refuse none, and a caller is remembered for a minute after each.
+pub(crate) fn guarded() -> Endpoint {
+    let bucket = Bucket::new(Bucket::MAX_CALLS, 1);
+    let rules = Rules::new()
+        .tools(Selection::only(["add", "list_rows", "echo"]))
+        .caller(CallerRules::of_kind(PrincipalKind::Anonymous).read_only());
+    let server = tools::server(DUMMIES)
+        .limits(|limits| {
+            let usual = Limits::default();
+            limits.calls_per_caller = usual.calls_per_caller;
+            limits.subscriptions_per_caller = usual.subscriptions_per_caller;
+            limits.questions_per_caller = usual.questions_per_caller;
+        })
+        .rates(Rates::new().per_principal(bucket).per_address(bucket).remember(1 << 21))
+        .policy(rules);
+    server.build().expect("the servers of the benches can be built")
 }
 
 /// A server of `echo` and others, this many tools in all.

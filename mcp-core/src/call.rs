@@ -3,14 +3,19 @@
 use std::{
     any::Any,
     fmt,
+    hash::{BuildHasher, RandomState},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
 use serde::Serialize;
 
 use crate::{
+    caller::Caller,
     guards::{Doing, Guards},
     outbox::Outbox,
     principal::Principal,
@@ -101,6 +106,8 @@ struct Inner {
     doing: OnceLock<Doing>,
     asking: Asking,
     cancelled: Flag,
+    /// Of whose share it counts against, once that was asked for; 0 before.
+    caller_hash: AtomicU64,
 }
 
 struct Reports {
@@ -118,12 +125,24 @@ impl Call {
             doing: OnceLock::new(),
             asking: Asking::default(),
             cancelled: Flag::default(),
+            caller_hash: AtomicU64::new(0),
         }))
     }
 
     /// On whose behalf the request is made.
     pub fn principal(&self) -> &Principal {
         &self.0.parts.principal
+    }
+
+    /// The hash of whose share of the server's limits it counts against, under the keys of that server.
+    pub(crate) fn caller_hash(&self, keys: &RandomState) -> u64 {
+        let known = self.0.caller_hash.load(Ordering::Relaxed);
+        if known != 0 {
+            return known;
+        }
+        let hash = keys.hash_one(Caller::of(self.principal(), self.peer()));
+        self.0.caller_hash.store(hash, Ordering::Relaxed);
+        hash
     }
 
     /// The id that the client gave the request.

@@ -1,22 +1,20 @@
 //! How many of something there may be at once: in all, and of one caller.
 
 use std::{
-    collections::{HashMap, hash_map::RandomState},
-    hash::{BuildHasher, BuildHasherDefault, Hasher},
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use crate::caller::Caller;
-
 /// So many locks, so that callers rarely wait for each other.
 const SHARDS: usize = 16;
 
 /// Places of which each caller may have a share.
 ///
-/// A caller is known by a hash under a random key. That two are taken for one is as good as impossible, and would only mean
+/// A caller is known by a hash under a random key, which whoever takes a place hands over. That two are taken for one is as good as impossible, and would only mean
 /// that they share their share. Who has no place is not remembered.
 #[derive(Debug)]
 pub(crate) struct Places {
@@ -24,7 +22,6 @@ pub(crate) struct Places {
     share: usize,
     taken: AtomicUsize,
     callers: [Mutex<Counts>; SHARDS],
-    keys: RandomState,
 }
 
 type Counts = HashMap<u64, usize, BuildHasherDefault<Hashed>>;
@@ -37,16 +34,16 @@ pub(crate) enum Full {
 }
 
 impl Places {
-    /// So many in all, and so many of one caller.
+    /// So many in all, and so many of one caller; without an end, callers are not told apart.
     pub(crate) fn new(limit: usize, share: usize) -> Arc<Self> {
         let callers = std::array::from_fn(|_| Mutex::default());
-        Arc::new(Self { limit, share, taken: AtomicUsize::new(0), callers, keys: RandomState::new() })
+        Arc::new(Self { limit, share, taken: AtomicUsize::new(0), callers })
     }
 
-    /// Takes a place, if there is one.
-    pub(crate) fn take(self: &Arc<Self>, caller: &Caller<'_>) -> Result<Place, Full> {
-        let key = self.keys.hash_one(caller);
-        {
+    /// Takes a place, if there is one, for a caller of this hash.
+    pub(crate) fn take(self: &Arc<Self>, caller: impl FnOnce() -> u64) -> Result<Place, Full> {
+        let key = (self.share < usize::MAX).then(caller);
+        if let Some(key) = key {
             let mut counts = self.counts(key);
             let count = count_of(&mut counts, key);
             if *count >= self.share {
@@ -72,7 +69,7 @@ impl Places {
 
 /// How many places a caller has.
 fn count_of(counts: &mut Counts, key: u64) -> &mut usize {
-    if !counts.contains_key(&key) && counts.len() == counts.capacity() {
+    if counts.len() == counts.capacity() && !counts.contains_key(&key) {
         counts.retain(|_, count| *count > 0);
         // So that this is not done for every newcomer while there are as many as there is room for.
         if 2 * counts.len() > counts.capacity() {
@@ -86,7 +83,8 @@ fn count_of(counts: &mut Counts, key: u64) -> &mut usize {
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Arc<Places>,
-    key: u64,
+    /// Whose share it is of, where there are any.
+    key: Option<u64>,
     is_held: bool,
 }
 
@@ -95,7 +93,9 @@ impl Place {
     pub(crate) fn take_again(&mut self) {
         if !self.is_held {
             self.is_held = true;
-            *count_of(&mut self.places.counts(self.key), self.key) += 1;
+            if let Some(key) = self.key {
+                *count_of(&mut self.places.counts(key), key) += 1;
+            }
             self.places.taken.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -106,7 +106,9 @@ impl Place {
         }
         self.is_held = false;
         self.places.taken.fetch_sub(1, Ordering::Relaxed);
-        if let Some(count) = self.places.counts(self.key).get_mut(&self.key) {
+        if let Some(key) = self.key
+            && let Some(count) = self.places.counts(key).get_mut(&key)
+        {
             *count -= 1;
         }
     }
@@ -142,8 +144,13 @@ impl Hasher for Hashed {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod tests {
+    use std::hash::{BuildHasher as _, RandomState};
+
     use super::*;
-    use crate::principal::{Principal, PrincipalKind};
+    use crate::{
+        caller::Caller,
+        principal::{Principal, PrincipalKind},
+    };
 
     fn remembered(places: &Places) -> usize {
         let having = |counts: &Counts| counts.values().filter(|count| **count > 0).count();
@@ -154,19 +161,23 @@ mod tests {
     fn each_caller_has_a_share_and_all_of_them_have_what_there_is() {
         let places = Places::new(5, 2);
         let names: Vec<_> = ["a", "b", "c"].map(|name| Principal::new(PrincipalKind::User, name)).into();
-        let [a, b, c] = [0, 1, 2].map(|index: usize| Caller::of(&names[index], None));
-        let mut first = places.take(&a).unwrap();
-        let second = places.take(&a).unwrap();
-        assert_eq!(places.take(&a).unwrap_err(), Full::OfCaller(2));
-        let others = [places.take(&b).unwrap(), places.take(&b).unwrap(), places.take(&c).unwrap()];
-        assert_eq!(places.take(&c).unwrap_err(), Full::InAll(5));
+        let keys = RandomState::new();
+        let [a, b, c] = [0, 1, 2].map(|index: usize| {
+            let hash = keys.hash_one(Caller::of(&names[index], None));
+            move || hash
+        });
+        let mut first = places.take(a).unwrap();
+        let second = places.take(a).unwrap();
+        assert_eq!(places.take(a).unwrap_err(), Full::OfCaller(2));
+        let others = [places.take(b).unwrap(), places.take(b).unwrap(), places.take(c).unwrap()];
+        assert_eq!(places.take(c).unwrap_err(), Full::InAll(5));
         // One that was given up can be had by others, and comes back over the limit.
         first.give_up();
-        let fifth = places.take(&c).unwrap();
+        let fifth = places.take(c).unwrap();
         first.take_again();
         drop((second, fifth));
-        let again = places.take(&c).unwrap();
-        assert_eq!(places.take(&c).unwrap_err(), Full::OfCaller(2));
+        let again = places.take(c).unwrap();
+        assert_eq!(places.take(c).unwrap_err(), Full::OfCaller(2));
         drop((first, others, again));
         assert_eq!((places.taken.load(Ordering::Relaxed), remembered(&places)), (0, 0));
     }
@@ -174,16 +185,29 @@ mod tests {
     #[test]
     fn callers_without_a_place_are_forgotten_when_others_need_the_room() {
         let places = Places::new(usize::MAX, 1);
+        let keys = RandomState::new();
         for address in 0..100_000_u32 {
             let caller = Caller::from_address(std::net::Ipv4Addr::from_bits(address).into());
-            drop(places.take(&caller).unwrap());
+            drop(places.take(|| keys.hash_one(caller)).unwrap());
         }
         let room: usize = places.callers.iter().map(|counts| counts.lock().unwrap().capacity()).sum();
         assert!(room <= SHARDS * 8, "{room}");
         for (limit, share) in [(usize::MAX, 0), (0, 1)] {
             let places = Places::new(limit, share);
-            places.take(&Caller::of(&Principal::anonymous(), None)).unwrap_err();
+            places.take(|| 7).unwrap_err();
             assert_eq!((places.taken.load(Ordering::Relaxed), remembered(&places)), (0, 0));
         }
+    }
+
+    #[test]
+    fn without_shares_nobody_is_asked_who_it_is() {
+        let places = Places::new(2, usize::MAX);
+        let unasked = || -> u64 { unreachable!("there is nothing to count by caller") };
+        let mut both = [places.take(unasked).unwrap(), places.take(unasked).unwrap()];
+        assert_eq!(places.take(unasked).unwrap_err(), Full::InAll(2));
+        both[0].give_up();
+        both[0].take_again();
+        drop(both);
+        assert_eq!((places.taken.load(Ordering::Relaxed), remembered(&places)), (0, 0));
     }
 }

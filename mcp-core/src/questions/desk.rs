@@ -4,6 +4,7 @@ use std::{
     any::TypeId,
     collections::HashMap,
     fmt,
+    hash::{BuildHasher as _, RandomState},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -35,6 +36,8 @@ pub(crate) struct Desk {
     pub(crate) limits: Limits,
     pub(super) forms: Forms,
     waiting: Arc<Places>,
+    /// What callers are hashed under.
+    callers: RandomState,
     /// A key that no other process has, and nobody was told of it yet.
     is_key_unsaid: AtomicBool,
 }
@@ -55,6 +58,7 @@ impl Desk {
             once,
             boot: random()?,
             waiting: Places::new(limits.waiting_questions, limits.questions_per_caller),
+            callers: RandomState::new(),
             limits,
             forms: Forms::default(),
             is_key_unsaid,
@@ -63,7 +67,7 @@ impl Desk {
 
     /// A place for a question that waits for its answer, if there is one for this caller.
     pub(super) fn wait(&self, caller: &Caller<'_>) -> Result<Place, Full> {
-        self.waiting.take(caller)
+        self.waiting.take(|| self.callers.hash_one(caller))
     }
 
     /// Says, once, that no other process can take the answers to these questions.

@@ -14,9 +14,9 @@ use governor::{Quota, RateLimiter, middleware::NoOpMiddleware};
 
 use super::{
     buckets::{Bucket, Rates},
-    clock::{Clock, Ticks},
+    clock::{Clock, Standing, Ticks},
     store::{Charge, Charged, OverRate, RateOf, RateStore},
-    table::{Store, Table},
+    table::{Store, Table, Visit},
 };
 
 /// Buckets in memory. Their sizes are those of the rates that it is made for, as are those of the charges it is given.
@@ -34,7 +34,7 @@ pub(super) struct MemoryRates {
 
 #[derive(Debug)]
 struct Buckets {
-    limiter: RateLimiter<u64, Store, Clock, NoOpMiddleware<Ticks>>,
+    limiter: RateLimiter<Visit, Store, Standing, NoOpMiddleware<Ticks>>,
     table: Arc<Table>,
     /// How long it takes to gain one call, in nanoseconds.
     interval: u64,
@@ -43,13 +43,13 @@ struct Buckets {
 }
 
 impl Buckets {
-    fn new(bucket: Bucket, callers: usize, clock: Clock) -> Option<Self> {
+    fn new(bucket: Bucket, callers: usize) -> Option<Self> {
         let calls = NonZero::new(bucket.calls)?;
         let quota = Quota::per_minute(NonZero::new(bucket.per_minute)?).allow_burst(calls);
         let interval = u64::try_from(quota.replenish_interval().as_nanos()).unwrap_or(u64::MAX).max(1);
-        let table = Table::new(callers, clock);
+        let table = Table::new(callers);
         Some(Self {
-            limiter: RateLimiter::new(quota, Store(Arc::clone(&table)), clock),
+            limiter: RateLimiter::new(quota, Store(Arc::clone(&table)), Standing),
             table,
             interval,
             tolerance: interval.saturating_mul(u64::from(bucket.calls) - 1),
@@ -57,37 +57,37 @@ impl Buckets {
     }
 
     /// Takes so much, or says after what time it could be taken.
-    fn take(&self, caller: u64, cost: u32, clock: Clock) -> Result<(), Duration> {
+    fn take(&self, visit: Visit, cost: u32) -> Result<(), Duration> {
         let Some(cost) = NonZero::new(cost) else { return Ok(()) };
-        match self.limiter.check_key_n(&caller, cost) {
+        match self.limiter.check_key_n(&visit, cost) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(not_until)) => Err(not_until.wait_time_from(governor::clock::Clock::now(&clock))),
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(governor::clock::Clock::now(&Standing))),
             // More than it ever holds, which is refused at the start.
             Err(_) => Err(Duration::from_nanos(self.tolerance.saturating_add(self.interval))),
         }
     }
 
-    fn give_back(&self, caller: u64, cost: u32) {
-        self.table.give_back(caller, self.interval.saturating_mul(u64::from(cost)));
+    fn give_back(&self, visit: Visit, cost: u32) {
+        self.table.give_back(visit, self.interval.saturating_mul(u64::from(cost)));
     }
 
     /// As of [`take`](Self::take), without taking.
-    fn look(&self, caller: u64, cost: u32, now: u64) -> Result<(), Duration> {
+    fn look(&self, visit: Visit, cost: u32) -> Result<(), Duration> {
         let more = self.interval.saturating_mul(u64::from(cost.saturating_sub(1)));
-        let earliest = self.table.full_at(caller).saturating_add(more).saturating_sub(self.tolerance);
-        if now < earliest { Err(Duration::from_nanos(earliest - now)) } else { Ok(()) }
+        let earliest = self.table.full_at(visit).saturating_add(more).saturating_sub(self.tolerance);
+        if visit.now < earliest { Err(Duration::from_nanos(earliest - visit.now)) } else { Ok(()) }
     }
 }
 
 impl MemoryRates {
-    pub(super) fn new(rates: &Rates) -> Self {
-        let clock = Clock::new();
-        let buckets = |bucket: Option<Bucket>| Buckets::new(bucket?, rates.remembered, clock);
+    /// With the keys that callers are hashed under everywhere in the server.
+    pub(super) fn new(rates: &Rates, keys: RandomState) -> Self {
+        let buckets = |bucket: Option<Bucket>| Buckets::new(bucket?, rates.remembered);
         Self {
             principals: buckets(rates.principal),
             addresses: buckets(rates.address),
-            keys: RandomState::new(),
-            clock,
+            keys,
+            clock: Clock::new(),
             short_until: AtomicU64::new(0),
         }
     }
@@ -99,19 +99,16 @@ impl MemoryRates {
         }
     }
 
-    /// What a caller is known by; that of another charge, where it is the same caller's.
-    fn key(&self, charge: &Charge<'_>, other: Option<(&Charge<'_>, u64)>) -> u64 {
-        match other {
-            Some((other, key)) if other.caller == charge.caller => key,
-            _ => self.keys.hash_one(charge.caller),
-        }
+    /// Whose bucket a charge is of, at this time.
+    fn visit(&self, charge: &Charge<'_>, now: u64) -> Visit {
+        Visit { caller: charge.key.unwrap_or_else(|| self.keys.hash_one(charge.caller)), now }
     }
 
-    fn take_one(&self, charge: &Charge<'_>, key: u64) -> Result<(), OverRate> {
+    fn take_one(&self, charge: &Charge<'_>, visit: Visit) -> Result<(), OverRate> {
         let Some(buckets) = self.buckets(charge.of) else { return Ok(()) };
-        buckets.take(key, charge.cost, self.clock).map_err(|retry_after| {
+        buckets.take(visit, charge.cost).map_err(|retry_after| {
             let nanos = u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX);
-            self.short_until.fetch_max(self.clock.nanos().saturating_add(nanos), Ordering::Relaxed);
+            self.short_until.fetch_max(visit.now.saturating_add(nanos), Ordering::Relaxed);
             OverRate { of: charge.of, retry_after }
         })
     }
@@ -119,18 +116,16 @@ impl MemoryRates {
 
 impl RateStore for MemoryRates {
     fn take(&self, charges: &[Charge<'_>]) -> Charged {
-        let mut last = None;
+        let now = self.clock.nanos();
         for (taken, charge) in charges.iter().enumerate() {
-            let key = self.key(charge, last);
-            if let Err(over_rate) = self.take_one(charge, key) {
+            if let Err(over_rate) = self.take_one(charge, self.visit(charge, now)) {
                 for charge in &charges[..taken] {
                     if let Some(buckets) = self.buckets(charge.of) {
-                        buckets.give_back(self.keys.hash_one(charge.caller), charge.cost);
+                        buckets.give_back(self.visit(charge, now), charge.cost);
                     }
                 }
                 return Charged::Now(Err(over_rate));
             }
-            last = Some((charge, key));
         }
         Charged::Now(Ok(()))
     }
@@ -149,7 +144,7 @@ impl RateStore for MemoryRates {
         for charge in charges {
             let Some(buckets) = self.buckets(charge.of) else { continue };
             buckets
-                .look(self.keys.hash_one(charge.caller), charge.cost, now)
+                .look(self.visit(charge, now), charge.cost)
                 .map_err(|retry_after| OverRate { of: charge.of, retry_after })?;
         }
         Ok(())
@@ -170,7 +165,11 @@ mod tests {
     use crate::caller::Caller;
 
     fn charge(of: RateOf, caller: Caller<'_>, bucket: Bucket, cost: u32) -> Charge<'_> {
-        Charge { of, caller, bucket, cost }
+        Charge { of, caller, bucket, cost, key: None }
+    }
+
+    fn memory(rates: &Rates) -> MemoryRates {
+        MemoryRates::new(rates, RandomState::new())
     }
 
     fn take(rates: &MemoryRates, charges: &[Charge<'_>]) -> Result<(), OverRate> {
@@ -193,30 +192,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn from_100_000_addresses_no_more_is_remembered_than_there_is_room_for() {
         let room = 8_192;
-        let rates = MemoryRates::new(&Rates::off().per_address(SMALL).remember(room));
+        let rates = memory(&Rates::off().per_address(SMALL).remember(room));
         let table = &rates.addresses.as_ref().unwrap().table;
         assert_eq!(table.room(), room);
         let mut served = 0;
         for number in 0..100_000 {
             served += usize::from(take(&rates, &from_address(number, SMALL)).is_ok());
         }
-        let remembered = table.remembered();
+        let remembered = table.remembered(rates.clock.nanos());
         assert!(remembered <= room && remembered > room * 9 / 10, "{remembered} of {room}");
         // Those without a slot share some buckets, and get what these hold and no more.
         let shared = 64 * 8 * SMALL.calls as usize;
         assert!((room * 9 / 10..=room + shared).contains(&served), "{served} were served");
         // Once buckets are full, theirs are slots for others.
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(table.remembered(), 0);
+        assert_eq!(table.remembered(rates.clock.nanos()), 0);
         for number in 200_000..201_000 {
             take(&rates, &from_address(number, SMALL)).unwrap();
         }
-        assert_eq!(table.remembered(), 1_000);
+        assert_eq!(table.remembered(rates.clock.nanos()), 1_000);
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_has_a_slot_keeps_it_whoever_else_comes() {
-        let rates = MemoryRates::new(&Rates::off().per_address(SMALL).remember(256));
+        let rates = memory(&Rates::off().per_address(SMALL).remember(256));
         for _ in 0..3 {
             take(&rates, &from_address(7, SMALL)).unwrap();
         }
@@ -229,7 +228,7 @@ mod tests {
 
     /// Slots that are looked at for one call of a known caller and one of a new one.
     fn looks(room: usize, callers: u32) -> usize {
-        let rates = MemoryRates::new(&Rates::off().per_address(SMALL).remember(room));
+        let rates = memory(&Rates::off().per_address(SMALL).remember(room));
         for number in 1..callers {
             _ = take(&rates, &from_address(number, SMALL));
         }
@@ -253,7 +252,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_bucket_is_charged_with_the_others_or_not_at_all() {
         let large = Bucket::new(5, 60);
-        let rates = MemoryRates::new(&Rates::off().per_principal(large).per_address(SMALL));
+        let rates = memory(&Rates::off().per_principal(large).per_address(SMALL));
         let both = |cost| {
             [
                 charge(RateOf::Principal, address(1), large, cost),
@@ -274,7 +273,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_looked_for_while_nobody_lacks_anything() {
-        let rates = MemoryRates::new(&Rates::off().per_address(SMALL));
+        let rates = memory(&Rates::off().per_address(SMALL));
         let looked_at = || rates.addresses.as_ref().unwrap().table.looked_at.load(Ordering::Relaxed);
         for _ in 0..3 {
             take(&rates, &from_address(1, SMALL)).unwrap();
@@ -293,7 +292,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn addresses_of_one_customer_share_a_bucket() {
-        let rates = MemoryRates::new(&Rates::off().per_address(SMALL));
+        let rates = memory(&Rates::off().per_address(SMALL));
         let from = |host: u128| {
             let peer = IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + host));
             take(&rates, &[charge(RateOf::Address, Caller::from_address(peer), SMALL, 1)])
@@ -305,7 +304,7 @@ mod tests {
     #[tokio::test]
     async fn the_largest_buckets_do_not_overflow() {
         for bucket in [Bucket::new(Bucket::MAX_CALLS, 1), Bucket::new(1, u32::MAX), Bucket::new(1, 1)] {
-            let rates = MemoryRates::new(&Rates::off().per_principal(bucket));
+            let rates = memory(&Rates::off().per_principal(bucket));
             let whole = [charge(RateOf::Principal, address(1), bucket, bucket.calls)];
             take(&rates, &whole).unwrap();
             _ = take(&rates, &whole);
@@ -326,7 +325,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
             runtime.unwrap().block_on(async {
                 let bucket = Bucket::new(5, 60);
-                let rates = MemoryRates::new(&Rates::off().per_principal(bucket));
+                let rates = memory(&Rates::off().per_principal(bucket));
                 let mut plain = Plain { held: 5 };
                 for (seconds, cost) in steps {
                     tokio::time::advance(Duration::from_secs(seconds)).await;

@@ -6,7 +6,7 @@ mod memory;
 mod store;
 mod table;
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, hash::RandomState, net::IpAddr, sync::Arc};
 
 use self::memory::MemoryRates;
 pub use self::{
@@ -24,23 +24,37 @@ pub(crate) struct Tolls {
     address: Option<Bucket>,
     /// Of tools that do not cost 1.
     costs: HashMap<String, u32>,
+    keys: RandomState,
 }
 
 impl Tolls {
     /// Of these rates, kept in this store or, without one, in memory.
     pub(crate) fn new(rates: &Rates, store: Option<Arc<dyn RateStore>>) -> Arc<Self> {
         let is_counted = rates.principal.is_some() || rates.address.is_some();
+        let keys = RandomState::new();
+        let in_memory = || Arc::new(MemoryRates::new(rates, keys.clone()));
         Arc::new(Self {
-            store: is_counted.then(|| store.unwrap_or_else(|| Arc::new(MemoryRates::new(rates)))),
+            store: is_counted.then(|| store.unwrap_or_else(|| in_memory())),
             principal: rates.principal,
             address: rates.address,
             costs: rates.costs.clone().into_iter().collect(),
+            keys,
         })
+    }
+
+    /// What callers are hashed under: all that counts them in a server does so under the same, so that one hash will do.
+    pub(crate) fn keys(&self) -> &RandomState {
+        &self.keys
+    }
+
+    /// Whether anything is counted.
+    pub(crate) fn are_counted(&self) -> bool {
+        self.store.is_some()
     }
 
     /// Whether tools cost anything but 1.
     pub(crate) fn is_priced(&self) -> bool {
-        self.store.is_some() && !self.costs.is_empty()
+        self.are_counted() && !self.costs.is_empty()
     }
 
     /// What a call of this tool costs, for who may know of it.
@@ -48,10 +62,15 @@ impl Tolls {
         self.costs.get(name).copied().unwrap_or(1)
     }
 
-    /// Takes what a request costs.
-    pub(crate) fn take(&self, principal: &Principal, peer: Option<IpAddr>, cost: u32) -> Charged {
+    /// Takes what a request costs whose caller is known by this hash under our [`keys`](Self::keys).
+    pub(crate) fn take(
+        &self,
+        (principal, hash): (&Principal, Option<u64>),
+        peer: Option<IpAddr>,
+        cost: u32,
+    ) -> Charged {
         let charge = |store: &dyn RateStore, charges: &[Charge<'_>]| store.take(charges);
-        self.with_charges(Some(principal), peer, cost, charge).unwrap_or(Charged::Now(Ok(())))
+        self.with_charges(Some((principal, hash)), peer, cost, charge).unwrap_or(Charged::Now(Ok(())))
     }
 
     /// Takes what a request costs that cannot wait.
@@ -61,7 +80,7 @@ impl Tolls {
         peer: Option<IpAddr>,
         cost: u32,
     ) -> Result<(), RpcError> {
-        self.settle(self.take(principal, peer, cost))
+        self.settle(self.take((principal, None), peer, cost))
     }
 
     /// Takes from an address alone.
@@ -73,6 +92,7 @@ impl Tolls {
 
     /// Whether a request could be paid for, as far as that is known.
     pub(crate) fn look(&self, principal: Option<&Principal>, peer: Option<IpAddr>) -> Result<(), RpcError> {
+        let principal = principal.map(|principal| (principal, None));
         let looked = self.with_charges(principal, peer, 1, |store, charges| store.look(charges));
         looked.unwrap_or(Ok(())).map_err(|over_rate| self.refusal(over_rate))
     }
@@ -103,13 +123,14 @@ impl Tolls {
     /// Does something with what a request takes, if that is anything.
     fn with_charges<T>(
         &self,
-        principal: Option<&Principal>,
+        principal: Option<(&Principal, Option<u64>)>,
         peer: Option<IpAddr>,
         cost: u32,
         act: impl FnOnce(&dyn RateStore, &[Charge<'_>]) -> T,
     ) -> Option<T> {
         let store = self.store.as_deref().filter(|_| cost > 0)?;
-        let caller = principal.map(|principal| Caller::of(principal, peer));
+        let key = principal.and_then(|(_, key)| key);
+        let caller = principal.map(|(principal, _)| Caller::of(principal, peer));
         if caller.is_some_and(|caller| caller.is_local()) {
             return None;
         }
@@ -118,12 +139,13 @@ impl Tolls {
             caller,
             bucket,
             cost,
+            key,
         });
-        let of_address = self.address.zip(peer).map(|(bucket, peer)| Charge {
-            of: RateOf::Address,
-            caller: Caller::from_address(peer),
-            bucket,
-            cost,
+        let of_address = self.address.zip(peer).map(|(bucket, peer)| {
+            let address = Caller::from_address(peer);
+            // Whoever goes by its address has one hash for both.
+            let key = key.filter(|_| caller == Some(address));
+            Charge { of: RateOf::Address, caller: address, bucket, cost, key }
         });
         match (of_principal, of_address) {
             (Some(principal), Some(address)) => Some(act(store, &[principal, address])),

@@ -17,6 +17,8 @@ pub struct Charge<'a> {
     pub bucket: Bucket,
     /// How much is taken; at least 1, and no more than it holds.
     pub cost: u32,
+    /// What the caller is known by in memory, where that was found out already.
+    pub(super) key: Option<u64>,
 }
 
 /// Which sort of buckets.

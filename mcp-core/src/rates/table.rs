@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use governor::{nanos::Nanos, state::StateStore};
 
-use super::clock::Clock;
-
 /// How many slots a caller may have: those of one set, which are looked at one after the other.
 const WAYS: usize = 16;
 /// So many locks at most, so that callers rarely wait for each other.
@@ -22,7 +20,6 @@ const SHARED_BUCKETS: usize = 8;
 pub(super) struct Table {
     shards: Box<[Mutex<Shard>]>,
     sets: usize,
-    clock: Clock,
     #[cfg(test)]
     pub(super) looked_at: std::sync::atomic::AtomicUsize,
 }
@@ -40,37 +37,42 @@ struct Slot {
     full_at: u64,
 }
 
+/// A caller that comes at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Visit {
+    pub(super) caller: u64,
+    pub(super) now: u64,
+}
+
 impl Table {
     /// One for so many callers, rounded down to a number of sets that divides well.
-    pub(super) fn new(callers: usize, clock: Clock) -> Arc<Self> {
+    pub(super) fn new(callers: usize) -> Arc<Self> {
         let sets = (callers / WAYS).max(1);
         let shards = sets.min(MAX_SHARDS);
         Arc::new(Self {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
             sets: sets / shards,
-            clock,
             #[cfg(test)]
             looked_at: Default::default(),
         })
     }
 
     /// When the bucket of this caller is full, or the one that it would share.
-    pub(super) fn full_at(&self, caller: u64) -> u64 {
-        *self.shard(caller).bucket(self, caller).full_at()
+    pub(super) fn full_at(&self, Visit { caller, now }: Visit) -> u64 {
+        *self.shard(caller).bucket(self, caller, now).full_at()
     }
 
     /// Has the bucket be full sooner by this much.
-    pub(super) fn give_back(&self, caller: u64, nanos: u64) {
+    pub(super) fn give_back(&self, Visit { caller, now }: Visit, nanos: u64) {
         let mut shard = self.shard(caller);
-        if let Bucket::Own(slot) | Bucket::Shared(slot) = shard.bucket(self, caller) {
+        if let Bucket::Own(slot) | Bucket::Shared(slot) = shard.bucket(self, caller, now) {
             *slot = slot.saturating_sub(nanos);
         }
     }
 
     /// How many callers have a slot because their buckets are not full.
     #[cfg(test)]
-    pub(super) fn remembered(&self) -> usize {
-        let now = self.clock.nanos();
+    pub(super) fn remembered(&self, now: u64) -> usize {
         let is_taken = |slot: &&Slot| slot.full_at > now;
         let taken = |shard: &Mutex<Shard>| {
             shard
@@ -122,7 +124,7 @@ impl Bucket<'_> {
 }
 
 impl Shard {
-    fn bucket(&mut self, table: &Table, caller: u64) -> Bucket<'_> {
+    fn bucket(&mut self, table: &Table, caller: u64, now: u64) -> Bucket<'_> {
         if self.sets.is_empty() {
             self.sets = vec![[Slot::default(); WAYS]; table.sets];
         }
@@ -132,7 +134,6 @@ impl Shard {
         if let Some(own) = set.iter().position(|slot| slot.caller == caller) {
             return Bucket::Own(&mut set[own].full_at);
         }
-        let now = table.clock.nanos();
         match set.iter_mut().find(|slot| slot.full_at <= now) {
             Some(slot) => Bucket::New(slot),
             // By bits that decided neither on the shard nor on the set.
@@ -141,27 +142,28 @@ impl Shard {
     }
 }
 
-/// The table as governor sees it.
+/// The table as governor sees it: when a bucket is full is told, and kept, as how far that is from now.
 #[derive(Clone, Debug)]
 pub(super) struct Store(pub(super) Arc<Table>);
 
 impl StateStore for Store {
-    type Key = u64;
+    type Key = Visit;
 
-    fn measure_and_replace<T, F, E>(&self, caller: &u64, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, &Visit { caller, now }: &Visit, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut shard = self.0.shard(*caller);
-        match shard.bucket(&self.0, *caller) {
+        let mut shard = self.0.shard(caller);
+        match shard.bucket(&self.0, caller, now) {
             Bucket::New(slot) => {
-                let (taken, full_at) = measure(None)?;
-                *slot = Slot { caller: *caller, full_at: full_at.as_u64() };
+                let (taken, full_in) = measure(None)?;
+                *slot = Slot { caller, full_at: now.saturating_add(full_in.as_u64()) };
                 Ok(taken)
             }
             Bucket::Own(slot) | Bucket::Shared(slot) => {
-                let (taken, full_at) = measure(Some((*slot).into()))?;
-                *slot = full_at.as_u64();
+                // One that has been full for a while is as good as one that is full now.
+                let (taken, full_in) = measure(Some(slot.saturating_sub(now).into()))?;
+                *slot = now.saturating_add(full_in.as_u64());
                 Ok(taken)
             }
         }

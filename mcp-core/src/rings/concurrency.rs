@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    hash::RandomState,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -13,7 +14,6 @@ use tower_service::Service;
 
 use super::OfCall;
 use crate::{
-    caller::Caller,
     limits::Limits,
     places::{Full, Place, Places},
     protocol::error::RpcError,
@@ -26,13 +26,16 @@ pub(super) struct ConcurrencyLayer(Arc<Kinds>);
 /// What is counted apart.
 #[derive(Debug)]
 struct Kinds {
+    keys: RandomState,
     calls: Arc<Places>,
     subscriptions: Arc<Places>,
 }
 
 impl ConcurrencyLayer {
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// With the keys that callers are hashed under.
+    pub(super) fn new(limits: &Limits, keys: &RandomState) -> Self {
         Self(Arc::new(Kinds {
+            keys: keys.clone(),
             calls: Places::new(limits.concurrent_calls, limits.calls_per_caller),
             // How many there may be in all is seen to where they are kept.
             subscriptions: Places::new(usize::MAX, limits.subscriptions_per_caller),
@@ -71,7 +74,7 @@ where
         let is_subscription = request.is_subscription();
         let places = if is_subscription { &self.kinds.subscriptions } else { &self.kinds.calls };
         let call = request.call();
-        match places.take(&Caller::of(call.principal(), call.peer())) {
+        match places.take(|| call.caller_hash(&self.kinds.keys)) {
             Ok(place) => Counted::Running { inner: self.inner.call(request), place },
             Err(full) => Counted::Refused(Some(refusal(full, is_subscription))),
         }

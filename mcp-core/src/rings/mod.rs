@@ -56,7 +56,8 @@ where
     S: Service<Request, Response = Outcome, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: OfCall + Send + Unpin,
 {
-    let inner = ConcurrencyLayer::new(limits).layer(TimeoutLayer::new(limits.call_time).layer(service));
+    let inner =
+        ConcurrencyLayer::new(limits, tolls.keys()).layer(TimeoutLayer::new(limits.call_time).layer(service));
     let (meter, rate) = (MeterLayer(Arc::clone(meter)), RateLayer::new(Arc::clone(tolls)));
     if own.is_empty() {
         return Box::new(Erased(meter.layer(GuardLayer.layer(TraceLayer.layer(rate.layer(inner))))));

@@ -62,7 +62,8 @@ where
             }
             _ => 1,
         };
-        match self.tolls.take(call.principal(), call.peer(), cost) {
+        let hash = self.tolls.are_counted().then(|| call.caller_hash(self.tolls.keys()));
+        match self.tolls.take((call.principal(), hash), call.peer(), cost) {
             Charged::Now(Ok(())) => Rated::Running(self.inner.call(request)),
             Charged::Now(Err(over_rate)) => Rated::Refused(Some(self.tolls.refusal(over_rate))),
             Charged::Later(taking) => {

@@ -80,10 +80,11 @@ fn is_token(mut text: &[u8]) -> bool {
     while let [rest @ .., b'='] = text {
         text = rest;
     }
-    !text.is_empty() && text.iter().all(|&byte| IN_TOKEN[usize::from(byte)])
+    // Each request has some fifty, of which next to none is wrong: to look at all of them is quicker than to be ready to stop.
+    !text.is_empty() && text.iter().fold(true, |all, &byte| all & IN_TOKEN[usize::from(byte)])
 }
 
-/// The characters of a token; a table, since each request has some fifty of them.
+/// The characters of a token.
 const IN_TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
@@ -145,6 +146,14 @@ mod tests {
             (&[(&KEY, b"\xff")], Err(())),
         ] {
             assert_eq!(kind(headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn of_all_bytes_those_of_the_grammar_are_in_a_token() {
+        for byte in 0..=u8::MAX {
+            let is_in = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+            assert_eq!(is_token(&[b'a', byte, b'b']), is_in, "{byte:#x}");
         }
     }
 

@@ -3,9 +3,14 @@
 //!
 //! That is what makes a revocation count for the very next request, whichever process made it: the generation is raised
 //! before `revoke` returns, every request reads it, and none is decided by keys of an earlier one.
+//!
+//! A key is looked up by its hash and by nothing else: that names its id as well as its secret. How long that takes may tell
+//! something of the hashes that are there, and whoever knew all of them could make no key of it. Of ids it tells nothing,
+//! since none is looked at. What is found is compared whole, and in constant time.
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +19,6 @@ use std::{
 };
 
 use mcp_core::{Principal, Signal};
-use subtle::Choice;
 use tokio::{
     runtime::Handle,
     sync::Semaphore,
@@ -50,27 +54,19 @@ pub(super) struct Ring {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     generation: Option<u64>,
-    keys: HashMap<Box<str>, Key>,
+    keys: HashMap<KeyHash, Key, BuildHasherDefault<Hashed>>,
 }
 
 #[derive(Debug)]
 struct Key {
-    hash: KeyHash,
     principal: Principal,
     revoked: Signal,
 }
 
 impl Known {
-    /// Whose key this is. A key of an id that is not known is compared all the same.
-    fn find(&self, id: &str, hash: &KeyHash) -> Found {
-        let key = self.keys.get(id);
-        let is_known = Choice::from(u8::from(key.is_some()));
-        let kept = key.map_or(KeyHash::from_bytes([0; 32]), |key| key.hash);
-        let is_right = bool::from(hash.is(&kept) & is_known);
-        match key.filter(|_| is_right) {
-            Some(key) => Found::Principal(key.principal.clone()),
-            None => Found::Unknown,
-        }
+    /// Whose key this is.
+    fn find(&self, hash: &KeyHash) -> Found {
+        self.keys.get(hash).map_or(Found::Unknown, |key| Found::Principal(key.principal.clone()))
     }
 }
 
@@ -90,15 +86,15 @@ impl Ring {
     }
 
     /// Whose key this is: at once, unless the store has changed.
-    pub(super) fn find(self: &Arc<Self>, id: &str, hash: KeyHash) -> Found {
+    pub(super) fn find(self: &Arc<Self>, hash: KeyHash) -> Found {
         self.watch();
-        match self.current(|known| known.find(id, &hash)) {
+        match self.current(|known| known.find(&hash)) {
             Ok(Some(found)) => found,
             Ok(None) => {
-                let (ring, id) = (Arc::clone(self), id.to_owned());
+                let ring = Arc::clone(self);
                 Found::Later(Box::pin(async move {
                     match ring.renew().await {
-                        Ok(known) => known.find(&id, &hash),
+                        Ok(known) => known.find(&hash),
                         Err(Unreadable) => Found::Unavailable,
                     }
                 }))
@@ -140,13 +136,13 @@ impl Ring {
         let records = self.store.load().map_err(|error| self.fail(&error))?;
         let before = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
         let good = records.into_iter().filter(KeyRecord::is_valid);
-        let keys: HashMap<_, _> = good.map(|record| before.carry_over(record)).collect();
+        let keys = good.map(|record| before.carry_over(record)).collect();
         let known = Arc::new(Known { generation: Some(generation), keys });
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
         *self.failures() = None;
         // After the new ones are in force, so that whoever is told and tries again meets them.
-        let is_gone = |id: &str, key: &Key| known.keys.get(id).is_none_or(|now| now.hash != key.hash);
-        before.keys.iter().filter(|(id, key)| is_gone(id, key)).for_each(|(_, key)| key.revoked.raise());
+        let gone = before.keys.iter().filter(|(hash, _)| !known.keys.contains_key(hash));
+        gone.for_each(|(_, key)| key.revoked.raise());
         Ok(known)
     }
 
@@ -184,11 +180,28 @@ impl Ring {
 
 impl Known {
     /// A key as it is now, with the signal that its holders wait for already.
-    fn carry_over(&self, record: KeyRecord) -> (Box<str>, Key) {
-        let (id, hash) = (record.id.as_str().into(), record.hash);
-        let known = self.keys.get(&id).filter(|key| key.hash == hash);
-        let revoked = known.map_or_else(Signal::new, |key| key.revoked.clone());
-        (id, Key { hash, principal: record.principal(revoked.clone()), revoked })
+    fn carry_over(&self, record: KeyRecord) -> (KeyHash, Key) {
+        let hash = record.hash;
+        let revoked = self.keys.get(&hash).map_or_else(Signal::new, |key| key.revoked.clone());
+        (hash, Key { principal: record.principal(revoked.clone()), revoked })
+    }
+}
+
+/// The place of what is a hash already: those of the keys that are there were chosen by nobody.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }
 

@@ -19,6 +19,14 @@ const SESSION: &str = "_session";
 /// How much more instructions it may take, in per cent.
 const SESSION_TOLERANCE: f64 = 10.0;
 
+/// A case of this ending has all that guards a call, and another one of the name before it and of the other ending has
+/// nothing of it and is the same otherwise.
+const GUARDED: &str = "_guarded";
+const OPEN: &str = "_open";
+
+/// How much more instructions it may take, in per cent.
+const GUARDED_TOLERANCE: f64 = 10.0;
+
 /// Every case with what it costs, what it may cost, and the difference.
 pub(super) fn table(cases: &[Case], costs: &[Cost], allowed: &[Cost]) -> String {
     let width = cases.iter().map(|case| case.name.len()).max().unwrap_or(0);
@@ -94,25 +102,40 @@ pub(super) fn same_for_any_catalog(cases: &[Case], costs: &[Cost]) -> Result<(),
 
 /// A session must not cost much more than doing without.
 pub(super) fn sessions_cost_little(cases: &[Case], costs: &[Cost]) -> Result<(), Problem> {
+    adds_little(cases, costs, ("a session", SESSION, ""), SESSION_TOLERANCE)
+}
+
+/// Policy, key and limits together must not cost much more than a server that is open to everybody.
+pub(super) fn guards_cost_little(cases: &[Case], costs: &[Cost]) -> Result<(), Problem> {
+    adds_little(cases, costs, ("being guarded", GUARDED, OPEN), GUARDED_TOLERANCE)
+}
+
+/// Holds every case of one ending against that of the other ending.
+fn adds_little(
+    cases: &[Case],
+    costs: &[Cost],
+    (what, with, without): (&str, &str, &str),
+    tolerance: f64,
+) -> Result<(), Problem> {
     let cost_of = |name: &str| {
         cases.iter().zip(costs).find(|(case, _)| case.name == name).map(|(_, cost)| cost.instructions)
     };
     let pairs: Vec<_> = cases
         .iter()
         .filter_map(|case| {
-            let plain = case.name.strip_suffix(SESSION)?;
-            Some((case.name.as_str(), cost_of(&case.name)?, cost_of(plain)?))
+            let plain = format!("{}{without}", case.name.strip_suffix(with)?);
+            Some((case.name.as_str(), cost_of(&case.name)?, cost_of(&plain)?))
         })
         .collect();
     if pairs.is_empty() {
-        return Err(format!("there is no case `*{SESSION}` left, which shows what a session costs"));
+        return Err(format!(
+            "there is no case `*{with}` left beside its `*{without}`, which shows what {what} costs"
+        ));
     }
-    for (name, session, plain) in pairs {
-        let more = per_cent(session, plain);
-        if more > SESSION_TOLERANCE {
-            return Err(format!(
-                "{name}: a session costs {more:+.2} % instructions, {SESSION_TOLERANCE} allowed"
-            ));
+    for (name, cost, plain) in pairs {
+        let more = per_cent(cost, plain);
+        if more > tolerance {
+            return Err(format!("{name}: {what} costs {more:+.2} % instructions, {tolerance} allowed"));
         }
     }
     Ok(())
@@ -154,6 +177,17 @@ mod tests {
         assert_eq!(told(10_990), Ok(()));
         assert!(told(11_010).is_err());
         assert!(sessions_cost_little(&cases[..1], &[cost(20, 10_000)]).is_err());
+    }
+
+    #[test]
+    fn a_guard_that_costs_is_told() {
+        let cases = ["echo_http", "echo_http_open", "echo_http_guarded"].map(case);
+        let told =
+            |guarded| guards_cost_little(&cases, &[cost(20, 90_000), cost(20, 10_000), cost(20, guarded)]);
+        assert_eq!(told(10_990), Ok(()));
+        assert!(told(11_010).is_err_and(|why| why.contains("being guarded costs +10.10 %")));
+        assert!(guards_cost_little(&cases[..2], &[cost(20, 10_000); 2]).is_err());
+        assert!(guards_cost_little(&cases[2..], &[cost(20, 10_000)]).is_err());
     }
 
     #[test]

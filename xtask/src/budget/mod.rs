@@ -61,6 +61,7 @@ fn run(task: &Task, log: &mut Log) -> Result<Outcome, Problem> {
             let costs = count::all(&program, log)?;
             compare::same_for_any_catalog(&program.cases, &costs)?;
             compare::sessions_cost_little(&program.cases, &costs)?;
+            compare::guards_cost_little(&program.cases, &costs)?;
             committed::write(&program, &costs)?;
             log.show(compare::table(&program.cases, &costs, &costs));
             Ok(Outcome::Passed("committed: look at the difference before you do".into()))
@@ -76,6 +77,7 @@ fn check(program: &count::Program, log: &mut Log) -> Result<Outcome, Problem> {
     let mut wrong = compare::beyond(&program.cases, &costs, &allowed);
     wrong.extend(compare::same_for_any_catalog(&program.cases, &costs).err());
     wrong.extend(compare::sessions_cost_little(&program.cases, &costs).err());
+    wrong.extend(compare::guards_cost_little(&program.cases, &costs).err());
     wrong.extend(committed::check_documented(&program.cases, &allowed).err());
     if wrong.is_empty() {
         return Ok(Outcome::Passed(format!("{} cases", costs.len())));
