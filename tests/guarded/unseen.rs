@@ -94,7 +94,7 @@ fn server(ran: &Ran) -> Server {
 type Request = fn(&str) -> (&'static str, Value);
 
 /// What is asked for, under a name that is hidden and one as long that stands for nothing.
-const CASES: [(Request, &str, &str); 13] = [
+const CASES: [(Request, &str, &str); 16] = [
     // Both are a letter away from `drop_old`, which may be called.
     (call, "drop_all", "drop_alx"),
     (call, "of_acme", "of_acmx"),
@@ -104,12 +104,19 @@ const CASES: [(Request, &str, &str); 13] = [
         "drop_all",
         "drop_alx",
     ),
+    (resumed, "drop_all", "drop_alx"),
+    (resumed, "of_acme", "of_acmx"),
     (read, "secrets://acme", "secrets://none"),
     (read, "hidden://thing", "hiddem://thing"),
     (read, "fixed://hidden", "fixed://hiddem"),
     (|name| ("prompts/get", json!({"name": name, "arguments": {"name": "x"}})), "of_acme", "of_acmx"),
     (|name| complete(&json!({"type": "ref/resource", "uri": name})), "hidden://{name}", "hiddem://{name}"),
     (|name| complete(&json!({"type": "ref/prompt", "name": name})), "of_acme", "of_acmx"),
+    (
+        |uri| ("resources/read", json!({"uri": uri, "requestState": "made up"})),
+        "secrets://acme",
+        "secrets://none",
+    ),
     (subscribe, "secrets://acme", "secrets://none"),
     (subscribe, "hidden://thing", "hiddem://thing"),
     (subscribe, "fixed://hidden", "fixed://hiddem"),
@@ -117,6 +124,15 @@ const CASES: [(Request, &str, &str); 13] = [
 
 fn call(name: &str) -> (&'static str, Value) {
     ("tools/call", json!({"name": name, "arguments": {}}))
+}
+
+/// A call that says that it was asked before.
+fn resumed(name: &str) -> (&'static str, Value) {
+    let answers = json!({"confirm": {"action": "accept"}});
+    (
+        "tools/call",
+        json!({"name": name, "arguments": {}, "requestState": "made up", "inputResponses": answers}),
+    )
 }
 
 fn read(uri: &str) -> (&'static str, Value) {
