@@ -8,7 +8,7 @@ use std::{
 use http::request::Parts;
 use mcp_core::{Endpoint, IntoEndpoint, Principal, Revision};
 use mcp_transport_http::{ApiKeys, Authenticate, Found, Http, KeyStore as _, MemoryKeys, NewKey};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     initialize, initialized, request,
@@ -137,11 +137,7 @@ impl Door {
         Ok(visitor)
     }
 
-    /// A caller with this session, without having asked for one.
-    pub(crate) fn intrude(&self, credentials: &Credentials, other: &Visitor) -> Visitor {
-        Visitor { credentials: credentials.clone(), ..other.with_session(other.session.clone()) }
-    }
-
+    /// The same for whoever is let in.
     pub(crate) fn enter(&self, credentials: &Credentials, revision: Revision) -> Visitor {
         self.try_enter(credentials, revision).unwrap_or_else(|refused| panic!("{refused:?}"))
     }
@@ -151,7 +147,7 @@ impl Door {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Raw {
     head: String,
-    pub(crate) body: String,
+    body: String,
 }
 
 impl Raw {
@@ -185,26 +181,22 @@ impl Raw {
     }
 
     /// Fails where the status and the challenge do not say the same as the message.
-    fn check(&self) {
-        let code = self.json()["error"]["code"].as_i64();
-        let (status, challenge) = match code {
-            Some(401) => {
-                let why = "These credentials are not known, or no good any more";
-                let challenge =
-                    format!(r#"Bearer realm="mcp", error="invalid_token", error_description="{why}""#);
-                let is_nothing = self.header("www-authenticate") == Some(r#"Bearer realm="mcp""#);
-                (401, Some(if is_nothing { r#"Bearer realm="mcp""#.to_owned() } else { challenge }))
-            }
-            Some(403) => (403, Some(r#"Bearer error="insufficient_scope", scope="read""#.to_owned())),
+    fn check(&self, shows_credentials: bool) {
+        const NOTHING: &str = r#"Bearer realm="mcp""#;
+        const NOT_KNOWN: &str = concat!(
+            r#"Bearer realm="mcp", error="invalid_token", "#,
+            r#"error_description="These credentials are not known, or no good any more""#
+        );
+        const LACKING: &str = r#"Bearer error="insufficient_scope", scope="read""#;
+        let said = match self.json()["error"]["code"].as_i64() {
+            Some(401) if shows_credentials => (401, Some(NOT_KNOWN)),
+            Some(401) => (401, Some(NOTHING)),
+            Some(403) => (403, Some(LACKING)),
             // What is not there, and what is hidden, is an answer of the method's own.
             Some(-32602 | -32002) | None => (200, None),
             Some(code) => panic!("{code}: {self:?}"),
         };
-        assert_eq!(
-            (self.status(), self.header("www-authenticate")),
-            (status, challenge.as_deref()),
-            "{self:?}"
-        );
+        assert_eq!((self.status(), self.header("www-authenticate")), said, "{self:?}");
     }
 }
 
@@ -212,17 +204,22 @@ impl Raw {
 pub(crate) struct Visitor {
     address: String,
     credentials: Credentials,
-    pub(crate) revision: Revision,
+    revision: Revision,
     pub(crate) session: Option<String>,
     last_id: u64,
     stream: Option<Stream>,
 }
 
 impl Visitor {
-    /// The same caller with another session.
+    /// The same caller with another session, without having asked for it.
     pub(crate) fn with_session(&self, session: Option<String>) -> Self {
         let (address, credentials) = (self.address.clone(), self.credentials.clone());
         Self { address, credentials, revision: self.revision, session, last_id: 0, stream: None }
+    }
+
+    /// Whoever shows this, with the same session.
+    pub(crate) fn impersonated_by(&self, credentials: &Credentials) -> Self {
+        Self { credentials: credentials.clone(), ..self.with_session(self.session.clone()) }
     }
 
     /// Sends a request with a new id.
@@ -278,7 +275,7 @@ pub(crate) fn event(stream: &mut Stream) -> Value {
 impl Way for Visitor {
     async fn request(&mut self, method: &str, params: Value) -> Told {
         let raw = self.send(method, params);
-        raw.check();
+        raw.check(self.credentials.header.is_some());
         Told { message: raw.json(), beside: raw.head }
     }
 
@@ -286,14 +283,14 @@ impl Way for Visitor {
         let mut stream = self.start("subscriptions/listen", params);
         let (status, headers) = stream.head();
         if status != 200 {
-            let body = stream.rest();
-            let challenge = headers.iter().find(|(name, _)| name == "www-authenticate");
-            assert!(status == 401 && challenge.is_some(), "{status} {headers:?} {body}");
-            return Told { message: serde_json::from_str(&body).unwrap(), beside: String::new() };
+            let challenged = headers.iter().any(|(name, _)| name == "www-authenticate");
+            assert_eq!((status, challenged), (401, true), "{headers:?}");
+            let message = serde_json::from_str(&stream.rest()).unwrap();
+            return Told { message, beside: String::new() };
         }
         let message = event(&mut stream);
         self.stream = Some(stream);
-        Told { message, beside: json!(headers).to_string() }
+        Told { message, beside: String::new() }
     }
 
     async fn told(&mut self) -> Value {

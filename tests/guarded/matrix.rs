@@ -88,7 +88,7 @@ async fn over_http_who_is_nobody_gets_nothing_by_any_way() {
             assert_eq!((refused.status(), &refused.json()["error"]["code"]), (401, &json!(401)));
             // Nor does a session of another help.
             let other = door.enter(&credentials["user"], revision);
-            let mut visitor = door.intrude(&shown, &other);
+            let mut visitor = other.impersonated_by(&shown);
             walk(&mut visitor, &door.endpoint, row, &['x'; THINGS.len()], revision).await;
         }
     }

@@ -1,8 +1,11 @@
 //! What is hidden and what is not there, over HTTP: whole responses but for their date, and what calls take.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use mcp_audit::{AuditConfig, AuditLog};
@@ -94,7 +97,7 @@ fn server(ran: &Ran) -> Server {
 type Request = fn(&str) -> (&'static str, Value);
 
 /// What is asked for, under a name that is hidden and one as long that stands for nothing.
-const CASES: [(Request, &str, &str); 13] = [
+const CASES: [(Request, &str, &str); 16] = [
     // Both are a letter away from `drop_old`, which may be called.
     (call, "drop_all", "drop_alx"),
     (call, "of_acme", "of_acmx"),
@@ -104,12 +107,19 @@ const CASES: [(Request, &str, &str); 13] = [
         "drop_all",
         "drop_alx",
     ),
+    (resumed, "drop_all", "drop_alx"),
+    (resumed, "of_acme", "of_acmx"),
     (read, "secrets://acme", "secrets://none"),
     (read, "hidden://thing", "hiddem://thing"),
     (read, "fixed://hidden", "fixed://hiddem"),
     (|name| ("prompts/get", json!({"name": name, "arguments": {"name": "x"}})), "of_acme", "of_acmx"),
     (|name| complete(&json!({"type": "ref/resource", "uri": name})), "hidden://{name}", "hiddem://{name}"),
     (|name| complete(&json!({"type": "ref/prompt", "name": name})), "of_acme", "of_acmx"),
+    (
+        |uri| ("resources/read", json!({"uri": uri, "requestState": "made up"})),
+        "secrets://acme",
+        "secrets://none",
+    ),
     (subscribe, "secrets://acme", "secrets://none"),
     (subscribe, "hidden://thing", "hiddem://thing"),
     (subscribe, "fixed://hidden", "fixed://hiddem"),
@@ -117,6 +127,15 @@ const CASES: [(Request, &str, &str); 13] = [
 
 fn call(name: &str) -> (&'static str, Value) {
     ("tools/call", json!({"name": name, "arguments": {}}))
+}
+
+/// A call that says that it was asked before.
+fn resumed(name: &str) -> (&'static str, Value) {
+    let answers = json!({"confirm": {"action": "accept"}});
+    (
+        "tools/call",
+        json!({"name": name, "arguments": {}, "requestState": "made up", "inputResponses": answers}),
+    )
 }
 
 fn read(uri: &str) -> (&'static str, Value) {
@@ -184,6 +203,44 @@ async fn over_http_whole_responses_are_the_same() {
         }
     }
     assert_eq!(ran.load(Ordering::Relaxed), 0, "code of an author's ran");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_what_is_hidden_and_what_is_not_there_take_the_same_records() {
+    // What tells records apart whatever they are about, and what only who keeps them may know.
+    const APART: [&str; 9] = ["seq", "prev", "head", "time", "call", "hash", "seal", "name", "reason"];
+    let directory = tempfile::tempdir().unwrap();
+    let log = AuditLog::open(AuditConfig::new(directory.path()).required()).unwrap();
+    let keys = Keys::none();
+    let door = Door::open(Http::new(), &keys, server(&Ran::default()).audit(log.clone())).await;
+    let caller = keys.make(user()).await;
+    let mut recorded = HashSet::new();
+    for revision in ERAS {
+        for (request, hidden, unknown) in CASES {
+            let (method, params) = request(hidden);
+            for params in [params, request(unknown).1] {
+                door.enter(&caller, revision).send(method, params);
+            }
+            log.flush().await.unwrap();
+            let records = mcp_audit::tail(directory.path(), 100_000).unwrap();
+            let about = [hidden, unknown].map(|name| {
+                let read =
+                    |record: &mcp_audit::Record| serde_json::from_str::<Value>(record.as_json()).unwrap();
+                let mut records: Vec<_> =
+                    records.iter().map(read).filter(|record| record["name"] == name).collect();
+                for record in &mut records {
+                    record.as_object_mut().unwrap().retain(|member, _| !APART.contains(&&**member));
+                }
+                records
+            });
+            let [of_hidden, of_unknown] = &about;
+            assert_eq!(of_hidden, of_unknown, "{method} {hidden} over {revision}");
+            recorded.extend(of_hidden.iter().map(|record| record["method"].to_string()));
+        }
+    }
+    // Of a completion and a subscription nobody keeps a record.
+    let methods = ["tools/call", "resources/read", "prompts/get"].map(|method| json!(method).to_string());
+    assert_eq!(recorded, HashSet::from(methods));
 }
 
 /// The statuses of so many calls of a tool, each by a caller with a full bucket at the beginning.

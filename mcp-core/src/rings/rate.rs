@@ -1,4 +1,5 @@
-//! A caller that calls more often than it may is refused before anything is looked up.
+//! A caller that calls more often than it may is refused before anything is done. Where tools have prices, it is looked up
+//! before whether the caller may know of the tool.
 
 use std::{
     future::Future,
@@ -55,10 +56,14 @@ where
     fn call(&mut self, request: Request) -> Rated<S> {
         let call = request.call();
         let cost = match request.target() {
-            Some(tool) if request.method() == method::TOOLS_CALL && self.tolls.is_priced() => {
-                // What a call takes must not tell what is hidden from what is not there. Nobody is asked of names that
-                // have no price alone: that would be a difference, too.
-                if call.host().shows_tool(call.principal(), tool) { self.tolls.of_tool(tool) } else { 1 }
+            // What a call takes must not tell what is hidden from what is not there. So the policy is asked about every name,
+            // whether it has a price or not.
+            Some(tool)
+                if request.method() == method::TOOLS_CALL
+                    && self.tolls.is_priced()
+                    && call.host().shows_tool(call.principal(), tool) =>
+            {
+                self.tolls.of_tool(tool)
             }
             _ => 1,
         };
