@@ -296,6 +296,13 @@ fn a_wrong_command_line_says_what_is_wrong_with_it() {
         (&["keys", "create", "--name", "a", "--scopes", "a b"], "`a b` is no scope"),
         (&["keys", "create", "--name", "a", "--scopes", "a", "--expires", "soon"], "--expires soon"),
         (&["keys", "create", "--name", "a", "--scopes", "a", "--expires", "0d"], "--expires 0d"),
+        (
+            &["keys", "create", "--name", "a", "--scopes", "a", "--expires", "99999999999999999999d"],
+            "longer than",
+        ),
+        (&["keys", "create", "--name", " ", "--scopes", "a"], "--name"),
+        (&["keys", "create", "--name", "a\u{202e}b", "--scopes", "a"], "--name"),
+        (&["--http", "127.0.0.1:0", "--trust-proxy", "nobody"], "--trust-proxy nobody"),
         (&["keys", "revoke"], "keys revoke wants the ID"),
         (&["audit"], "audit wants verify or tail"),
         (&["audit", "tail", "--records", "many"], "--records many"),

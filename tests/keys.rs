@@ -263,7 +263,7 @@ fn figures_are_for_whoever_may_read_them() {
     assert_eq!(figures().send().status, 401);
     let refused = figures().key(&writer).send();
     assert_eq!(refused.status, 403, "{refused:?}");
-    assert!(refused.header("www-authenticate").unwrap().contains(r#"scope="bext:read""#));
+    assert!(refused.header("www-authenticate").unwrap().contains(r#"scope="bext:admin""#));
     let page = figures().key(&key).send();
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"), "{page:?}");
@@ -283,15 +283,60 @@ fn figures_are_for_whoever_may_read_them() {
 fn figures_may_have_an_address_of_their_own() {
     let data = tempfile::tempdir().unwrap();
     create(data.path(), &["--scopes", "*"]);
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = serve(data.path(), &["--metrics", &port.to_string()]);
+    let server = serve(data.path(), &["--metrics", "127.0.0.1:0"]);
     let endpoint = address(&server);
-    assert_eq!(Request::get(&port.to_string(), "/metrics").send().status, 200);
-    assert_eq!(
-        Request::post(&port.to_string(), &list()).send().status,
-        404,
-        "nothing but figures is served there"
-    );
+    let said = server.said();
+    let figures =
+        said.iter().find_map(|line| line.strip_prefix("figures at http://")?.strip_suffix("/metrics"));
+    let figures = figures.expect("where they are");
+    assert_eq!(Request::get(figures, "/metrics").send().status, 200);
+    assert_eq!(Request::post(figures, &list()).send().status, 404, "nothing but figures is served there");
     assert_eq!(Request::get(&endpoint, "/metrics").send().status, 404);
+}
+
+#[test]
+fn no_key_is_made_for_a_server_that_does_not_start_or_that_nobody_saw() {
+    let data = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert_eq!(run(&["--http", &address], data.path()).status.code(), Some(1));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(example("bext-companion"));
+    command.args(["keys", "create", "--name", "lost", "--scopes", "*", "--data"]).arg(data.path());
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let shown = String::from_utf8(run(&["keys", "list"], data.path()).stdout).unwrap();
+    let rows: Vec<&str> = shown.lines().skip(1).collect();
+    assert!(rows.len() == 1 && rows[0].contains("revoked"), "{shown}");
+    // And where none is good, it is said why nobody gets in.
+    let server = serve(data.path(), &[]);
+    server.url();
+    assert!(server.said().iter().any(|line| line.contains("No key is good")), "{:?}", server.said());
+}
+
+#[test]
+fn servers_that_start_at_once_make_one_key() {
+    let data = tempfile::tempdir().unwrap();
+    let servers: Vec<Server> = (0..4).map(|_| serve(data.path(), &[])).collect();
+    servers.iter().for_each(|server| _ = server.url());
+    let told = servers.iter().filter(|server| server.said().iter().any(|line| line.contains("bx_")));
+    assert_eq!(told.count(), 1);
+    let shown = String::from_utf8(run(&["keys", "list"], data.path()).stdout).unwrap();
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+}
+
+#[test]
+fn a_key_is_revoked_however_it_is_named_and_looking_makes_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let nowhere = data.path().join("nowhere");
+    let looked = run(&["keys", "list"], &nowhere);
+    assert!(looked.status.success() && !nowhere.exists(), "{looked:?}");
+    let names: [fn(&str) -> &str; 3] = [|key| key, |key| key.split('.').next().unwrap(), id_of];
+    for name in names {
+        let key = create(data.path(), &["--scopes", "*"]);
+        let output = run(&["keys", "revoke", name(&key)], data.path());
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!said.contains(key.split_once('.').unwrap().1), "{said}");
+    }
 }

@@ -5,6 +5,7 @@ mod audit;
 mod bench_server;
 mod companion;
 mod consent;
+mod guarded;
 mod http;
 mod keys;
 mod limits;

@@ -1,6 +1,6 @@
 //! The keys of a data directory: made, listed and taken back from the command line, and shown by whoever calls over HTTP.
 
-use std::{error::Error, io::Write, path::Path, time::SystemTime};
+use std::{error::Error, fs::File, io::Write, path::Path, time::SystemTime};
 
 use jiff::Timestamp;
 use toolpack::{
@@ -14,19 +14,33 @@ use crate::args::{KeysCommand, KeysTask, NewKeyArgs};
 const EVERY_SCOPE: &str = "*";
 
 /// The keys in a data directory.
-fn open(data: &Path) -> Result<ApiKeys, Box<dyn Error>> {
+pub(crate) fn open(data: &Path) -> Result<ApiKeys, Box<dyn Error>> {
     Ok(ApiKeys::open(data)?.prefix("bx")?)
 }
 
-/// The keys of a server, and one to begin with where there never was any.
-pub(crate) async fn of_server(data: &Path) -> Result<(ApiKeys, Option<ApiKey>), Box<dyn Error>> {
-    let keys = open(data)?;
-    if !keys.list().await?.is_empty() {
-        return Ok((keys, None));
+/// What a server begins with.
+pub(crate) enum Beginning {
+    /// There never was a key: this one was made.
+    FirstKey(ApiKey),
+    /// There is one that is good.
+    Keys,
+    /// There are some, and none is good any more.
+    NoneGood,
+}
+
+/// Makes a key where there never was any; of servers that start at once, one does.
+pub(crate) async fn begin(keys: &ApiKeys, data: &Path) -> Result<Beginning, Box<dyn Error>> {
+    // Held until the key is there.
+    let lock = File::create(data.join("keys.lock"))?;
+    lock.lock()?;
+    let records = keys.list().await?;
+    if records.is_empty() {
+        let first = NewKey::named("made at the first start").every_scope().every_tenant();
+        let (_, key) = keys.create(first).await?;
+        return Ok(Beginning::FirstKey(key));
     }
-    let first = NewKey::named("made at the first start").every_scope().every_tenant();
-    let (_, key) = keys.create(first).await?;
-    Ok((keys, Some(key)))
+    let is_any_good = records.iter().any(KeyRecord::is_valid);
+    Ok(if is_any_good { Beginning::Keys } else { Beginning::NoneGood })
 }
 
 /// Does what the command line says; notes are for people.
@@ -35,6 +49,12 @@ pub(crate) async fn run(
     out: &mut impl Write,
     notes: &mut impl Write,
 ) -> Result<(), Box<dyn Error>> {
+    // What is only looked at is not made for that.
+    if !matches!(task.command, KeysCommand::Create(_)) && !task.data.join("keys.db").exists() {
+        writeln!(notes, "There are no keys in {}.", task.data.display())?;
+        let is_list = task.command == KeysCommand::List;
+        return if is_list { write_table(&[], out) } else { Err("there is no key to take back".into()) };
+    }
     let keys = open(&task.data)?;
     match task.command {
         KeysCommand::Create(args) => {
@@ -47,7 +67,10 @@ pub(crate) async fn run(
                 )?;
             }
             let (record, key) = keys.create(new_key(args)).await?;
-            writeln!(out, "{}", key.expose())?;
+            if let Err(error) = writeln!(out, "{}", key.expose()).and_then(|()| out.flush()) {
+                keys.revoke(&record.id).await?;
+                return Err(format!("the key could not be printed, and is taken back: {error}").into());
+            }
             writeln!(
                 notes,
                 "This is all that is ever shown of it. `keys revoke {}` takes it back.",
@@ -58,8 +81,9 @@ pub(crate) async fn run(
             let records = keys.list().await?;
             write_table(&records, out)?;
         }
-        KeysCommand::Revoke(id) => {
-            if !keys.revoke(&id).await? {
+        KeysCommand::Revoke(given) => {
+            let id = id_in(&given);
+            if !keys.revoke(id).await? {
                 return Err(format!(
                     "there is no key {id} that is good; `keys list` shows those that there are"
                 )
@@ -69,6 +93,12 @@ pub(crate) async fn run(
         }
     }
     Ok(())
+}
+
+/// The id in what was given: be it the id alone, with its prefix, or the whole key, of which the rest is shown nowhere.
+fn id_in(given: &str) -> &str {
+    let head = given.split('.').next().unwrap_or_default();
+    head.rsplit('_').next().unwrap_or_default()
 }
 
 /// The scopes that there are.

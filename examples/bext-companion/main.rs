@@ -30,13 +30,14 @@ use toolpack::{
             embedded::{Embedded, EmbeddedConfig},
         },
     },
-    http::Http,
+    http::{ApiKeys, Http},
     stdio,
 };
 
 use self::{
     args::{Args, HttpArgs, Task},
     causes::with_causes,
+    keys::Beginning,
 };
 
 const NAME: &str = "bext-companion";
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
         Ok(Task::Version) => say(&format!("{NAME} {VERSION}\n")),
         Ok(Task::Demo) => demo::run(&mut io::stdout().lock()),
         Ok(Task::Stdio(args)) => serve_stdio(&args),
-        Ok(Task::Http(http, args)) => match check_addresses(&http) {
+        Ok(Task::Http(http, args)) => match check(&http) {
             Ok(()) => serve_http(http, &args),
             Err(wrong) => return refuse(&wrong),
         },
@@ -89,21 +90,45 @@ fn serve_http(http: HttpArgs, args: &Args) -> Result<(), Box<dyn Error>> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = server(args).await?;
-        let (options, first) = if http.no_auth {
-            (Http::new().without_auth(), None)
-        } else {
-            let (keys, first) = keys::of_server(&args.data).await?;
-            (Http::new().keys(keys), first)
-        };
-        let options = match &http.metrics {
-            Some(address) => options.metrics_at(address),
-            None => options.metrics(bext::scopes::READ),
-        };
-        let server = options.bind(server, &http.address).await?;
-        let welcome = first.map(|key| welcome(&server.url(), key.expose())).unwrap_or_default();
-        tell(&format!("{welcome}listening on {}", server.url()));
+        let keys = if http.no_auth { None } else { Some(keys::open(&args.data)?) };
+        let server = options(&http, keys.clone())?.bind(server, &http.address).await?;
+        let mut said = String::new();
+        // Once it is sure that there will be a server for the key.
+        if let Some(keys) = keys {
+            match keys::begin(&keys, &args.data).await? {
+                Beginning::FirstKey(key) => said = welcome(&server.url(), key.expose()),
+                Beginning::Keys => {}
+                Beginning::NoneGood => {
+                    said = format!(
+                        "No key is good any more, so nobody is let in; `{NAME} keys create` makes one.\n"
+                    );
+                }
+            }
+        }
+        if let Some(url) = server.metrics_url() {
+            said.push_str(&format!("figures at {url}\n"));
+        }
+        tell(&format!("{said}listening on {}", server.url()));
         server.run().await?;
         Ok(())
+    })
+}
+
+/// How HTTP is served.
+fn options(args: &HttpArgs, keys: Option<ApiKeys>) -> Result<Http, Box<dyn Error>> {
+    let mut options = match keys {
+        Some(keys) => Http::new().keys(keys),
+        None => Http::new().without_auth(),
+    };
+    for network in &args.trusted_proxies {
+        options = options.trust_proxy(network)?;
+    }
+    for host in &args.hosts {
+        options = options.allow_host(host);
+    }
+    Ok(match &args.metrics {
+        Some(address) => options.metrics_at(address),
+        None => options.metrics(bext::scopes::ADMIN),
     })
 }
 
@@ -137,8 +162,11 @@ async fn server(args: &Args) -> Result<Server, Box<dyn Error>> {
 }
 
 /// Nothing is encrypted, so nobody but this machine reaches the server.
-fn check_addresses(http: &HttpArgs) -> Result<(), String> {
+fn check(http: &HttpArgs) -> Result<(), String> {
     check_address("--http", &http.address)?;
+    for network in &http.trusted_proxies {
+        Http::new().trust_proxy(network).map_err(|error| format!("--trust-proxy {network}: {error}"))?;
+    }
     http.metrics.as_ref().map_or(Ok(()), |address| check_address("--metrics", address))
 }
 

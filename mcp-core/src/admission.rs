@@ -8,14 +8,14 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
     access::Access,
     audit::{AuditEntry, AuditEvent, Confirmation, Ending, Recording},
     call::Call,
-    guards::{Doing, Guarded, Guards},
+    consent_text::consent_text,
+    guards::{Doing, Guards},
     policy::{Action, Decision, Denied},
     principal::Principal,
     protocol::{JsonObject, meta::TraceContext, method},
@@ -297,55 +297,6 @@ impl Call {
         let action =
             self.doing().map_or_else(|| Action::new("", "", None, &access), |doing| doing.action(&access));
         self.guards().shows(self.principal(), &action).is_ok()
-    }
-}
-
-/// What a person is asked to agree to. What is not shown is not agreed to, so arguments that are too many are refused.
-fn consent_text(
-    guarded: &Guarded,
-    preview: Option<String>,
-    arguments: Option<&JsonObject>,
-) -> Result<String, ToolError> {
-    const MOST_CHARS: usize = 4000;
-    let name = &guarded.name;
-    if let Some(preview) = preview {
-        return Ok(format!("{preview}\n\nAllow `{name}`?"));
-    }
-    let shown = match arguments.filter(|arguments| !arguments.is_empty()) {
-        None => "without arguments".to_owned(),
-        Some(arguments) => {
-            let mut arguments = Value::Object(arguments.clone());
-            guarded.hidden.hide(&mut arguments);
-            shorten_texts(&mut arguments);
-            let shown = arguments.to_string();
-            if shown.chars().count() > MOST_CHARS {
-                let message = "Not done: the arguments are too many to show to the person who would have to agree; \
-                               do less at once";
-                return Err(ToolError::new("too_much_to_show", message));
-            }
-            format!("with {shown}")
-        }
-    };
-    Ok(format!("Allow `{name}` {shown}? It may delete or take back what is live."))
-}
-
-/// Cuts every long text, each by itself: a long one must not hide what stands behind it. Marks that turn the direction of
-/// writing are taken out, since they could make one thing look like another.
-fn shorten_texts(value: &mut Value) {
-    const MOST_CHARS: usize = 200;
-    match value {
-        Value::String(text) => {
-            text.retain(
-                |c| !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),
-            );
-            if let Some((end, _)) = text.char_indices().nth(MOST_CHARS) {
-                text.truncate(end);
-                text.push('…');
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(shorten_texts),
-        Value::Object(members) => members.values_mut().for_each(shorten_texts),
-        _ => {}
     }
 }
 

@@ -73,6 +73,9 @@ pub(crate) trait Host: Any + fmt::Debug + Send + Sync {
 
     /// What guards a call once its arguments are known.
     fn guards(&self) -> &Guards;
+
+    /// Whether a caller may know that there is a tool of this name; what is found out is the same work for any name.
+    fn shows_tool(&self, principal: &Principal, name: &str) -> bool;
 }
 
 /// What is known of the client.

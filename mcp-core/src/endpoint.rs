@@ -267,6 +267,15 @@ impl Host for Core {
     fn guards(&self) -> &Guards {
         &self.guards
     }
+
+    fn shows_tool(&self, principal: &Principal, name: &str) -> bool {
+        let Some(tool) = self.catalog().tool(name).map(|tool| Arc::clone(tool.guarded())) else {
+            _ = self.guards.judge_nothing(principal, method::TOOLS_CALL, name);
+            return false;
+        };
+        let shown = self.guards.shows(principal, &tool.action(&tool.name, &tool.requires));
+        shown.map_or_else(|denied| !denied.is_hidden() && !denied.is_unauthorized(), |()| true)
+    }
 }
 
 impl Core {

@@ -65,6 +65,7 @@ mod catalog;
 mod clients;
 mod completion;
 mod connection;
+mod consent_text;
 mod encode;
 mod endpoint;
 mod entry;

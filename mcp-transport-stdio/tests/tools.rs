@@ -62,6 +62,7 @@ pub(crate) fn server() -> (Server, Stage) {
     let waiting = stage.clone();
     let read = Annotations::read_only();
     let server = Server::new("test", "1.0.0")
+        .limits(mcp_core::Limits::for_one_caller)
         .add(tool_fn("echo", read, async |q: Echo, _| Ok(Text(q.message))))
         .add(tool_fn("who", read, async |_: WhoAmI, call| {
             Ok(Text(format!("{} over {:?}", call.principal().subject(), call.transport())))

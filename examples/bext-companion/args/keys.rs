@@ -44,7 +44,10 @@ pub(super) fn parse(mut words: Words<impl Iterator<Item = OsString>>) -> Result<
     while let Some(word) = words.next() {
         match (command.flag.as_str(), word.flag.as_str()) {
             (_, "--data") => once(&word, &mut data, words.value(&word, "a directory")?)?,
-            ("create", "--name") => once(&word, &mut name, words.text(&word, "a name")?)?,
+            ("create", "--name") => {
+                let given = words.text(&word, "a name")?;
+                once(&word, &mut name, read_name(given)?)?;
+            }
             ("create", "--scopes") => {
                 let given = words.text(&word, "scopes such as bext:read,bext:write, or *")?;
                 once(&word, &mut scopes, read_scopes(&given)?)?;
@@ -71,6 +74,16 @@ pub(super) fn parse(mut words: Words<impl Iterator<Item = OsString>>) -> Result<
         _ => return Err(COMMANDS.to_owned()),
     };
     Ok(KeysTask { data: data_or_default(data)?, command })
+}
+
+/// A name that can be told from others when it is listed.
+fn read_name(name: String) -> Result<String, String> {
+    // What the standard library would print as it is behind a letter.
+    let is_seen = |c: char| matches!(c, '"' | '\'' | '\\') || format!("a{c}").escape_debug().skip(1).eq([c]);
+    if name.trim().is_empty() || !name.chars().all(is_seen) {
+        return Err("--name: it takes a name of characters that can be seen".to_owned());
+    }
+    Ok(name)
 }
 
 /// Scopes with commas between them.
@@ -104,9 +117,9 @@ fn read_time(text: &str) -> Result<Duration, String> {
     let digits = &text[..text.len() - unit.len_utf8()];
     let number: u64 = digits
         .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| digits.parse().ok())
-        .flatten()
+        .all(|byte| byte.is_ascii_digit() && !digits.is_empty())
+        // More than fits is longer than anything.
+        .then(|| digits.parse().unwrap_or(u64::MAX))
         .filter(|&number| number > 0)
         .ok_or_else(wrong)?;
     // A century is as good as for ever, and far from what times can be computed with.

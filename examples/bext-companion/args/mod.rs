@@ -44,6 +44,10 @@ pub(crate) struct HttpArgs {
     pub(crate) no_auth: bool,
     /// Where figures for Prometheus are served, beside `/metrics` for keys that may read them.
     pub(crate) metrics: Option<String>,
+    /// Proxies that say where requests come from.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Names by which it is asked for, beside those of this machine.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// How a record is kept of what is done.
@@ -66,7 +70,8 @@ as tools over MCP, the Model Context Protocol.
 
 Usage:
   bext-companion --mcp [--confirm] [--audit MODE] [--data DIR] [--verbose]
-  bext-companion --http ADDR [--no-auth] [--metrics ADDR] [--confirm] [--audit MODE] [--data DIR] [--verbose]
+  bext-companion --http ADDR [--no-auth] [--metrics ADDR] [--allow-host NAME] [--trust-proxy NET] [--confirm]
+                 [--audit MODE] [--data DIR] [--verbose]
   bext-companion keys create --name NAME --scopes A,B [--expires 30d] [--data DIR]
   bext-companion keys list | keys revoke ID [--data DIR]
   bext-companion audit verify [--head SEQ:HASH] | audit tail [--records N] [--short] [--data DIR]
@@ -85,7 +90,13 @@ Flags:
   --no-auth    Serve HTTP without keys: whoever has an account on this machine may call every tool.
   --metrics ADDR
                Also serve figures for Prometheus at http://ADDR/metrics, to whoever reaches it; without
-               this flag /metrics stands beside /mcp, for keys with the scope bext:read.
+               this flag /metrics stands beside /mcp, for keys with the scope bext:admin.
+  --allow-host NAME
+               Also answer requests for this name, as a proxy with TLS in front passes them on. May be
+               there several times.
+  --trust-proxy NET
+               Believe this proxy, an address or a network, about where requests come from. May be there
+               several times. Without it, all that come through a proxy count as one address.
   --confirm    Have the person agree before something destructive is done. A client that cannot ask is
                refused then.
   --audit MODE required (the default): nothing is changed that is not on record; best-effort: a call
@@ -132,6 +143,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
             "--data" => once(&word, &mut given.data, words.value(&word, "a directory")?)?,
             "--http" => once(&word, &mut given.http, words.text(&word, ADDRESS)?)?,
             "--metrics" => once(&word, &mut given.metrics, words.text(&word, ADDRESS)?)?,
+            "--trust-proxy" => {
+                given.trusted_proxies.push(words.text(&word, "an address or a network such as 10.0.0.0/8")?)
+            }
+            "--allow-host" => given.hosts.push(words.text(&word, "a name such as mcp.example.com")?),
             "--audit" => {
                 let mode = words.text(&word, "required, best-effort or off")?;
                 once(&word, &mut given.audit, read_mode(&mode)?)?;
@@ -180,6 +195,8 @@ struct Given {
     http: Option<String>,
     no_auth: bool,
     metrics: Option<String>,
+    trusted_proxies: Vec<String>,
+    hosts: Vec<String>,
     confirm: bool,
     audit: Option<AuditArg>,
     data: Option<OsString>,
@@ -228,7 +245,12 @@ impl Given {
         if let Some((flag, why, _)) = serves.into_iter().find(|(_, _, given)| self.demo && *given) {
             return Err(format!("--demo {why} and takes no {flag}"));
         }
-        let over_http = [("--no-auth", self.no_auth), ("--metrics", self.metrics.is_some())];
+        let over_http = [
+            ("--no-auth", self.no_auth),
+            ("--metrics", self.metrics.is_some()),
+            ("--trust-proxy", !self.trusted_proxies.is_empty()),
+            ("--allow-host", !self.hosts.is_empty()),
+        ];
         if let Some((flag, _)) = over_http.into_iter().find(|(_, given)| self.http.is_none() && *given) {
             return Err(format!("{flag} is about --http, which is not there"));
         }
@@ -243,7 +265,14 @@ impl Given {
         };
         Ok(match self.http {
             Some(address) => {
-                Task::Http(HttpArgs { address, no_auth: self.no_auth, metrics: self.metrics }, args)
+                let http = HttpArgs {
+                    address,
+                    no_auth: self.no_auth,
+                    metrics: self.metrics,
+                    trusted_proxies: self.trusted_proxies,
+                    hosts: self.hosts,
+                };
+                Task::Http(http, args)
             }
             None => Task::Stdio(args),
         })

@@ -50,7 +50,8 @@ pub struct Rates {
     /// The bucket of each address; `None`, in a file `false`, for no rate.
     #[serde(deserialize_with = "bucket_or_false")]
     pub address: Option<Bucket>,
-    /// What a call of a tool takes, by the tool's name as it is listed; 1 for those that are not here, and none for 0.
+    /// What a call of a tool takes, by the tool's name as it is listed; 1 for those that are not here, and none for 0. One
+    /// that is hidden from its caller takes 1, as any name does that stands for nothing.
     pub costs: BTreeMap<String, u32>,
     /// How many principals are remembered, and how many addresses; 131,072 of each by default, at most 67,108,864, of 16
     /// bytes each. It is rounded down to what divides well, but not below 16.

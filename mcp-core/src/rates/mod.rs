@@ -52,9 +52,14 @@ impl Tolls {
         self.store.is_some()
     }
 
-    /// What a call of this tool costs.
+    /// Whether tools cost anything but 1.
+    pub(crate) fn is_priced(&self) -> bool {
+        self.are_counted() && !self.costs.is_empty()
+    }
+
+    /// What a call of this tool costs, for who may know of it.
     pub(crate) fn of_tool(&self, name: &str) -> u32 {
-        if self.costs.is_empty() { 1 } else { self.costs.get(name).copied().unwrap_or(1) }
+        self.costs.get(name).copied().unwrap_or(1)
     }
 
     /// Takes what a request costs whose caller is known by this hash under our [`keys`](Self::keys).

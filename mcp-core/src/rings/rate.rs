@@ -1,4 +1,5 @@
-//! A caller that calls more often than it may is refused before anything is looked up.
+//! A caller that calls more often than it may is refused before anything is done. Where tools have prices, it is looked up
+//! before whether the caller may know of the tool.
 
 use std::{
     future::Future,
@@ -53,11 +54,19 @@ where
     }
 
     fn call(&mut self, request: Request) -> Rated<S> {
+        let call = request.call();
         let cost = match request.target() {
-            Some(tool) if request.method() == method::TOOLS_CALL => self.tolls.of_tool(tool),
+            // What a call takes must not tell what is hidden from what is not there. So the policy is asked about every name,
+            // whether it has a price or not.
+            Some(tool)
+                if request.method() == method::TOOLS_CALL
+                    && self.tolls.is_priced()
+                    && call.host().shows_tool(call.principal(), tool) =>
+            {
+                self.tolls.of_tool(tool)
+            }
             _ => 1,
         };
-        let call = request.call();
         let hash = self.tolls.are_counted().then(|| call.caller_hash(self.tolls.keys()));
         match self.tolls.take((call.principal(), hash), call.peer(), cost) {
             Charged::Now(Ok(())) => Rated::Running(self.inner.call(request)),

@@ -3,7 +3,9 @@
 mod ended;
 mod matrix;
 mod rules;
+mod table;
 mod unseen;
+mod walk;
 
 use mcp_core::{Principal, PrincipalKind, Revision};
 

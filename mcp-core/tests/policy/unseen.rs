@@ -8,8 +8,8 @@ use std::sync::{
 use mcp_core::{
     Access, Action, Annotations, Audit, AuditEntry, AuditEvent, ByGrants, Call, Completing, Completion,
     Connection, Contents, Decision, DynTool, Empty, Endpoint, Messages, MirroredHeaders, Policy, Principal,
-    Prompt, Recording, RequestError, Resource, ResourceDefinition, Rules, Selection, Server, Text, ToolReply,
-    TransportKind, prompt_fn, resource_fn,
+    Prompt, Rates, Recording, RequestError, Resource, ResourceDefinition, Rules, Selection, Server, Text,
+    ToolReply, TransportKind, prompt_fn, resource_fn,
     testing::{Client, Options},
     tool_fn,
 };
@@ -101,7 +101,7 @@ impl Prompt<Ran> for Hidden {
     }
 }
 
-fn endpoint(ran: &Arc<Ran>, decisions: &Arc<AtomicUsize>) -> Endpoint {
+fn endpoint(ran: &Arc<Ran>, decisions: &Arc<AtomicUsize>, rates: Rates) -> Endpoint {
     let rules = Rules::new()
         .tools(Selection::all().without(["drop_all"]))
         .resources(Selection::all().without(["hidden://{name}", "fixed://hidden"]))
@@ -129,6 +129,7 @@ fn endpoint(ran: &Arc<Ran>, decisions: &Arc<AtomicUsize>) -> Endpoint {
     });
     Server::new("test", "1")
         .policy(Counting(rules, Arc::clone(decisions)))
+        .rates(rates)
         .add(tool("drop_all"))
         .add(tool("drop_old"))
         .add(tool("of_acme").about(|about| about.requires(Access::tenant("acme"))))
@@ -159,7 +160,9 @@ async fn told(
 #[tokio::test]
 async fn the_bytes_and_the_decisions_are_the_same() {
     let (ran, decisions) = (Arc::new(Ran::default()), Arc::new(AtomicUsize::new(0)));
-    let endpoint = endpoint(&ran, &decisions);
+    // With prices the policy is asked whether the caller may know of what has one.
+    let priced = Rates::new().cost("drop_all", 5).cost("of_acme", 0);
+    let endpoints = [Rates::new(), priced].map(|rates| endpoint(&ran, &decisions, rates));
     let tool = |name: &str| ("tools/call", json!({"name": name, "arguments": {}}));
     let wrong = |name: &str| ("tools/call", json!({"name": name, "arguments": {"no": "such argument"}}));
     let read = |uri: &str| ("resources/read", json!({ "uri": uri }));
@@ -199,7 +202,9 @@ async fn the_bytes_and_the_decisions_are_the_same() {
     ];
     for (request, hidden, unknown) in cases {
         let method = request(hidden).0;
-        for is_modern in [true, false] {
+        for (is_modern, endpoint) in
+            [true, false].iter().flat_map(|era| endpoints.iter().map(move |of| (*era, of)))
+        {
             if (method == "resources/subscribe" && is_modern)
                 || (method == "subscriptions/listen" && !is_modern)
             {
@@ -207,7 +212,7 @@ async fn the_bytes_and_the_decisions_are_the_same() {
             }
             let mut answers = Vec::new();
             for name in [hidden, unknown] {
-                let mut connection = Connection::new(&endpoint, user("ada"), TransportKind::InMemory);
+                let mut connection = Connection::new(endpoint, user("ada"), TransportKind::InMemory);
                 let (method, params) = request(name);
                 let message = match is_modern {
                     true => modern(1, method, params),
@@ -229,7 +234,7 @@ async fn the_bytes_and_the_decisions_are_the_same() {
 #[tokio::test]
 async fn a_hint_names_nothing_hidden() {
     let (ran, decisions) = (Arc::new(Ran::default()), Arc::new(AtomicUsize::new(0)));
-    let endpoint = endpoint(&ran, &decisions);
+    let endpoint = endpoint(&ran, &decisions, Rates::new());
     let client = Client::with(&endpoint, Options::new().principal(user("ada"))).await;
     for (asked, told) in [
         ("drop_al", "Unknown tool: drop_al; did you mean drop_old?"),
@@ -410,6 +415,7 @@ async fn the_audit_knows_what_the_caller_does_not() {
         ("denied: `deny` has its name", true),
         ("scoped: Forbidden: this needs the scope `read`", false),
         ("of_acme: Forbidden: you have no access to the tenant `acme`", true),
+        ("unknown: nothing here has this name", true),
     ];
     assert_eq!(reasons, expected.map(|(reason, is_hidden)| (reason.to_owned(), is_hidden)));
 }

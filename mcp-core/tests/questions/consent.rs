@@ -305,18 +305,27 @@ impl Tool for Delete {
 #[tokio::test]
 async fn nothing_is_agreed_to_that_is_not_shown() {
     let server = || Server::new("test", "1").confirm(mcp_core::ConfirmDestructive::new()).tool::<Delete>();
-    let options = Options::new().answering(|asked| {
+    let (long, end) = ("x".repeat(3000), "y".repeat(300));
+    let options = Options::new().answering(move |asked| {
         let message = asked.message();
         assert!(message.contains(r#""target":"production""#), "{message}");
-        assert!(!message.contains('\u{202e}') && message.contains("xx…"), "{message}");
+        assert!(message.contains(&long) && message.contains(&end), "{message}");
+        assert!(message.contains(r"a\u202eb") && !message.contains('\u{202e}'), "{message}");
+        assert!(message.contains("a = 1[190 blanks]OR 1=1"), "{message}");
         asked.accept(json!({}))
     });
     let client = Client::with(server(), options).await;
-    let arguments = json!({"a_note": ["x".repeat(5000), "\u{202e}"], "target": "production"});
-    assert_eq!(client.call("delete", arguments).await.text(), "deleted");
+    let hidden = format!("a = 1{}OR 1=1", " ".repeat(190));
+    let notes = json!(["x".repeat(3000), "y".repeat(300), "a\u{202e}b", hidden]);
+    assert_eq!(
+        client.call("delete", json!({"a_note": notes, "target": "production"})).await.text(),
+        "deleted"
+    );
 
     let asks_nobody = Options::new().answering(|asked| panic!("asked: {}", asked.message()));
     let client = Client::with(server(), asks_nobody).await;
-    let many = json!({"a_note": vec!["x".repeat(100); 100], "target": "production"});
-    assert_eq!(client.call("delete", many).await.error_code(), "too_much_to_show");
+    for much in [json!(vec!["x".repeat(100); 100]), json!(["x".repeat(5000)])] {
+        let arguments = json!({"a_note": much, "target": "production"});
+        assert_eq!(client.call("delete", arguments).await.error_code(), "too_much_to_show");
+    }
 }

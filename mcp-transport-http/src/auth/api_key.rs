@@ -12,7 +12,7 @@ use mcp_core::{Principal, PrincipalKind, Signal};
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
-use super::store::KeyError;
+use super::key_error::KeyError;
 
 /// A key as its holder has it, `prefix_id.secret`: the id is of lower-case letters and digits, the secret 32 random bytes
 /// in 43 characters of base64url. It is shown when it is made, and never again.

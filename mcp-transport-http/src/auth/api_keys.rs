@@ -8,8 +8,9 @@ use super::{
     Authenticate, Found,
     api_key::{ApiKey, KeyHash, KeyRecord, MAX_BYTES, NewKey},
     credentials::{Shown, shown},
+    key_error::KeyError,
     ring::Ring,
-    store::{KeyError, KeyStore},
+    store::KeyStore,
 };
 
 /// The API keys of a server, over the store that keeps them; cheap to clone.

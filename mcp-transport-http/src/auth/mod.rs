@@ -5,6 +5,7 @@ mod api_key;
 mod api_keys;
 mod credentials;
 mod gate;
+mod key_error;
 mod ring;
 mod store;
 
@@ -24,7 +25,8 @@ pub use self::sqlite::SqliteKeys;
 pub use self::{
     api_key::{ApiKey, Granted, KeyHash, KeyKind, KeyRecord, NewKey},
     api_keys::ApiKeys,
-    store::{KeyError, KeyStore, MemoryKeys},
+    key_error::KeyError,
+    store::{KeyStore, MemoryKeys},
 };
 
 /// A way to find out who makes a request, by the credentials that it shows.

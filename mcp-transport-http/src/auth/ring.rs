@@ -28,7 +28,8 @@ use tokio::{
 use super::{
     Found,
     api_key::{KeyHash, KeyRecord},
-    store::{KeyError, KeyStore},
+    key_error::KeyError,
+    store::KeyStore,
 };
 
 /// How often the generation is looked at for streams that are open: nobody asks on their behalf.

@@ -14,7 +14,8 @@ use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, par
 use super::{
     api_key::{Granted, KeyHash, KeyRecord},
     generation::Generation,
-    store::{KeyError, KeyStore},
+    key_error::KeyError,
+    store::KeyStore,
 };
 
 /// How long another process may hold the file.

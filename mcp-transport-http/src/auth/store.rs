@@ -1,8 +1,7 @@
-//! Where keys are kept: the trait, its error, and a store in memory.
+//! Where keys are kept: the trait, and a store in memory.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    error::Error,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -10,7 +9,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::api_key::{KeyRecord, to_the_millisecond};
+use super::{
+    api_key::{KeyRecord, to_the_millisecond},
+    key_error::KeyError,
+};
 
 /// Keeps the records of API keys.
 ///
@@ -65,33 +67,6 @@ impl<K: KeyStore + ?Sized> KeyStore for Arc<K> {
 
     fn generation(&self) -> Result<u64, KeyError> {
         (**self).generation()
-    }
-}
-
-/// Why something could not be done with keys.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// What was asked for cannot be; it says what would be right.
-    #[error("{0}")]
-    Invalid(String),
-    /// There is a key of this id already.
-    #[error("there is a key with this id already")]
-    Taken,
-    /// The store failed.
-    #[error("{what}")]
-    Store {
-        /// What did not work.
-        what: String,
-        /// Why not.
-        source: Box<dyn Error + Send + Sync>,
-    },
-}
-
-impl KeyError {
-    /// The store failed: what did not work, and why.
-    pub fn store(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Store { what: what.into(), source: source.into() }
     }
 }
 
