@@ -88,7 +88,8 @@ impl<'a> Fields<'a> {
         fields.event = match entry.event {
             AuditEvent::Denied(denied) => {
                 fields.decision = Some("denied".into());
-                fields.reason = Some(cut(&denied.to_string()).into_owned().into());
+                // Not what the client is told, which says nothing of what is hidden.
+                fields.reason = Some(cut(denied.reason()));
                 fields.scopes = denied.scopes().iter().map(|scope| cut(scope)).collect();
                 "denied"
             }
