@@ -273,6 +273,25 @@ async fn a_log_that_was_taken_away_but_for_its_key_shows() {
     assert!(matches!(damage(&config)[..], [(Some(1), DamageKind::Found(_))]), "{}", report(&config));
 }
 
+#[tokio::test]
+async fn a_log_that_was_taken_away_shows_by_a_key_that_is_elsewhere() {
+    for sink in SINKS {
+        let (directory, config) = config(sink);
+        let key = directory.path().join("key");
+        let config = config.with(|config| config.key_file = Some(key.clone()));
+        let look = || Verify::new(&config.directory).key_file(&key).run().unwrap();
+        written(&config, 2).await;
+        assert!(look().is_whole());
+        fs::remove_dir_all(&config.directory).unwrap();
+        written(&config, 1).await;
+        let found = look().damage;
+        assert!(
+            matches!(found[..], [mcp_audit::Damage { kind: DamageKind::Found(_), .. }]),
+            "{sink:?}: {found:?}"
+        );
+    }
+}
+
 /// Puts a new file in place of another: writing into the old one would wait for the disk.
 fn replace(path: &Path, bytes: impl AsRef<[u8]>) {
     fs::remove_file(path).unwrap();
