@@ -65,6 +65,7 @@ mod catalog;
 mod clients;
 mod completion;
 mod connection;
+mod credentials;
 mod encode;
 mod endpoint;
 mod entry;
