@@ -137,6 +137,11 @@ impl Writer {
         Ok(writer)
     }
 
+    /// Under which it signs.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// Where the chain stood after the last write.
     pub(crate) fn last(&self) -> Head {
         self.known.as_ref().map_or(Head::START, |known| known.head.last)

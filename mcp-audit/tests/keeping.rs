@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use mcp_audit::{AuditConfig, AuditLog, ErrorKind, Sink, Verify, tail, verify};
+use mcp_audit::{AuditConfig, AuditLog, ErrorKind, Sink, Verify, digest_of, tail, verify};
 use mcp_core::{
     Annotations, AuditMode, Call, ConfirmDestructive, Empty, Principal, PrincipalKind, Rules, Selection,
     Server, Text,
@@ -18,7 +18,7 @@ use mcp_core::{
 use serde_json::{Value, json};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::harness::{SINKS, config, files, records, report, server, whole, written};
+use crate::harness::{SINKS, config, files, lines, records, report, server, whole, written};
 
 /// The events of a log, each with the name of what was called.
 fn events(config: &AuditConfig) -> Vec<String> {
@@ -122,6 +122,63 @@ async fn a_record_says_why_though_the_client_is_not_told() {
     client.call("wipe", json!({})).await.reply().error();
     log.flush().await.unwrap();
     assert_eq!(records(&config)[0]["reason"], "`deny` has its name");
+}
+
+#[tokio::test]
+async fn what_was_done_can_be_proved_though_only_a_part_is_shown() {
+    for sink in SINKS {
+        let (_directory, config) = config(sink);
+        let log = AuditLog::open(config.clone()).unwrap();
+        let client = Client::new(server(&log, &Arc::default())).await;
+        let long = format!("/*{0}*/ DELETE FROM users /* a://b:c@d {0}*/", "x".repeat(210));
+        for arguments in [
+            json!({"key": long, "value": "s3cret"}),
+            json!({"key": long, "value": "another"}),
+            json!({"value": "s3cret", "key": "DELETE FROM users /* a://b:c@d */"}),
+        ] {
+            client.call("store", arguments.clone()).await;
+            let records = records(&config);
+            let [.., begins, ended] = &records[..] else { panic!("{records:?}") };
+            let digest =
+                digest_of(config.directory.join("audit.key"), arguments.as_object().unwrap()).unwrap();
+            assert_eq!(digest.len(), 32);
+            assert_eq!((&begins["digest"], &ended["digest"]), (&json!(digest), &json!(digest)));
+        }
+        let records = records(&config);
+        assert_eq!(records[0]["arguments"], records[2]["arguments"]);
+        assert_ne!(records[0]["digest"], records[2]["digest"]);
+        assert_eq!(records[4]["arguments"]["key"], "DELETE FROM users /* a://b:[hidden]@d */");
+        // Of nothing that has no key.
+        let (_other_directory, other) = crate::harness::config(sink);
+        written(&other, 1).await;
+        let same = json!({"key": "k0"});
+        let digest = digest_of(config.directory.join("audit.key"), same.as_object().unwrap()).unwrap();
+        assert_ne!(crate::harness::records(&other)[0]["digest"], digest);
+        assert_eq!(
+            digest_of(config.directory.join("none"), same.as_object().unwrap()).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+        whole(&config);
+    }
+}
+
+#[tokio::test]
+async fn nobody_fills_the_record_with_names_of_their_own() {
+    let (_directory, config) = config(Sink::Files);
+    let log = AuditLog::open(config.clone()).unwrap();
+    let client = Client::new(server(&log, &Arc::default())).await;
+    let controls = "\u{1}".repeat(199);
+    let arguments = json!({"in": vec![vec![controls.clone(); 20]; 20]});
+    client.call(&controls, arguments.clone()).await.reply().error();
+    // A name that there is, and arguments that do not fit.
+    client.call("store", arguments.clone()).await;
+    log.flush().await.unwrap();
+    let (lines, records) = (lines(&config), records(&config));
+    assert_eq!((&records[0]["event"], &records[0]["arguments"]), (&json!("denied"), &Value::Null));
+    let digest = digest_of(config.directory.join("audit.key"), arguments.as_object().unwrap()).unwrap();
+    assert_eq!((&records[0]["digest"], &records[1]["digest"]), (&json!(digest), &json!(digest)));
+    assert!(records[1]["arguments"].is_object());
+    assert!(lines[0].len() < 2500 && lines[1].len() < 5500, "{} {}", lines[0].len(), lines[1].len());
 }
 
 #[tokio::test]

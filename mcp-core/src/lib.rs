@@ -79,6 +79,7 @@ mod in_flight;
 mod input;
 mod limits;
 mod meter;
+mod noted;
 mod outbox;
 mod pack;
 mod pack_options;
