@@ -118,16 +118,15 @@ fn passwords_of_urls(text: &str, spans: &mut Vec<Range<usize>>) {
         }
         let Some(last_at) = run.1.filter(|last_at| *last_at >= start) else { continue };
         let rest = &text[start..run.0];
-        let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+        // A path may have an `@` in it, but none of a database does.
+        let ends: &[char] = if is_of_database(&text[..at]) { &['?', '#'] } else { &['/', '?', '#'] };
+        let authority = &rest[..rest.find(MARK).unwrap_or(rest.len())];
+        let authority = &authority[..authority.find(ends).unwrap_or(authority.len())];
         let (user, end) = match authority.rfind('@') {
             Some(at) => (&authority[..at], start + at),
             // What stands between is the password, unless it is the port of a host.
             None => match authority.split_once(':') {
-                Some((host, port))
-                    if host.starts_with('[') || is_port(port) && !is_of_database(&text[..at]) =>
-                {
-                    continue;
-                }
+                Some((host, port)) if host.starts_with('[') || is_port(port) => continue,
                 _ => (authority, last_at),
             },
         };
@@ -141,10 +140,11 @@ fn passwords_of_urls(text: &str, spans: &mut Vec<Range<usize>>) {
 }
 
 fn is_port(text: &str) -> bool {
-    text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit())
+    let digits = text.split_once('/').map_or(text, |(port, _)| port);
+    digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether the scheme before this place is one whose URLs have no `@` behind their host, other than those of the web.
+/// Whether the scheme at the end of this text is that of a database.
 fn is_of_database(before: &str) -> bool {
     let start = before
         .rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.'))
@@ -353,6 +353,7 @@ mod tests {
             ("see postgres://ada:pass@host/db?x=1", "see postgres://ada:[hidden]@host/db?x=1"),
             ("postgres://u:pa/ss@h/db", "postgres://u:[hidden]@h/db"),
             ("postgres://u:1/2@h/db and a@b", "postgres://u:[hidden]@h/db and a@b"),
+            ("postgres://u:p@ss/wo@rd@h/db?x=a@b", "postgres://u:[hidden]@h/db?x=a@b"),
             ("redis://:pa@ss@h", "redis://:[hidden]@h"),
             ("a://b:c@d,e://f:g@h", "a://b:[hidden]@d,e://f:[hidden]@h"),
             ("Bearer abc", "Bearer [hidden]"),
@@ -375,6 +376,7 @@ mod tests {
             "https://host:80/a@b:c",
             "http://localhost:4873/@scope/a",
             "http://[::1]:80/a@b",
+            "redis://host:6379/?x=a@b",
             "mail ada@host",
             "a basic example of bearers",
             "bää://ö:ü",
@@ -384,6 +386,48 @@ mod tests {
             "",
         ] {
             assert_eq!(without_credentials(text), text);
+        }
+    }
+
+    #[test]
+    fn any_text_is_looked_at_to_its_end() {
+        const PARTS: [&str; 24] = [
+            "://",
+            ":",
+            "@",
+            "/",
+            "a",
+            "ü",
+            " ",
+            "\n",
+            "\\n",
+            ".",
+            "_",
+            "-",
+            "=",
+            "\"",
+            "?",
+            "80",
+            "[",
+            "postgres",
+            "Bearer",
+            "basic",
+            "authorization",
+            "eyJ",
+            "PRIVATE KEY-----",
+            "-----END",
+        ];
+        let secret = "s".repeat(43);
+        for first in PARTS {
+            for second in PARTS {
+                for third in PARTS {
+                    let text = format!("{first}{second}{third} Bearer {secret} {third}{first}");
+                    let shown = without_credentials(&text);
+                    assert!(!shown.contains(&secret), "{text}");
+                    assert!(shown.contains(HIDDEN), "{text}");
+                    is_credential(&text);
+                }
+            }
         }
     }
 

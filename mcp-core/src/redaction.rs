@@ -32,7 +32,7 @@ const MOST_VALUES: usize = 256;
 /// Members that may say what a sibling holds, as `{"key": "api_key", "value": "…"}` does.
 const SAYING: [&str; 5] = ["key", "name", "field", "header", "variable"];
 /// And what that sibling may be called.
-const SAID: [&str; 4] = ["value", "values", "val", "content"];
+const SAID: [&str; 3] = ["value", "values", "val"];
 
 /// The arguments as a record shows them.
 pub(crate) fn redacted(arguments: &JsonObject, hidden: &HiddenPlaces) -> JsonObject {
@@ -75,7 +75,7 @@ impl Redaction {
             .iter()
             .any(|(name, value)| is_one_of(name, &SAYING) && value.as_str().is_some_and(is_credential));
         for (name, value) in members.iter().take(MOST_ITEMS) {
-            let short = beginning(name, LONGEST_NAME);
+            let short = beginning(without_credentials(name), LONGEST_NAME);
             if self.values == 0 || !self.spend(json_len(&short) + 1) {
                 break;
             }
@@ -180,9 +180,9 @@ fn shortened(text: Cow<'_, str>) -> Cow<'_, str> {
     format!("{}… ({} bytes) …{}", &text[..end], text.len(), &text[start..]).into()
 }
 
-fn beginning(text: &str, most_chars: usize) -> Cow<'_, str> {
+fn beginning(text: Cow<'_, str>, most_chars: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most_chars) {
-        None => text.into(),
+        None => text,
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()).into(),
     }
 }
@@ -208,6 +208,7 @@ mod tests {
         }
         let kept = json!({"secret_name": "db", "max_token_count": 3, "key": "k", "monkey": "m", "has_password": true});
         assert_eq!(shown(&json!({}), &kept), kept);
+        assert_eq!(shown(&json!({}), &json!({"a://b:c@d": 1})), json!({"a://b:[hidden]@d": 1}));
         let texts = json!({"a": "say Bearer abc", "b": ["a://b:c@d"], "c": "bear", "d": "bää"});
         let expected =
             json!({"a": "say Bearer [hidden]", "b": ["a://b:[hidden]@d"], "c": "bear", "d": "bää"});
