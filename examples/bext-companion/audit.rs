@@ -41,7 +41,7 @@ pub(crate) fn run(task: &AuditTask, out: &mut impl Write) -> Result<(), Box<dyn 
                 if *is_short {
                     writeln!(out, "{record}")?;
                 } else {
-                    writeln!(out, "{}", record.as_json())?;
+                    writeln!(out, "{}", record.to_printable_json())?;
                 }
             }
             Ok(())

@@ -14,7 +14,7 @@ pub struct Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is no log.
+    /// There is no log, or no key.
     NotFound,
     /// The configuration has to change.
     InvalidInput,
@@ -25,6 +25,11 @@ pub enum ErrorKind {
 impl Error {
     pub(crate) fn not_found(directory: &Path) -> Self {
         let message = format!("there is no audit in {}", directory.display());
+        Self { kind: ErrorKind::NotFound, message, source: None }
+    }
+
+    pub(crate) fn no_key(path: &Path) -> Self {
+        let message = format!("there is no key of an audit at {}", path.display());
         Self { kind: ErrorKind::NotFound, message, source: None }
     }
 

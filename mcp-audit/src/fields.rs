@@ -7,6 +7,8 @@ use mcp_core::{AuditEntry, AuditEvent, Confirmation, Ending, NotAccepted};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::key::Key;
+
 /// The most characters of a name, a subject or a reason that are kept.
 const LONGEST_WORDS: usize = 200;
 
@@ -39,6 +41,9 @@ pub(crate) struct Fields<'a> {
     pub(crate) name: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arguments: Option<Cow<'a, Map<String, Value>>>,
+    /// Of all arguments as they came, under the key: 32 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<Cow<'a, str>>,
     /// `allowed` or `denied`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) decision: Option<Cow<'a, str>>,
@@ -66,8 +71,8 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Of an event in the course of a call.
-    pub(crate) fn of(entry: &AuditEntry<'a>, call: &'a str) -> Self {
+    /// Of an event in the course of a call; with a digest of its arguments where there is a key for it.
+    pub(crate) fn of(entry: &AuditEntry<'a>, call: &'a str, key: Option<&Key>) -> Self {
         let mut fields = Self {
             time: now(),
             call: Some(call.into()),
@@ -80,6 +85,7 @@ impl<'a> Fields<'a> {
             method: Some(entry.action.method.into()),
             name: Some(cut(entry.action.name).into_owned().into()),
             arguments: entry.arguments.map(Cow::Borrowed),
+            digest: key.zip(entry.arguments_digest).map(|(key, digest)| key.digest(digest).into()),
             decision: Some("allowed".into()),
             confirmation: entry.confirmation.map(confirmation),
             micros: entry.took.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
@@ -88,7 +94,8 @@ impl<'a> Fields<'a> {
         fields.event = match entry.event {
             AuditEvent::Denied(denied) => {
                 fields.decision = Some("denied".into());
-                fields.reason = Some(cut(&denied.to_string()).into_owned().into());
+                // Not what the client is told, which says nothing of what is hidden.
+                fields.reason = Some(cut(denied.reason()));
                 fields.scopes = denied.scopes().iter().map(|scope| cut(scope)).collect();
                 "denied"
             }

@@ -68,6 +68,14 @@ impl Key {
         Seal(seal)
     }
 
+    /// Signs a digest of arguments: without the key nobody can try what was in them.
+    pub(crate) fn digest(&self, digest: &[u8; 32]) -> String {
+        let mut text = String::with_capacity(32);
+        // A text takes whatever is written to it.
+        let _ = write_hex(&mut text, &self.sign(b"arguments", digest)[..16]);
+        text
+    }
+
     /// What is signed is told apart by a word, so that none can be taken for another.
     fn sign(&self, what: &[u8], bytes: &[u8]) -> [u8; 32] {
         let mut mac = self.0.clone();

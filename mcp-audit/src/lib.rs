@@ -55,6 +55,7 @@ mod line;
 mod lines;
 mod log;
 mod owner_only;
+mod proof;
 mod queue;
 mod report;
 mod store;
@@ -68,6 +69,7 @@ pub use self::{
     error::{Error, ErrorKind},
     head::{Head, NoHead},
     log::AuditLog,
+    proof::digest_of,
     report::{Damage, DamageKind, Place, Report},
     tail::{Record, tail},
     verify::{Verify, verify},

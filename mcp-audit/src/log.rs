@@ -15,6 +15,7 @@ use crate::{
     fields::Fields,
     hash::write_hex,
     head::Head,
+    key::Key,
     queue::{Batch, Queue, WriteFailed},
     traced,
     writer::Writer,
@@ -46,6 +47,7 @@ enum Keeping {
 
 struct Chain {
     queue: Arc<Queue>,
+    key: Key,
     head: Arc<Mutex<Head>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -117,11 +119,11 @@ impl Audit for AuditLog {
         match &self.0.keeping {
             Keeping::Nothing => Recording::Done,
             Keeping::Tracing => {
-                traced::tell(&Fields::of(entry, &call()));
+                traced::tell(&Fields::of(entry, &call(), None));
                 Recording::Done
             }
             Keeping::Chain(chain) => {
-                let record = || Fields::of(entry, &call()).to_text();
+                let record = || Fields::of(entry, &call(), Some(&chain.key)).to_text();
                 if !entry.is_awaited {
                     chain.queue.push(record, None);
                     return Recording::Done;
@@ -154,11 +156,12 @@ impl Chain {
         let writer = Writer::open(config)?;
         let queue = Arc::new(Queue::new(config.max_queued));
         let head = Arc::new(Mutex::new(writer.last()));
+        let key = writer.key().clone();
         let (waiting, published) = (Arc::clone(&queue), Arc::clone(&head));
         let thread = std::thread::Builder::new().name("audit".to_owned());
         let thread = thread.spawn(move || run(writer, &waiting, &published));
         let thread = thread.map_err(Error::of(&config.directory))?;
-        Ok(Self { queue, head, thread: Some(thread) })
+        Ok(Self { queue, key, head, thread: Some(thread) })
     }
 }
 

@@ -162,7 +162,8 @@ impl fmt::Display for DamageKind {
             Self::HeadDiffers => f.write_str("is not the one that the signed head covers"),
             Self::HeadRolledBack => f.write_str("is newer than the signed head, which is an old one"),
             Self::KeyMissing => f.write_str("the key is missing, so signatures cannot be looked at"),
-            Self::Found(reason) => write!(f, "when this was written, {reason}"),
+            // Without the key anybody may have written it, for a terminal to obey.
+            Self::Found(reason) => write!(f, "when this was written, {}", reason.escape_debug()),
             Self::Unexpected(head) => {
                 write!(f, "the head {head} that was kept elsewhere is none of this log")
             }

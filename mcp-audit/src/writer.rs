@@ -81,12 +81,25 @@ fn take(try_lock: impl Fn(&File) -> Result<(), TryLockError>, file: &File) -> io
     }
 }
 
+/// Takes the files of a log from whoever is not their owner.
+fn tighten_all(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with("audit")) {
+            owner_only::tighten(&entry.path(), "others could read or write it");
+        }
+    }
+    Ok(())
+}
+
 impl Writer {
     /// Takes up the log of a directory where it ends, or begins one.
     pub(crate) fn open(config: &AuditConfig) -> Result<Self, Error> {
         let failed = Error::of(&config.directory);
         owner_only::make_directory(&config.directory).map_err(&failed)?;
         let lock = lock(&config.directory).map_err(&failed)?;
+        owner_only::tighten(&config.key_path(), "whoever could read the key can sign: take a new one");
+        tighten_all(&config.directory).map_err(&failed)?;
         let text = read_file(&config.directory.join(crate::HEAD)).map_err(&failed)?;
         let said = text.as_deref().map(|text| SignedHead::read(text, None));
         if let Some(Found::Signed(said)) = &said
@@ -98,12 +111,12 @@ impl Writer {
         let mut store = store_of(config).map_err(&failed)?;
         let key = Key::read(&config.key_path()).map_err(&failed)?;
         let is_empty = store.is_empty().map_err(&failed)?;
-        // The head of an empty log is written before the key: a key without a head is what somebody left who took it.
+        // The head of an empty log is written before the key, wherever that is: a key without a head is what somebody
+        // left who took the log.
         let is_new = is_empty
             && match (&key, &said) {
                 (None, None) => true,
                 (None, Some(Found::Signed(head))) => head.last == Head::START,
-                (Some(_), None) => config.key_file.is_some(),
                 _ => false,
             };
         let (key, key_text) = match key {
@@ -122,6 +135,11 @@ impl Writer {
         // What is found amiss is on record from the first.
         writer.write(&[]).map_err(&failed)?;
         Ok(writer)
+    }
+
+    /// Under which it signs.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
     }
 
     /// Where the chain stood after the last write.

@@ -8,16 +8,17 @@ use std::{
     },
 };
 
-use mcp_audit::{AuditConfig, AuditLog, ErrorKind, Sink, Verify, tail, verify};
+use mcp_audit::{AuditConfig, AuditLog, ErrorKind, Sink, Verify, digest_of, tail, verify};
 use mcp_core::{
-    Annotations, AuditMode, Call, ConfirmDestructive, Empty, Principal, PrincipalKind, Server, Text,
+    Annotations, AuditMode, Call, ConfirmDestructive, Empty, Principal, PrincipalKind, Rules, Selection,
+    Server, Text,
     testing::{Client, Options},
     tool_fn,
 };
 use serde_json::{Value, json};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::harness::{SINKS, config, files, records, report, server, whole, written};
+use crate::harness::{SINKS, config, files, lines, records, report, server, whole, written};
 
 /// The events of a log, each with the name of what was called.
 fn events(config: &AuditConfig) -> Vec<String> {
@@ -109,6 +110,75 @@ async fn refusals_and_consent_are_on_record() {
     let text = tail(&config.directory, 1).unwrap()[0].to_string();
     let said = "user nobody  tools/call wipe  denied Forbidden: this needs the scope `wipe`";
     assert!(text.ends_with(said), "{text}");
+}
+
+#[tokio::test]
+async fn a_record_says_why_though_the_client_is_not_told() {
+    let (_directory, config) = config(Sink::Files);
+    let log = AuditLog::open(config.clone()).unwrap();
+    let wipe = tool_fn("wipe", Annotations::write(), async |_: Empty, _| Ok(Text::new("")));
+    let rules = Rules::new().tools(Selection::all().without(["wipe"]));
+    let client = Client::new(Server::new("test", "1").audit(log.clone()).policy(rules).add(wipe)).await;
+    client.call("wipe", json!({})).await.reply().error();
+    log.flush().await.unwrap();
+    assert_eq!(records(&config)[0]["reason"], "`deny` has its name");
+}
+
+#[tokio::test]
+async fn what_was_done_can_be_proved_though_only_a_part_is_shown() {
+    for sink in SINKS {
+        let (_directory, config) = config(sink);
+        let log = AuditLog::open(config.clone()).unwrap();
+        let client = Client::new(server(&log, &Arc::default())).await;
+        let long = format!("/*{0}*/ DELETE FROM users /* a://b:c@d {0}*/", "x".repeat(210));
+        for arguments in [
+            json!({"key": long, "value": "s3cret"}),
+            json!({"key": long, "value": "another"}),
+            json!({"value": "s3cret", "key": "DELETE FROM users /* a://b:c@d */"}),
+        ] {
+            client.call("store", arguments.clone()).await;
+            let records = records(&config);
+            let [.., begins, ended] = &records[..] else { panic!("{records:?}") };
+            let digest =
+                digest_of(config.directory.join("audit.key"), arguments.as_object().unwrap()).unwrap();
+            assert_eq!(digest.len(), 32);
+            assert_eq!((&begins["digest"], &ended["digest"]), (&json!(digest), &json!(digest)));
+        }
+        let records = records(&config);
+        assert_eq!(records[0]["arguments"], records[2]["arguments"]);
+        assert_ne!(records[0]["digest"], records[2]["digest"]);
+        assert_eq!(records[4]["arguments"]["key"], "DELETE FROM users /* a://b:[hidden]@d */");
+        // Of nothing that has no key.
+        let (_other_directory, other) = crate::harness::config(sink);
+        written(&other, 1).await;
+        let same = json!({"key": "k0"});
+        let digest = digest_of(config.directory.join("audit.key"), same.as_object().unwrap()).unwrap();
+        assert_ne!(crate::harness::records(&other)[0]["digest"], digest);
+        assert_eq!(
+            digest_of(config.directory.join("none"), same.as_object().unwrap()).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+        whole(&config);
+    }
+}
+
+#[tokio::test]
+async fn nobody_fills_the_record_with_names_of_their_own() {
+    let (_directory, config) = config(Sink::Files);
+    let log = AuditLog::open(config.clone()).unwrap();
+    let client = Client::new(server(&log, &Arc::default())).await;
+    let controls = "\u{1}".repeat(199);
+    let arguments = json!({"in": vec![vec![controls.clone(); 20]; 20]});
+    client.call(&controls, arguments.clone()).await.reply().error();
+    // A name that there is, and arguments that do not fit.
+    client.call("store", arguments.clone()).await;
+    log.flush().await.unwrap();
+    let (lines, records) = (lines(&config), records(&config));
+    assert_eq!((&records[0]["event"], &records[0]["arguments"]), (&json!("denied"), &Value::Null));
+    let digest = digest_of(config.directory.join("audit.key"), arguments.as_object().unwrap()).unwrap();
+    assert_eq!((&records[0]["digest"], &records[1]["digest"]), (&json!(digest), &json!(digest)));
+    assert!(records[1]["arguments"].is_object());
+    assert!(lines[0].len() < 2500 && lines[1].len() < 5500, "{} {}", lines[0].len(), lines[1].len());
 }
 
 #[tokio::test]
@@ -244,6 +314,39 @@ async fn nobody_else_can_read_it() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_others_could_read_is_taken_from_them_when_it_is_opened() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    for sink in SINKS {
+        let (directory, config) = config(sink);
+        let config = config.with(|config| config.key_file = Some(directory.path().join("key")));
+        written(&config, 1).await;
+        let there = fs::read_dir(&config.directory).unwrap().map(|entry| entry.unwrap().path());
+        let paths: Vec<_> = there.chain([directory.path().join("key")]).collect();
+        // A file beside the log is none of ours.
+        let other = config.directory.join("notes.txt");
+        fs::write(&other, "").unwrap();
+        for path in paths.iter().chain([&other]) {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o664)).unwrap();
+        }
+        let heard = Heard::of("mcp_audit::owner_only");
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(heard.clone()));
+        drop(AuditLog::open(config.clone()).unwrap());
+        for path in paths.iter().filter(|path| path.exists()) {
+            assert_eq!(mode(path), 0o600, "{}", path.display());
+        }
+        assert_eq!(mode(&other), 0o664);
+        let heard = heard.said.lock().unwrap().concat();
+        assert!(heard.contains("mode=\"0664\"") && heard.contains("whoever could read the key"), "{heard}");
+        assert!(
+            Verify::new(&config.directory).key_file(directory.path().join("key")).run().unwrap().is_whole()
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_key_that_is_elsewhere_signs_as_well() {
     let (directory, config) = config(Sink::Files);
@@ -296,9 +399,18 @@ fn the_documentation_has_the_defaults() {
     }
 }
 
-/// Keeps the events of the target `audit`, as text.
-#[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+/// Keeps the events of a target, as text.
+#[derive(Clone)]
+struct Heard {
+    target: &'static str,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Heard {
+    fn of(target: &'static str) -> Self {
+        Self { target, said: Arc::default() }
+    }
+}
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Heard {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
@@ -309,17 +421,17 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Heard {
                 self.0.push_str(&format!("{}={value:?} ", field.name()));
             }
         }
-        if event.metadata().target() == "audit" {
+        if event.metadata().target() == self.target {
             let mut fields = Fields(String::new());
             event.record(&mut fields);
-            self.0.lock().unwrap().push(fields.0);
+            self.said.lock().unwrap().push(fields.0);
         }
     }
 }
 
 #[tokio::test]
 async fn events_of_tracing_say_the_same() {
-    let heard = Heard::default();
+    let heard = Heard::of("audit");
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(heard.clone()));
     let log = AuditLog::open(AuditConfig::default().sink(Sink::Tracing)).unwrap();
     let store =
@@ -327,7 +439,7 @@ async fn events_of_tracing_say_the_same() {
     // Here, and not in a task: the subscriber is that of this thread.
     let client = Client::new(Server::new("test", "1").audit(log).add(store)).await;
     client.call("store", json!({"key": "k", "value": "s3cret"})).await.text();
-    let heard = heard.0.lock().unwrap();
+    let heard = heard.said.lock().unwrap();
     assert_eq!(heard.len(), 2, "{heard:?}");
     assert!(heard[0].starts_with(r#"event="begins" call=""#), "{heard:?}");
     assert!(heard[1].contains(r#"outcome="ok""#) && heard[1].contains("micros="), "{heard:?}");
@@ -345,5 +457,7 @@ async fn a_record_that_was_tampered_with_cannot_speak_to_a_terminal() {
     for record in tail(&config.directory, 2).unwrap() {
         let shown = record.to_string();
         assert!(!shown.chars().any(|c| c.is_control() || c == '\u{202e}'), "{shown:?}");
+        let json = record.to_printable_json();
+        assert!(!json.chars().any(|c| c.is_control() || c == '\u{202e}'), "{json:?}");
     }
 }

@@ -115,9 +115,13 @@ async fn a_chain_that_is_made_anew_is_not_sealed() {
 
 /// The record that would follow the last of these, as somebody makes it who knows everything but the key.
 fn made_up(lines: &[String]) -> String {
+    made_up_of(lines, "\"event\":\"ended\"")
+}
+
+fn made_up_of(lines: &[String], fields: &str) -> String {
     let last: serde_json::Value = serde_json::from_str(&lines[lines.len() - 1]).unwrap();
     let (seq, prev) = (last["seq"].as_u64().unwrap(), last["hash"].as_str().unwrap());
-    let body = format!("{{\"seq\":{},\"prev\":\"{prev}\",\"head\":{seq},\"event\":\"ended\"", seq + 1);
+    let body = format!("{{\"seq\":{},\"prev\":\"{prev}\",\"head\":{seq},{fields}", seq + 1);
     let hash = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     format!("{body},\"hash\":\"{hash}\",\"seal\":\"{}\"}}", "0".repeat(32))
 }
@@ -136,6 +140,21 @@ async fn a_record_that_is_made_up_behind_the_head_is_not_taken_up() {
         assert_eq!(damage(&config), [(Some(11), DamageKind::Forged)], "{sink:?}");
         assert_eq!(lines(&config).len(), 13);
     }
+}
+
+#[tokio::test]
+async fn a_report_on_what_is_made_up_cannot_speak_to_a_terminal() {
+    let (_directory, config) = config(Sink::Files);
+    written(&config, 1).await;
+    let mut edited = lines(&config);
+    let fields = r#""time":"","event":"damaged","reason":"\u001b[2J\u202e""#;
+    edited.push(made_up_of(&edited, fields));
+    put(&config, &edited);
+    // Nobody can say who wrote it.
+    fs::remove_file(config.directory.join("audit.key")).unwrap();
+    let text = report(&config).to_string();
+    assert!(text.contains(r"when this was written, \u{1b}[2J\u{202e}"), "{text:?}");
+    assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text:?}");
 }
 
 /// Does something to the files beside the records, and says how it shows: before and after the log is written to again.
@@ -271,6 +290,25 @@ async fn a_log_that_was_taken_away_but_for_its_key_shows() {
     assert_eq!(damage(&config), [(None, DamageKind::HeadMissing)]);
     written(&config, 1).await;
     assert!(matches!(damage(&config)[..], [(Some(1), DamageKind::Found(_))]), "{}", report(&config));
+}
+
+#[tokio::test]
+async fn a_log_that_was_taken_away_shows_by_a_key_that_is_elsewhere() {
+    for sink in SINKS {
+        let (directory, config) = config(sink);
+        let key = directory.path().join("key");
+        let config = config.with(|config| config.key_file = Some(key.clone()));
+        let look = || Verify::new(&config.directory).key_file(&key).run().unwrap();
+        written(&config, 2).await;
+        assert!(look().is_whole());
+        fs::remove_dir_all(&config.directory).unwrap();
+        written(&config, 1).await;
+        let found = look().damage;
+        assert!(
+            matches!(found[..], [mcp_audit::Damage { kind: DamageKind::Found(_), .. }]),
+            "{sink:?}: {found:?}"
+        );
+    }
 }
 
 /// Puts a new file in place of another: writing into the old one would wait for the disk.

@@ -54,8 +54,13 @@ impl Guards {
     ) -> Result<(), Denied> {
         let judged = self.judge_nothing(call.principal(), method, name);
         if self.audit.is_some()
-            && let Some(doing) = noting(self, Doing::nothing(method, name))
+            && let Some(mut doing) = noting(self, Doing::nothing(method, name))
         {
+            // Whoever makes up names could fill the record with what they please: of that the digest is enough. The rest is
+            // looked at all the same, so that it takes as long as where something is hidden.
+            if let Some(noted) = &mut doing.noted {
+                noted.shown = None;
+            }
             let denied = judged.clone().err().unwrap_or_else(|| Denied::hidden("nothing here has this name"));
             self.record(call, &doing, &NOTHING, AuditEvent::Denied(&denied));
         }
@@ -256,7 +261,8 @@ impl Guards {
             peer: call.peer(),
             trace_id: call.trace_context().and_then(TraceContext::trace_id),
             action,
-            arguments: doing.noted.as_deref(),
+            arguments: doing.noted.as_ref().and_then(|noted| noted.shown.as_ref()),
+            arguments_digest: doing.noted.as_ref().map(|noted| &noted.digest),
             confirmation: work.map(|(confirmation, _)| confirmation),
             event,
             took: work.filter(|_| ended).map(|(_, since)| since.elapsed()),

@@ -116,14 +116,19 @@ pub struct AuditEntry<'a> {
     pub peer: Option<IpAddr>,
     /// The trace that the request belongs to, of the 32 hexadecimal digits that W3C's `traceparent` has for it.
     pub trace_id: Option<&'a str>,
-    /// What was to be done. A URI is cut to [`LONGEST_TEXT`](Self::LONGEST_TEXT), and credentials in it are hidden.
+    /// What was to be done. A URI is cut to [`LONGEST_TEXT`](Self::LONGEST_TEXT) in its middle, and credentials in it are
+    /// hidden.
     pub action: Action<'a>,
-    /// The arguments of a tool or a prompt as they came, with secrets hidden and long values cut.
+    /// The arguments of a tool or a prompt as they came, with secrets hidden and long values cut; `None` where there are
+    /// none, and where nothing has the name that was asked for.
     ///
     /// Hidden are places that the schema marks as `writeOnly` or as of the format `password`, members whose name is like a
-    /// credential's (`password`, `api_key`, `token` and others), and texts that are credentials by their form. Cut are
-    /// texts, lists and objects, each at a length of its own, and all of them together.
+    /// credential's (`password`, `api_key`, `token` and others), and in texts what is a credential by its form. Cut are
+    /// texts (in their middle), lists and objects, each at a length of its own, and all of them together.
     pub arguments: Option<&'a JsonObject>,
+    /// A digest of all arguments as they came, secrets and all, by which it can be proved what they were: see
+    /// [`digest`](Self::digest). A short secret can be guessed from it, so it is to be kept only under a key (as of an HMAC).
+    pub arguments_digest: Option<&'a [u8; 32]>,
     /// Whether a person agreed, from when that is known.
     pub confirmation: Option<Confirmation>,
     /// What happened.
@@ -137,6 +142,12 @@ pub struct AuditEntry<'a> {
 impl AuditEntry<'_> {
     /// The most characters that are shown of a text, before it is cut.
     pub const LONGEST_TEXT: usize = crate::redaction::LONGEST_TEXT;
+
+    /// The digest that [`arguments_digest`](Self::arguments_digest) has of these: the SHA-256 of their JSON without blanks,
+    /// the members of each object in the order of their names (by code points).
+    pub fn digest(arguments: &JsonObject) -> [u8; 32] {
+        crate::noted::digest(arguments)
+    }
 }
 
 /// What happened to a request.

@@ -13,9 +13,9 @@ use crate::{
     annotations::Annotations,
     audit::Audit,
     hidden::HiddenPlaces,
+    noted::Noted,
     policy::{Action, ByGrants, Policy},
     protocol::{JsonObject, method},
-    redaction::redacted,
 };
 
 /// Has the person agree before a destructive tool runs, to exactly what it will do.
@@ -105,8 +105,8 @@ pub(crate) struct Doing {
     pub(crate) guarded: Arc<Guarded>,
     /// The URI that is read, where it is one of many.
     pub(crate) uri: Option<Box<str>>,
-    /// Its arguments as a record shows them, where one is kept.
-    pub(crate) noted: Option<Box<JsonObject>>,
+    /// What a record is told of its arguments, where one is kept.
+    pub(crate) noted: Option<Box<Noted>>,
     /// Its number among those on record, once it is.
     serial: OnceLock<u64>,
 }
@@ -151,7 +151,7 @@ impl Guards {
     /// Takes note of the arguments, where a record is kept.
     pub(crate) fn noting(&self, mut doing: Doing, arguments: &JsonObject) -> Doing {
         if self.audit.is_some() {
-            doing.noted = Some(Box::new(redacted(arguments, &doing.guarded.hidden)));
+            doing.noted = Some(Box::new(Noted::of(arguments, &doing.guarded.hidden)));
         }
         doing
     }

@@ -8,12 +8,11 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::{
+    credentials::{HIDDEN, is_credential, without_credentials},
     hidden::{HiddenPlaces, Hiding},
     protocol::JsonObject,
 };
 
-/// What stands in place of a secret.
-const HIDDEN: &str = "[hidden]";
 /// What stands in place of what is too deep, or of what comes after too much.
 const LEFT_OUT: &str = "[…]";
 
@@ -25,41 +24,15 @@ const LONGEST_NAME: usize = 50;
 const MOST_ITEMS: usize = 20;
 /// The most lists and objects within each other that are shown.
 const MOST_LEVELS: usize = 6;
-/// The most bytes of names and texts that are shown of one call.
+/// The most bytes of JSON that are shown of one call, but for a few words on what is left out.
 const MOST_BYTES: usize = 4096;
 /// The most values that are shown of one call.
 const MOST_VALUES: usize = 256;
 
-/// A name that has one of these in it, in whatever case and with whatever marks in between, is a credential's.
-const CREDENTIALS: [&str; 24] = [
-    "accesskey",
-    "apikey",
-    "authorization",
-    "authkey",
-    "bearer",
-    "clientkey",
-    "connectionstring",
-    "cookie",
-    "credential",
-    "dsn",
-    "encryptionkey",
-    "jwt",
-    "passcode",
-    "passphrase",
-    "passwd",
-    "password",
-    "pincode",
-    "privatekey",
-    "pwd",
-    "secret",
-    "servicekey",
-    "sessionkey",
-    "signingkey",
-    "token",
-];
-
-/// Unless it ends in one of these: a name of a secret is none, and is what a record is read for.
-const NO_CREDENTIALS: [&str; 4] = ["count", "limit", "name", "names"];
+/// Members that may say what a sibling holds, as `{"key": "api_key", "value": "…"}` does.
+const SAYING: [&str; 5] = ["key", "name", "field", "header", "variable"];
+/// And what that sibling may be called.
+const SAID: [&str; 3] = ["value", "values", "val"];
 
 /// The arguments as a record shows them.
 pub(crate) fn redacted(arguments: &JsonObject, hidden: &HiddenPlaces) -> JsonObject {
@@ -68,23 +41,29 @@ pub(crate) fn redacted(arguments: &JsonObject, hidden: &HiddenPlaces) -> JsonObj
 
 /// A URI as a record shows it, without the credentials that stand in it.
 pub(crate) fn redacted_uri(uri: &str) -> Cow<'_, str> {
-    if has_password(uri) {
-        return HIDDEN.into();
+    let shown = match uri.split_once('?') {
+        Some((path, query)) if query.split('&').any(|pair| is_credential(name_of(pair))) => {
+            let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name, _)) if is_credential(name) => format!("{name}={HIDDEN}"),
+                _ => pair.to_owned(),
+            });
+            Cow::Owned(format!("{path}?{}", pairs.collect::<Vec<_>>().join("&")))
+        }
+        _ => uri.into(),
+    };
+    match shown {
+        Cow::Borrowed(uri) => shortened(without_credentials(uri)),
+        Cow::Owned(uri) => shortened(without_credentials(&uri)).into_owned().into(),
     }
-    let Some((path, query)) = uri.split_once('?') else { return cut(uri, LONGEST_TEXT) };
-    if !query.split('&').any(|pair| is_credential(pair.split_once('=').map_or(pair, |(name, _)| name))) {
-        return cut(uri, LONGEST_TEXT);
-    }
-    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if is_credential(name) => format!("{name}={HIDDEN}"),
-        _ => pair.to_owned(),
-    });
-    let shown = format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"));
-    cut(&shown, LONGEST_TEXT).into_owned().into()
+}
+
+fn name_of(pair: &str) -> &str {
+    pair.split_once('=').map_or(pair, |(name, _)| name)
 }
 
 /// What may still be shown of one call.
 struct Redaction {
+    /// As JSON has them, where a control character is six.
     bytes: usize,
     values: usize,
 }
@@ -92,20 +71,26 @@ struct Redaction {
 impl Redaction {
     fn members(&mut self, members: &JsonObject, hidden: &Hiding<'_>, levels: usize) -> JsonObject {
         let mut shown = JsonObject::new();
+        let says_credential = members
+            .iter()
+            .any(|(name, value)| is_one_of(name, &SAYING) && value.as_str().is_some_and(is_credential));
         for (name, value) in members.iter().take(MOST_ITEMS) {
+            let short = beginning(without_credentials(name), LONGEST_NAME);
+            if self.values == 0 || !self.spend(json_len(&short) + 1) {
+                break;
+            }
             let below = hidden.member(name);
             let value = match value {
                 // Whether there is one is no secret.
-                Value::Null | Value::Bool(_) if !below.is_hidden() => value.clone(),
-                _ if below.is_hidden() || is_credential(name) => HIDDEN.into(),
+                Value::Null | Value::Bool(_) if !below.is_hidden() => self.number(value),
+                _ if below.is_hidden() || is_credential(name) => self.hidden(),
+                _ if says_credential && is_one_of(name, &SAID) => self.hidden(),
                 value => self.value(value, &below, levels),
             };
-            let name = cut(name, LONGEST_NAME);
-            self.bytes = self.bytes.saturating_sub(name.len());
-            shown.insert(name.into_owned(), value);
+            shown.insert(short.into_owned(), value);
         }
-        if let Some(more) = members.len().checked_sub(MOST_ITEMS + 1) {
-            shown.insert("…".to_owned(), format!("{} more", more + 1).into());
+        if shown.len() < members.len() {
+            shown.insert("…".to_owned(), format!("{} more", members.len() - shown.len()).into());
         }
         shown
     }
@@ -117,74 +102,89 @@ impl Redaction {
         self.values -= 1;
         match value {
             // Where an object with a secret in it should stand, a text may be that object in another form.
-            Value::String(_) if !hidden.is_empty() => HIDDEN.into(),
-            Value::String(text) => self.text(text),
-            Value::Array(_) | Value::Object(_) if levels == 0 => LEFT_OUT.into(),
+            Value::String(_) if !hidden.is_empty() => self.hidden(),
+            Value::String(text) => {
+                let shown = shortened(without_credentials(text));
+                if self.spend(json_len(&shown)) { shown.into_owned().into() } else { LEFT_OUT.into() }
+            }
+            Value::Array(_) | Value::Object(_) if !self.spend(BRACKETS) || levels == 0 => LEFT_OUT.into(),
             Value::Array(items) => {
                 let below = hidden.item();
-                let mut shown: Vec<_> = if below.is_hidden() {
-                    vec![HIDDEN.into()]
-                } else {
-                    items.iter().take(MOST_ITEMS).map(|item| self.value(item, &below, levels - 1)).collect()
-                };
-                if !below.is_hidden() && items.len() > MOST_ITEMS {
-                    shown.push(format!("… {} more", items.len() - MOST_ITEMS).into());
+                if below.is_hidden() {
+                    return Value::Array(vec![self.hidden()]);
+                }
+                let mut shown = Vec::new();
+                for item in items.iter().take(MOST_ITEMS) {
+                    if self.values == 0 || self.bytes == 0 {
+                        break;
+                    }
+                    shown.push(self.value(item, &below, levels - 1));
+                }
+                if shown.len() < items.len() {
+                    shown.push(format!("… {} more", items.len() - shown.len()).into());
                 }
                 Value::Array(shown)
             }
             Value::Object(members) => Value::Object(self.members(members, hidden, levels - 1)),
-            value => value.clone(),
+            value => self.number(value),
         }
     }
 
-    fn text(&mut self, text: &str) -> Value {
-        if is_credential_text(text) {
-            return HIDDEN.into();
+    /// A number, or what is shorter.
+    fn number(&mut self, value: &Value) -> Value {
+        const LONGEST: usize = 25;
+        let len = if value.is_number() { LONGEST } else { BRACKETS + "null".len() };
+        if self.spend(len) { value.clone() } else { LEFT_OUT.into() }
+    }
+
+    fn hidden(&mut self) -> Value {
+        if self.spend(json_len(HIDDEN)) { HIDDEN.into() } else { LEFT_OUT.into() }
+    }
+
+    /// Takes from what may still be shown; where that is too little, nothing further is.
+    fn spend(&mut self, bytes: usize) -> bool {
+        match self.bytes.checked_sub(bytes) {
+            Some(left) => self.bytes = left,
+            None => self.bytes = 0,
         }
-        let shown = cut(text, LONGEST_TEXT);
-        self.bytes = self.bytes.saturating_sub(shown.len());
-        shown.into_owned().into()
+        self.bytes > 0
     }
 }
 
-fn cut(text: &str, most_chars: usize) -> Cow<'_, str> {
+/// What a list or an object takes by itself: its brackets and a comma.
+const BRACKETS: usize = 3;
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// How much a text takes as JSON, with its quotes and what stands before the next one.
+fn json_len(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum::<usize>() + 3
+}
+
+/// A text that is too long without its middle: what is done may stand at its beginning or at its end, and nobody can push
+/// it out of sight from one side.
+fn shortened(text: Cow<'_, str>) -> Cow<'_, str> {
+    const HALF: usize = LONGEST_TEXT / 2;
+    if text.char_indices().nth(LONGEST_TEXT).is_none() {
+        return text;
+    }
+    let end = text.char_indices().nth(HALF).map_or(0, |(at, _)| at);
+    let start = text.char_indices().nth_back(HALF - 1).map_or(0, |(at, _)| at);
+    format!("{}… ({} bytes) …{}", &text[..end], text.len(), &text[start..]).into()
+}
+
+fn beginning(text: Cow<'_, str>, most_chars: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most_chars) {
-        None => text.into(),
+        None => text,
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()).into(),
     }
-}
-
-/// Whether a name is that of a credential.
-fn is_credential(name: &str) -> bool {
-    let mut bare = [0; 64];
-    let mut len = 0;
-    for byte in name.bytes().filter(u8::is_ascii_alphanumeric).take(bare.len()) {
-        bare[len] = byte.to_ascii_lowercase();
-        len += 1;
-    }
-    let bare = &bare[..len];
-    let has = |part: &str| bare.windows(part.len()).any(|window| window == part.as_bytes());
-    CREDENTIALS.into_iter().any(has) && !NO_CREDENTIALS.iter().any(|end| bare.ends_with(end.as_bytes()))
-}
-
-/// Whether a text is a credential by its form: that of an `Authorization` header, a JSON Web Token, a private key, or a
-/// URL with a password.
-fn is_credential_text(text: &str) -> bool {
-    let begins = |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    begins("bearer ")
-        || begins("basic ")
-        || (text.starts_with("eyJ") && text.matches('.').count() == 2)
-        || text.contains("PRIVATE KEY-----")
-        || has_password(text)
-}
-
-/// Whether it holds a URL with a password in it.
-fn has_password(text: &str) -> bool {
-    text.match_indices("://").any(|(at, mark)| {
-        let rest = &text[at + mark.len()..];
-        let authority = &rest[..rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len())];
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-    })
 }
 
 #[cfg(test)]
@@ -208,17 +208,16 @@ mod tests {
         }
         let kept = json!({"secret_name": "db", "max_token_count": 3, "key": "k", "monkey": "m", "has_password": true});
         assert_eq!(shown(&json!({}), &kept), kept);
-        for text in [
-            "Bearer abc",
-            "basic YTpi",
-            "eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
-            "-----BEGIN RSA PRIVATE KEY-----\nMII",
-            "see postgres://ada:pass@host/db?x=1",
-        ] {
-            assert_eq!(shown(&json!({}), &json!({"text": text})), json!({"text": HIDDEN}), "{text}");
-        }
-        let kept = json!({"a": "https://host:80/a@b:c", "b": "mail ada@host", "c": "bear", "d": "bää"});
-        assert_eq!(shown(&json!({}), &kept), kept);
+        assert_eq!(shown(&json!({}), &json!({"a://b:c@d": 1})), json!({"a://b:[hidden]@d": 1}));
+        let texts = json!({"a": "say Bearer abc", "b": ["a://b:c@d"], "c": "bear", "d": "bää"});
+        let expected =
+            json!({"a": "say Bearer [hidden]", "b": ["a://b:[hidden]@d"], "c": "bear", "d": "bää"});
+        assert_eq!(shown(&json!({}), &texts), expected);
+        let pairs = json!([{"key": "stripe_secret_key", "value": "s"}, {"Name": "db-password", "Value": ["s"]},
+            {"key": "secret_name", "value": "db"}, {"key": "color", "value": "red"}]);
+        let expected = json!([{"key": "stripe_secret_key", "value": HIDDEN}, {"Name": "db-password", "Value": HIDDEN},
+            {"key": "secret_name", "value": "db"}, {"key": "color", "value": "red"}]);
+        assert_eq!(shown(&json!({}), &json!({"pairs": pairs})), json!({"pairs": expected}));
     }
 
     #[test]
@@ -240,8 +239,11 @@ mod tests {
     #[test]
     fn what_is_long_is_cut_and_what_is_much_is_left_out() {
         let long = "ä".repeat(201);
-        let cut = format!("{}… (402 bytes)", "ä".repeat(200));
+        let cut = format!("{0}… (402 bytes) …{0}", "ä".repeat(100));
         assert_eq!(shown(&json!({}), &json!({"text": long})), json!({"text": cut}));
+        let behind = format!("/*{}*/ DELETE FROM users", "x".repeat(210));
+        let reply = shown(&json!({}), &json!({"text": behind}))["text"].as_str().unwrap().to_owned();
+        assert!(reply.starts_with("/*x") && reply.ends_with("x*/ DELETE FROM users"), "{reply}");
         let list: Vec<_> = (0..22).collect();
         let reply = shown(&json!({}), &json!({"list": list}));
         assert_eq!(reply["list"].as_array().unwrap().len(), 21);
@@ -258,12 +260,34 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_shown_is_bounded_as_it_is_written() {
+        let controls = "\u{1}".repeat(199);
+        let names: JsonObject =
+            (0..20).map(|n| (format!("{}{n:02}", "\u{1}".repeat(48)), json!({}))).collect();
+        let secrets: JsonObject =
+            (0..20).map(|n| (format!("{n:02}password{}", "x".repeat(40)), json!("s"))).collect();
+        let nested = |inner: Value| (0..3).fold(inner, |inner, _| json!(vec![inner; 20]));
+        for value in [
+            nested(json!(controls)),
+            nested(json!(names)),
+            nested(json!(secrets)),
+            nested(json!(1.797_693_134_862_315_7e308)),
+            nested(json!([])),
+            nested(json!(null)),
+            json!("\u{1}".repeat(100_000)),
+        ] {
+            let reply = shown(&json!({}), &json!({"value": value})).to_string();
+            assert!(reply.len() < MOST_BYTES + 200, "{}: {reply}", reply.len());
+        }
+    }
+
+    #[test]
     fn a_uri_keeps_no_credentials() {
         assert_eq!(
             redacted_uri("db://t/1?page=2&access_token=abc&x"),
             "db://t/1?page=2&access_token=[hidden]&x"
         );
-        assert_eq!(redacted_uri("http://a:b@host/"), HIDDEN);
+        assert_eq!(redacted_uri("http://a:b@host/"), "http://a:[hidden]@host/");
         assert_eq!(redacted_uri("notes://acme"), "notes://acme");
         assert!(redacted_uri(&"x".repeat(5000)).len() < 250);
     }

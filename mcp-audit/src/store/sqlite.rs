@@ -19,8 +19,8 @@ CREATE TABLE IF NOT EXISTS records (id INTEGER PRIMARY KEY AUTOINCREMENT, line T
 CREATE VIEW IF NOT EXISTS entries AS SELECT
     line ->> 'seq' AS seq, line ->> 'time' AS time, line ->> 'event' AS event, line ->> 'call' AS call,
     line ->> 'kind' AS kind, line ->> 'subject' AS subject, line ->> 'peer' AS peer, line ->> 'method' AS method,
-    line ->> 'name' AS name, line -> 'arguments' AS arguments, line ->> 'decision' AS decision,
-    line ->> 'confirmation' AS confirmation, line ->> 'outcome' AS outcome, line ->> 'code' AS code,
+    line ->> 'name' AS name, line -> 'arguments' AS arguments, line ->> 'digest' AS digest,
+    line ->> 'decision' AS decision, line ->> 'confirmation' AS confirmation, line ->> 'outcome' AS outcome, line ->> 'code' AS code,
     line ->> 'micros' AS micros
 FROM records WHERE json_valid(line)";
 
