@@ -149,7 +149,20 @@ impl Endpoint {
         self.core.noting(self.core.tolls.look(None, Some(peer)))
     }
 
-    /// Counts a request against its address that is not to be served, such as one whose credentials are no good.
+    /// Counts a request against its caller that never reaches the server: figures that were asked for, a stream, a message
+    /// that cannot be read.
+    ///
+    /// To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The error 429 to answer with instead, where the caller has made too many requests already.
+    pub fn charge(&self, principal: &Principal, peer: Option<IpAddr>) -> Result<(), RpcError> {
+        self.core.charge(principal, peer)
+    }
+
+    /// Counts a request against its address alone, whoever made it. Of credentials that are no good
+    /// [`charge_failure`](Self::charge_failure) is to be told.
     ///
     /// To be called within a tokio runtime.
     ///
@@ -158,6 +171,18 @@ impl Endpoint {
     /// The error 429 to answer with instead, where the address has made too many requests already.
     pub fn charge_address(&self, peer: IpAddr) -> Result<(), RpcError> {
         self.core.noting(self.core.tolls.take_from_address(peer, 1))
+    }
+
+    /// Counts credentials that are no good against the address that they come from. That is a count of its own, of which
+    /// the calls of others from there know nothing.
+    ///
+    /// To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The error 429 to answer with instead, where too many from there were no good already.
+    pub fn charge_failure(&self, peer: IpAddr) -> Result<(), RpcError> {
+        self.core.noting(self.core.tolls.take_for_failure(peer))
     }
 
     /// Has the policy decide whether a caller may have what takes this access: for what a transport serves beside the

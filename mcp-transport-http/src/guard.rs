@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use crate::Http;
 
@@ -14,13 +14,15 @@ pub(crate) enum Refusal {
     NoHost,
     Host,
     Origin,
+    /// A page elsewhere that does not say where it is from.
+    Site,
 }
 
 impl Refusal {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::NoHost => StatusCode::BAD_REQUEST,
-            Self::Host | Self::Origin => StatusCode::FORBIDDEN,
+            Self::Host | Self::Origin | Self::Site => StatusCode::FORBIDDEN,
         }
     }
 
@@ -29,11 +31,13 @@ impl Refusal {
             Self::NoHost => "Bad request: it has to name one Host",
             Self::Host => "Forbidden: requests for this Host are not served here",
             Self::Origin => "Forbidden: pages of this Origin are not served here",
+            Self::Site => "Forbidden: pages of other sites are served only with an Origin that is allowed",
         }
     }
 }
 
-/// Looks at a request's `Host` and `Origin`.
+/// Looks at a request's `Host` and `Origin`, and at `Sec-Fetch-Site` where there is no origin: what a page embeds, such as
+/// a picture, is asked for without one.
 pub(crate) fn check(options: &Http, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (uri.authority(), hosts.next(), hosts.next()) {
@@ -45,7 +49,11 @@ pub(crate) fn check(options: &Http, uri: &Uri, headers: &HeaderMap) -> Result<()
         return Err(Refusal::Host);
     }
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    let Some(origin) = origins.next() else { return Ok(()) };
+    let Some(origin) = origins.next() else {
+        let is_own = |site: &HeaderValue| site == "same-origin" || site == "none";
+        let mut sites = headers.get_all("sec-fetch-site").iter();
+        return if sites.all(is_own) { Ok(()) } else { Err(Refusal::Site) };
+    };
     let origin = origin.to_str().ok().filter(|_| origins.next().is_none()).ok_or(Refusal::Origin)?;
     if is_named(options, origin) {
         return Ok(());
@@ -250,6 +258,26 @@ mod tests {
             if check(&Http::new(), &uri, &headers).is_ok() {
                 prop_assert!(is_this_machine(uri.authority().unwrap().as_str()), "{uri}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_page_of_another_site_embeds_is_refused() {
+        let checked = |site: &'static str, origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+            headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+            headers.extend(origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin))));
+            let options = Http::new().allow_origin("https://app.example.com");
+            check(&options, &Uri::from_static("/mcp"), &headers)
+        };
+        for site in ["cross-site", "same-site", "Cross-Site", "", "something new"] {
+            assert_eq!(checked(site, None), Err(Refusal::Site), "{site}");
+            assert_eq!(checked(site, Some("https://app.example.com")), Ok(()), "{site}");
+            assert_eq!(checked(site, Some("https://evil.example.com")), Err(Refusal::Origin), "{site}");
+        }
+        for site in ["same-origin", "none"] {
+            assert_eq!(checked(site, None), Ok(()), "{site}");
         }
     }
 

@@ -200,7 +200,7 @@ impl Shared {
         }
         self.endpoint.refused(Refusal::Unauthorized);
         tracing::debug!(?peer, status = %response.status(), "a caller was turned away");
-        match peer.map(|peer| self.endpoint.charge_address(peer)) {
+        match peer.map(|peer| self.endpoint.charge_failure(peer)) {
             Some(Err(error)) => json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28)),
             Some(Ok(())) | None => response,
         }
@@ -238,7 +238,7 @@ impl Shared {
             Ok(message) => message,
             Err(response) => {
                 // What it took to find that out counts, too, if only against the next request.
-                _ = peer.map(|peer| self.endpoint.charge_address(peer));
+                _ = self.endpoint.charge(&principal, peer);
                 return *response;
             }
         };

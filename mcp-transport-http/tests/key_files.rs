@@ -9,7 +9,7 @@ use mcp_transport_http::{
 };
 use serde_json::json;
 
-use crate::client::{TestServer, call, post};
+use crate::client::{TestServer, call, post, within};
 
 /// What another process does: what, and in which directory.
 const TASK: &str = "KEY_FILES_TASK";
@@ -76,7 +76,6 @@ fn processes_that_begin_at_once_make_keys_in_one_directory() {
     let expected =
         names.iter().flat_map(|name| (0..20).map(move |number| format!("{name}-{number}"))).collect();
     assert_eq!(made, expected);
-    assert_eq!(store.generation().unwrap(), 60);
 }
 
 #[test]
@@ -92,6 +91,139 @@ fn the_files_are_their_owners_alone_whatever_the_umask() {
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
+}
+
+#[test]
+fn files_that_others_may_read_or_write_are_taken_from_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = SqliteKeys::open(folder.path()).unwrap();
+    first.insert(&record("a")).unwrap();
+    let files =
+        ["keys.db", "keys.db-wal", "keys.db-shm", "keys.generation"].map(|name| folder.path().join(name));
+    for file in &files {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    let second = SqliteKeys::open(folder.path()).unwrap();
+    for file in &files {
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+    assert_eq!(second.load().unwrap(), first.load().unwrap());
+}
+
+/// A server over keys in files, and one of them.
+struct Served {
+    folder: tempfile::TempDir,
+    server: TestServer,
+    id: String,
+    request: String,
+}
+
+impl Served {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = ApiKeys::open(folder.path()).unwrap();
+        let (record, key) = keys.create(NewKey::named("a")).await.unwrap();
+        let server = TestServer::closed(Http::new().keys(keys)).await;
+        let header = format!("Bearer {}", key.expose());
+        let request = post(&call("who", json!({})), &[("Authorization", Some(&header))]);
+        let served = Self { folder, server, id: record.id, request };
+        assert_eq!(served.status().await, 200);
+        served
+    }
+
+    async fn status(&self) -> u16 {
+        self.server.raw(&self.request).await.status
+    }
+
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Does with a file of keys, and those that SQLite puts beside it.
+    fn each_database(&self, act: impl Fn(&Path)) {
+        for name in ["keys.db", "keys.db-wal", "keys.db-shm"] {
+            act(&self.file(name));
+        }
+    }
+
+    /// As another process does it.
+    async fn revoke(&self) -> bool {
+        ApiKeys::open(self.folder.path()).unwrap().revoke(&self.id).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_counts_whatever_became_of_the_generation() {
+    let touches: [(&str, fn(&Path)); 4] = [
+        ("removed", |file| fs::remove_file(file).unwrap()),
+        ("emptied", |file| fs::File::options().write(true).open(file).unwrap().set_len(0).unwrap()),
+        ("moved away", |file| fs::rename(file, file.with_extension("old")).unwrap()),
+        ("replaced", |file| {
+            fs::copy(file, file.with_extension("new")).unwrap();
+            fs::rename(file.with_extension("new"), file).unwrap();
+        }),
+    ];
+    for (how, touch) in touches {
+        for is_seen in [false, true] {
+            let served = Served::start().await;
+            touch(&served.file("keys.generation"));
+            if is_seen {
+                assert_eq!(served.status().await, 200, "{how}");
+            }
+            assert!(served.revoke().await);
+            assert_eq!(served.status().await, 401, "{how}, seen before: {is_seen}");
+            // It was not made anew at each look.
+            assert!(!served.revoke().await);
+            assert_eq!(served.status().await, 401, "{how}");
+        }
+    }
+    // Twice, so that the file holds between what it held before.
+    let served = Served::start().await;
+    touches[1].1(&served.file("keys.generation"));
+    assert!(served.revoke().await);
+    touches[1].1(&served.file("keys.generation"));
+    assert_eq!(served.status().await, 401);
+}
+
+#[tokio::test]
+async fn no_key_is_taken_from_a_file_that_was_removed_or_cut() {
+    let served = Served::start().await;
+    served.each_database(|file| fs::rename(file, file.with_extension("moved")).unwrap());
+    assert_eq!(served.status().await, 503);
+    // Another, in its place, which has none of its keys.
+    drop(SqliteKeys::open(served.folder.path()).unwrap());
+    let is_answered = async |status| {
+        within(async {
+            while served.status().await != status {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    };
+    is_answered(401).await;
+
+    let cut = Served::start().await;
+    fs::File::options().write(true).open(cut.file("keys.db")).unwrap().set_len(0).unwrap();
+    assert_eq!(cut.status().await, 503);
+
+    // One from before the key was made.
+    let served = Served::start().await;
+    let old = tempfile::tempdir().unwrap();
+    drop(SqliteKeys::open(old.path()).unwrap());
+    served.each_database(|file| fs::remove_file(file).unwrap());
+    fs::rename(old.path().join("keys.db"), served.file("keys.db")).unwrap();
+    assert_eq!(served.status().await, 401);
+}
+
+#[tokio::test]
+async fn whoever_writes_keeps_no_key_from_being_read() {
+    let served = Served::start().await;
+    let keys = ApiKeys::open(served.folder.path()).unwrap();
+    let other = TestServer::closed(Http::new().keys(keys)).await;
+    let plain = rusqlite::Connection::open(served.file("keys.db")).unwrap();
+    plain.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let first = tokio::time::timeout(Duration::from_secs(3), other.raw(&served.request));
+    assert_eq!(first.await.expect("it waits for whoever writes").status, 200);
 }
 
 fn record(id: &str) -> KeyRecord {
@@ -120,7 +252,9 @@ fn what_is_kept_is_what_was_given_and_changes_are_told() {
 
 /// Two ways to one store that is empty.
 fn keeps_its_promises(store: &dyn KeyStore, other: &dyn KeyStore) {
-    assert_eq!((store.load().unwrap(), store.generation().unwrap()), (vec![], 0));
+    assert_eq!(store.load().unwrap(), []);
+    let mut seen = BTreeSet::from([store.generation().unwrap()]);
+    let mut is_new = |generation: u64| seen.insert(generation);
     let (mut one, mut two) = (record("one"), record("two"));
     (two.scopes, two.tenants, two.expires) = (Granted::Every, Granted::These(vec![]), None);
     two.kind = KeyKind::User;
@@ -133,17 +267,21 @@ fn keeps_its_promises(store: &dyn KeyStore, other: &dyn KeyStore) {
     };
     assert_eq!(loaded(store), [one.clone(), two.clone()]);
 
-    assert_eq!(other.generation().unwrap(), 2);
+    // Each way to a store says in its own words which one it is of.
+    assert!(is_new(store.generation().unwrap()));
+    let before = (store.generation().unwrap(), other.generation().unwrap());
     // What is there already stays as it is, and nobody reads anything anew.
     assert!(matches!(
         other.insert(&KeyRecord { name: "another".to_owned(), ..one.clone() }),
         Err(KeyError::Taken)
     ));
-    assert_eq!((loaded(store), store.generation().unwrap()), (vec![one.clone(), two.clone()], 2));
+    assert_eq!(loaded(store), [one.clone(), two.clone()]);
+    assert_eq!((store.generation().unwrap(), other.generation().unwrap()), before);
     one.revoked = Some(one.created + Duration::from_secs(5));
     assert!(other.revoke("one", one.created + Duration::from_secs(5)).unwrap());
     assert!(!other.revoke("one", one.created).unwrap() && !other.revoke("none", one.created).unwrap());
-    assert_eq!((loaded(store), store.generation().unwrap()), (vec![one, two], 3));
+    assert_eq!(loaded(store), [one, two]);
+    assert!(is_new(store.generation().unwrap()) && other.generation().unwrap() != before.1);
 }
 
 #[test]

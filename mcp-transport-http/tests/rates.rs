@@ -308,3 +308,38 @@ async fn whoever_tries_keys_is_counted_by_address_and_told_to_wait() {
     }
     assert_eq!(statuses, [401, 401, 401, 429, 429]);
 }
+
+#[tokio::test]
+async fn whoever_tries_keys_is_in_the_way_of_nobody_with_a_good_one() {
+    let endpoint = tools(Rates::off().per_address(SMALL)).build().unwrap();
+    let keys = mcp_transport_http::ApiKeys::new(mcp_transport_http::MemoryKeys::new());
+    let (_, key) = keys.create(mcp_transport_http::NewKey::named("ci")).await.unwrap();
+    let good = format!("Bearer {}", key.expose());
+    let server = TestServer::bound(endpoint, Arc::new(Notify::new()), Http::new().keys(keys)).await;
+    for _ in 0..10 {
+        quick(&server, None).await;
+        quick(&server, Some(("Authorization", "Bearer key_1.guess"))).await;
+    }
+    let large = call("quick", json!({"x": "x".repeat(100_000)}));
+    assert_eq!(server.raw(&post(&large, &[("Authorization", Some(&good))])).await.status, 200);
+    for _ in 0..2 {
+        assert_eq!(quick(&server, Some(("Authorization", &good))).await.status, 200);
+    }
+    // And what is good takes nothing from those who have yet to find theirs.
+    assert_eq!(quick(&server, Some(("Authorization", &good))).await.status, 429);
+}
+
+#[tokio::test]
+async fn what_a_page_of_another_site_embeds_costs_nobody_anything() {
+    let endpoint = tools(Rates::off().per_address(SMALL)).build().unwrap();
+    let keys = mcp_transport_http::ApiKeys::new(mcp_transport_http::MemoryKeys::new());
+    let server = TestServer::bound(endpoint, Arc::new(Notify::new()), Http::new().keys(keys)).await;
+    for _ in 0..10 {
+        for site in ["cross-site", "same-site"] {
+            let get = format!("GET /mcp HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\n\r\n");
+            assert_eq!(server.raw(&get).await.status, 403);
+        }
+    }
+    // Attempts are counted only from here on.
+    assert_eq!(quick(&server, Some(("Authorization", "Bearer key_1.guess"))).await.status, 401);
+}

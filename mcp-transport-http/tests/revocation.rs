@@ -243,6 +243,31 @@ async fn whatever_is_open_ends_with_its_key_and_nothing_of_others() {
 }
 
 #[tokio::test]
+async fn whatever_is_open_ends_when_nobody_can_say_whether_its_key_is_still_good() {
+    let store = Watched::default();
+    let keys = ApiKeys::new(store.clone());
+    let server = TestServer::closed(Http::new().keys(keys.clone())).await;
+    let holder = Holder::of(&keys, NewKey::named("a")).await;
+    let open = open_all(&server, &holder).await;
+    store.is_broken.store(true, Ordering::Relaxed);
+    keys.create(NewKey::named("b")).await.unwrap();
+    assert_all_end(&server, open).await;
+    assert_eq!(holder.status(&server).await, 503);
+    store.is_broken.store(false, Ordering::Relaxed);
+    within(async {
+        while holder.status(&server).await != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    // It is as good as before: what is open with it stays.
+    let open = open_all(&server, &holder).await;
+    assert_eq!(server.running(), 3);
+    assert!(keys.revoke(&holder.id).await.unwrap());
+    assert_all_end(&server, open).await;
+}
+
+#[tokio::test]
 async fn whatever_is_open_ends_when_its_key_expires() {
     let keys = ApiKeys::new(MemoryKeys::new());
     let server = TestServer::closed(Http::new().keys(keys.clone())).await;

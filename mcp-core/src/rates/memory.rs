@@ -24,6 +24,7 @@ use super::{
 pub(super) struct MemoryRates {
     principals: Option<Buckets>,
     addresses: Option<Buckets>,
+    failures: Option<Buckets>,
     /// So that nobody outside can choose callers that are taken for others, or that share one set of slots.
     keys: RandomState,
     clock: Clock,
@@ -86,6 +87,7 @@ impl MemoryRates {
         Self {
             principals: buckets(rates.principal),
             addresses: buckets(rates.address),
+            failures: buckets(rates.address),
             keys,
             clock: Clock::new(),
             short_until: AtomicU64::new(0),
@@ -96,6 +98,7 @@ impl MemoryRates {
         match of {
             RateOf::Principal => self.principals.as_ref(),
             RateOf::Address => self.addresses.as_ref(),
+            RateOf::Failure => self.failures.as_ref(),
         }
     }
 
@@ -108,7 +111,10 @@ impl MemoryRates {
         let Some(buckets) = self.buckets(charge.of) else { return Ok(()) };
         buckets.take(visit, charge.cost).map_err(|retry_after| {
             let nanos = u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX);
-            self.short_until.fetch_max(visit.now.saturating_add(nanos), Ordering::Relaxed);
+            // Of failures nobody looks beforehand, and they must not make others look.
+            if charge.of != RateOf::Failure {
+                self.short_until.fetch_max(visit.now.saturating_add(nanos), Ordering::Relaxed);
+            }
             OverRate { of: charge.of, retry_after }
         })
     }

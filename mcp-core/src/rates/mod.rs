@@ -90,6 +90,13 @@ impl Tolls {
         self.settle(charged.unwrap_or(Charged::Now(Ok(()))))
     }
 
+    /// Takes from what an address has for credentials that are no good.
+    pub(crate) fn take_for_failure(&self, peer: IpAddr) -> Result<(), RpcError> {
+        let Some((store, bucket)) = self.store.as_deref().zip(self.address) else { return Ok(()) };
+        let caller = Caller::from_address(peer);
+        self.settle(store.take(&[Charge { of: RateOf::Failure, caller, bucket, cost: 1, key: None }]))
+    }
+
     /// Whether a request could be paid for, as far as that is known.
     pub(crate) fn look(&self, principal: Option<&Principal>, peer: Option<IpAddr>) -> Result<(), RpcError> {
         let principal = principal.map(|principal| (principal, None));
@@ -102,6 +109,13 @@ impl Tolls {
         let (whose, bucket) = match of {
             RateOf::Principal => ("one caller", self.principal),
             RateOf::Address => ("one address", self.address),
+            RateOf::Failure => {
+                let what = "Too many credentials from this address were no good";
+                return RpcError::too_many_calls(
+                    format!("{what}; try again in {retry_after:.1?}"),
+                    retry_after,
+                );
+            }
         };
         let rate = bucket.map_or_else(String::new, |bucket| {
             format!(": {whose} may make {} at once, and {} a minute", bucket.calls, bucket.per_minute)

@@ -28,6 +28,9 @@ pub enum RateOf {
     Principal,
     /// [`Rates::address`](super::Rates::address).
     Address,
+    /// As large as [`Rates::address`](super::Rates::address), of an address too: what credentials from there take that are
+    /// no good. Nothing else takes from it, so that whoever shows such credentials is in the way of nobody who calls.
+    Failure,
 }
 
 /// A bucket does not hold enough.

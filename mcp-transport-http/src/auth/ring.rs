@@ -34,6 +34,8 @@ use super::{
 
 /// How often the generation is looked at for streams that are open: nobody asks on their behalf.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// For how long it may be unknown whether a key is still good before what is open with it ends.
+const GRACE: Duration = Duration::from_secs(1);
 /// For how long a store that failed is not asked again, so that requests do not queue for its time limit.
 const REST: Duration = Duration::from_millis(500);
 /// How long it is well before a failure is said in the log again.
@@ -139,12 +141,28 @@ impl Ring {
         let good = records.into_iter().filter(KeyRecord::is_valid);
         let keys = good.map(|record| before.carry_over(record)).collect();
         let known = Arc::new(Known { generation: Some(generation), keys });
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
+        {
+            let mut place = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            // Where all was forgotten meanwhile, what was carried over from before is no good any more.
+            if !Arc::ptr_eq(&place, &before) {
+                return Err(Unreadable);
+            }
+            *place = Arc::clone(&known);
+        }
         *self.failures() = None;
         // After the new ones are in force, so that whoever is told and tries again meets them.
         let gone = before.keys.iter().filter(|(hash, _)| !known.keys.contains_key(hash));
         gone.for_each(|(_, key)| key.revoked.raise());
         Ok(known)
+    }
+
+    /// Ends what is open with any key, since nobody knows whether one is still good. Requests ask for that themselves.
+    fn forget(&self) {
+        let before = std::mem::take(&mut *self.known.write().unwrap_or_else(PoisonError::into_inner));
+        if before.generation.is_some() {
+            tracing::error!("keys could not be read for too long: what is open with any of them ends");
+            before.keys.values().for_each(|key| key.revoked.raise());
+        }
     }
 
     fn fail(&self, error: &KeyError) -> Unreadable {
@@ -217,12 +235,22 @@ impl Watch {
     async fn look(self) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unread_since = None;
         loop {
             looks.tick().await;
             let Some(ring) = self.0.upgrade() else { return };
-            if let Ok(None) = ring.current(|_| ()) {
-                // Said in the log where it fails, and tried again.
-                _ = ring.renew().await;
+            let began = Instant::now();
+            // Said in the log where it fails, and tried again.
+            let looked = async {
+                match ring.current(|_| ())? {
+                    Some(()) => Ok(()),
+                    None => ring.renew().await.map(|_| ()),
+                }
+            };
+            if let Ok(Ok(())) = tokio::time::timeout(GRACE, looked).await {
+                unread_since = None;
+            } else if unread_since.get_or_insert(began).elapsed() >= GRACE {
+                ring.forget();
             }
         }
     }

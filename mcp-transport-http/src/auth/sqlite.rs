@@ -1,15 +1,19 @@
 //! Keys in a file of SQLite, shared by all processes that open its directory.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{DirBuilder, Metadata, OpenOptions, Permissions},
+    hash::{BuildHasher as _, RandomState},
     io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::Path,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
-use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, params, types::Type};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, config::DbConfig, params,
+    types::Type,
+};
 
 use super::{
     api_key::{Granted, KeyHash, KeyRecord},
@@ -18,8 +22,11 @@ use super::{
     store::KeyStore,
 };
 
-/// How long another process may hold the file.
+/// How long another process may hold the file against whoever writes.
 const BUSY_TIME: Duration = Duration::from_secs(5);
+/// And against whoever reads, for whom requests wait: readers wait only while the file is opened for the first time or
+/// brought in order after a crash.
+const READ_TIME: Duration = Duration::from_millis(500);
 /// The form of the table that this program knows.
 const VERSION: i64 = 1;
 /// Times are milliseconds since 1970; scopes and tenants are lists in JSON, or the word `every`.
@@ -39,12 +46,28 @@ const SCHEMA: &str = "
 /// Keys in the file `keys.db` of a directory, beside `keys.generation`, which tells servers of every change.
 ///
 /// Both files are for their owner alone. Any number of processes may open the directory and make, list and revoke keys in
-/// it while servers run over it. What was written is there after a power cut. Neither file is to be removed or replaced
-/// while a server runs: it would not notice.
+/// it while servers run over it. What was written is there after a power cut.
+///
+/// Where others may read or write the files, that is taken from them when they are opened, and said in the log.
+///
+/// Neither file is to be removed or replaced while a server runs, but where that happens it is noticed with the next
+/// request. A server begins `keys.generation` anew, and reads the keys; it reads a `keys.db` that was put in the place of
+/// another, and takes no key as long as there is none or what is there cannot be read.
 #[derive(Debug)]
 pub struct SqliteKeys {
-    connection: Mutex<Connection>,
+    path: PathBuf,
+    /// What writes; whoever reads opens the file anew, so that they read what has the name, and nothing from before.
+    writer: Mutex<Writer>,
     generation: Generation,
+    /// What is told of the file to whoever asks for the generation is hashed under these.
+    looks: RandomState,
+}
+
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    /// The file that it was opened as.
+    identity: (u64, u64),
 }
 
 impl SqliteKeys {
@@ -62,52 +85,109 @@ impl SqliteKeys {
         let opened = || -> io::Result<Generation> {
             DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
             make_for_owner(directory, &path)?;
-            Generation::open(&directory.join("keys.generation"))
+            let generation = directory.join("keys.generation");
+            let opened = Generation::open(&generation)?;
+            for file in [&path, &directory.join("keys.db-wal"), &directory.join("keys.db-shm"), &generation] {
+                keep_for_owner(file)?;
+            }
+            Ok(opened)
         };
         let generation = opened().map_err(|error| failed(error.into()))?;
-        let connection = connect(&path).map_err(failed)?;
-        Ok(Self { connection: Mutex::new(connection), generation })
+        let writer = Writer::open(&path).map_err(failed)?;
+        Ok(Self { path, writer: Mutex::new(writer), generation, looks: RandomState::new() })
     }
 
-    /// Writes in a transaction, and raises the generation in it if `write` says that something has changed.
+    /// Writes in a transaction, and raises the generation if `write` says that others have to know.
     ///
-    /// The generation is raised before the commit: should the process end in between, servers read the keys in vain, and
-    /// never miss a change. They cannot read too early, since [`load`](KeyStore::load) waits for this transaction.
+    /// It is raised before the commit, so that servers look even if this process ends right after it; and once more after
+    /// it, for those that looked in between: readers do not wait for this transaction.
     fn write<T>(
         &self,
         what: &'static str,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-        has_changed: impl FnOnce(&T) -> bool,
+        is_to_be_told: impl FnOnce(&T) -> bool,
     ) -> Result<T, KeyError> {
         let failed = |error: rusqlite::Error| KeyError::store(what, error);
-        let mut connection = self.lock();
+        let unfit = |error: io::Error| KeyError::store(what, error);
+        let mut writer = self.lock();
+        writer.reopen_if_replaced(&self.path).map_err(|error| KeyError::store(what, error))?;
         let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+            writer.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let written = write(&transaction).map_err(failed)?;
-        if has_changed(&written) {
-            self.generation.raise().map_err(|error| KeyError::store(what, error))?;
+        if is_to_be_told(&written) {
+            self.generation.raise().map_err(unfit)?;
             transaction.commit().map_err(failed)?;
-            drop(connection);
+            self.generation.raise().map_err(unfit)?;
+            drop(writer);
             Generation::settle();
         }
         Ok(written)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    /// What there is to see of the file from outside: another number where it is another file, or one that was cut or
+    /// written over. A write of this crate's may change it, too, which does no harm.
+    fn look(&self) -> io::Result<u64> {
+        let seen = std::fs::metadata(&self.path)?;
+        Ok(self.looks.hash_one((identity(&seen), seen.len(), seen.mtime(), seen.mtime_nsec())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
         // A transaction that a panic leaves behind is rolled back when dropped.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for SqliteKeys {
+    fn drop(&mut self) {
+        self.lock().abandon_if_replaced(&self.path);
+    }
+}
+
+impl Writer {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let identity = identity(&std::fs::metadata(path)?);
+        Ok(Self { connection: connect(path)?, identity })
+    }
+
+    /// Goes on with the file that has the name now; with none where there is none.
+    fn reopen_if_replaced(&mut self, path: &Path) -> Result<(), Failure> {
+        if self.abandon_if_replaced(path) {
+            *self = Self::open(path)?;
+            tracing::warn!(path = %path.display(), "the keys were replaced");
+        }
+        Ok(())
+    }
+
+    /// Keeps the connection to a file that is not there any more from taking the log of another that has its name with it
+    /// when it is closed; whether it is one.
+    fn abandon_if_replaced(&self, path: &Path) -> bool {
+        let is_same = std::fs::metadata(path).is_ok_and(|metadata| identity(&metadata) == self.identity);
+        if !is_same
+            && let Err(error) =
+                self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        {
+            tracing::error!(%error, "a file of keys that was replaced could not be let go of");
+        }
+        !is_same
     }
 }
 
 impl KeyStore for SqliteKeys {
     fn load(&self) -> Result<Vec<KeyRecord>, KeyError> {
-        let load = |transaction: &Transaction<'_>| {
+        let load = || -> Result<_, Failure> {
+            // Not a file that is made for this: where there is none, that is no answer.
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(READ_TIME)?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+            check_version(&transaction)?;
             let mut rows = transaction.prepare(
                 "SELECT id, name, kind, hash, scopes, tenants, created, expires, revoked FROM keys",
             )?;
-            rows.query_map([], record)?.collect()
+            let records = rows.query_map([], record)?.collect::<rusqlite::Result<_>>()?;
+            Ok(records)
         };
-        self.write("keys cannot be read", load, |_| false)
+        load().map_err(|error| KeyError::store("keys cannot be read", error))
     }
 
     fn insert(&self, key: &KeyRecord) -> Result<(), KeyError> {
@@ -141,12 +221,13 @@ impl KeyStore for SqliteKeys {
                 params![id, to_millis(at)],
             )
         };
-        Ok(self.write("a key cannot be revoked", revoke, |&rows| rows > 0)? > 0)
+        // Others are told also of one that was revoked before: whoever did that may have ended before they could.
+        Ok(self.write("a key cannot be revoked", revoke, |_| true)? > 0)
     }
 
     fn generation(&self) -> Result<u64, KeyError> {
         self.generation
-            .read()
+            .read(|| self.look())
             .map_err(|error| KeyError::store("the generation of keys cannot be read", error))
     }
 }
@@ -171,7 +252,35 @@ fn make_for_owner(directory: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
+/// Takes a file that is there from all but its owner.
+fn keep_for_owner(file: &Path) -> io::Result<()> {
+    let mode = match std::fs::metadata(file) {
+        Ok(metadata) => metadata.permissions().mode() & 0o777,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let (path, was) = (file.display(), format!("{mode:03o}"));
+    match std::fs::set_permissions(file, Permissions::from_mode(mode & 0o700)) {
+        Ok(()) => {
+            tracing::warn!(%path, was, "others could read or write a file of keys; now its owner alone can")
+        }
+        Err(error) => tracing::warn!(%path, was, %error, "others can read or write a file of keys"),
+    }
+    Ok(())
+}
+
+/// Which file it is, among those that are there.
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Why a file of keys is of no use.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn connect(path: &Path) -> Result<Connection, Failure> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIME)?;
     let since = Instant::now();
@@ -193,11 +302,21 @@ fn connect(path: &Path) -> Result<Connection, Box<dyn std::error::Error + Send +
             transaction.execute_batch(SCHEMA)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             transaction.commit()?;
+            return Ok(connection);
         }
-        VERSION => drop(transaction),
-        newer => return Err(format!("it is of version {newer}, and {VERSION} is the newest known").into()),
+        _ => check_version(&transaction)?,
     }
+    drop(transaction);
     Ok(connection)
+}
+
+/// Whether the file has the form that this program knows.
+fn check_version(connection: &Connection) -> Result<(), Failure> {
+    match connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? {
+        VERSION => Ok(()),
+        0 => Err("it holds no keys".into()),
+        newer => Err(format!("it is of version {newer}, and {VERSION} is the newest known").into()),
+    }
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

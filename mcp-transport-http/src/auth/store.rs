@@ -20,7 +20,10 @@ use super::{
 /// [`generation`](Self::generation) may block; they are called on threads for that.
 pub trait KeyStore: std::fmt::Debug + Send + Sync + 'static {
     /// Every record, in any order, also of keys that have expired or were revoked. It holds what was written by any
-    /// [`insert`](Self::insert) or [`revoke`](Self::revoke) that raised the generation before this was called.
+    /// [`insert`](Self::insert) or [`revoke`](Self::revoke) that returned before this was called.
+    ///
+    /// Where this, or [`generation`](Self::generation), fails for more than a second, or takes as long, the streams and
+    /// sessions of all keys end: a key may have been revoked meanwhile.
     ///
     /// # Errors
     ///
@@ -43,7 +46,8 @@ pub trait KeyStore: std::fmt::Debug + Send + Sync + 'static {
     /// [`KeyError::Store`].
     fn revoke(&self, id: &str, at: SystemTime) -> Result<bool, KeyError>;
 
-    /// A number that is another one after each `insert` and `revoke`, by whichever process. It is read at each request,
+    /// A number that is another one after each `insert` and `revoke` that changed something, by whichever process: one that
+    /// never was before, since whoever asks may have missed those in between. It is read at each request,
     /// on an async thread: it must not block, and cost no more than reading a few bytes.
     ///
     /// # Errors
