@@ -207,8 +207,10 @@ async fn over_http_whole_responses_are_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_http_what_is_hidden_and_what_is_not_there_take_the_same_records() {
-    // What tells records apart whatever they are about, and what only who keeps them may know.
-    const APART: [&str; 9] = ["seq", "prev", "head", "time", "call", "hash", "seal", "name", "reason"];
+    // What tells records apart whatever they are about, and what only who keeps them may know. Of what nothing has no
+    // arguments are shown, but their digest is.
+    const APART: [&str; 10] =
+        ["seq", "prev", "head", "time", "call", "hash", "seal", "name", "reason", "arguments"];
     let directory = tempfile::tempdir().unwrap();
     let log = AuditLog::open(AuditConfig::new(directory.path()).required()).unwrap();
     let keys = Keys::none();
