@@ -98,7 +98,8 @@ fn files_that_others_may_read_or_write_are_taken_from_them() {
     let folder = tempfile::tempdir().unwrap();
     let first = SqliteKeys::open(folder.path()).unwrap();
     first.insert(&record("a")).unwrap();
-    let files = ["keys.db", "keys.db-wal", "keys.db-shm", "keys.generation"].map(|name| folder.path().join(name));
+    let files =
+        ["keys.db", "keys.db-wal", "keys.db-shm", "keys.generation"].map(|name| folder.path().join(name));
     for file in &files {
         fs::set_permissions(file, fs::Permissions::from_mode(0o666)).unwrap();
     }

@@ -111,7 +111,10 @@ impl Tolls {
             RateOf::Address => ("one address", self.address),
             RateOf::Failure => {
                 let what = "Too many credentials from this address were no good";
-                return RpcError::too_many_calls(format!("{what}; try again in {retry_after:.1?}"), retry_after);
+                return RpcError::too_many_calls(
+                    format!("{what}; try again in {retry_after:.1?}"),
+                    retry_after,
+                );
             }
         };
         let rate = bucket.map_or_else(String::new, |bucket| {

@@ -11,7 +11,8 @@ use std::{
 };
 
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, config::DbConfig, params, types::Type,
+    Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, config::DbConfig, params,
+    types::Type,
 };
 
 use super::{
@@ -161,7 +162,10 @@ impl Writer {
     /// when it is closed; whether it is one.
     fn abandon_if_replaced(&self, path: &Path) -> bool {
         let is_same = std::fs::metadata(path).is_ok_and(|metadata| identity(&metadata) == self.identity);
-        if !is_same && let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        if !is_same
+            && let Err(error) =
+                self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        {
             tracing::error!(%error, "a file of keys that was replaced could not be let go of");
         }
         !is_same
@@ -260,7 +264,9 @@ fn keep_for_owner(file: &Path) -> io::Result<()> {
     }
     let (path, was) = (file.display(), format!("{mode:03o}"));
     match std::fs::set_permissions(file, Permissions::from_mode(mode & 0o700)) {
-        Ok(()) => tracing::warn!(%path, was, "others could read or write a file of keys; now its owner alone can"),
+        Ok(()) => {
+            tracing::warn!(%path, was, "others could read or write a file of keys; now its owner alone can")
+        }
         Err(error) => tracing::warn!(%path, was, %error, "others can read or write a file of keys"),
     }
     Ok(())
