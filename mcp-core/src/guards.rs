@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -109,11 +109,19 @@ pub(crate) struct Doing {
     pub(crate) noted: Option<Box<Noted>>,
     /// Its number among those on record, once it is.
     serial: OnceLock<u64>,
+    /// Whether the caller may know that there is such a thing, once that is decided.
+    is_known: AtomicBool,
 }
 
 impl Doing {
     pub(crate) fn new(guarded: &Arc<Guarded>, uri: Option<&str>) -> Self {
-        Self { guarded: Arc::clone(guarded), uri: uri.map(Into::into), noted: None, serial: OnceLock::new() }
+        Self {
+            guarded: Arc::clone(guarded),
+            uri: uri.map(Into::into),
+            noted: None,
+            serial: OnceLock::new(),
+            is_known: AtomicBool::new(false),
+        }
     }
 
     /// What a call does that asks for what is not there.
@@ -128,6 +136,16 @@ impl Doing {
             hidden: HiddenPlaces::NONE,
         };
         Self::new(&Arc::new(guarded), is_uri.then_some(name))
+    }
+
+    /// Takes note that the caller may know that there is such a thing.
+    pub(crate) fn make_known(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the caller may know that there is such a thing.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
     }
 
     pub(crate) fn action<'a>(&'a self, access: &'a Access) -> Action<'a> {

@@ -221,7 +221,11 @@ fn found<T>(
 /// Takes note of what a call does, and has the policy decide by what is known of it.
 fn admit(call: &Call, doing: Doing, access: &Access) -> Result<(), RpcError> {
     let doing = call.does(doing);
-    call.guards().admit(call, doing, access).map_err(|denied| refused(call, denied))
+    let admitted = call.guards().admit(call, doing, access);
+    if admitted.as_ref().map_or_else(|denied| !denied.is_hidden() && !denied.is_unauthorized(), |()| true) {
+        doing.make_known();
+    }
+    admitted.map_err(|denied| refused(call, denied))
 }
 
 /// Has the policy decide whether the caller may know of something, by what everybody needs for it.

@@ -57,6 +57,18 @@ async fn calls_are_counted_by_how_they_end() {
 }
 
 #[tokio::test]
+async fn what_is_hidden_is_counted_as_what_is_not_there() {
+    let writes = tool_fn("writes", Annotations::destructive(), async |_: Empty, _| Ok(Text::new("done")));
+    let endpoint = Server::new("test", "1").add(writes).read_only().build().unwrap();
+    endpoint.meter();
+    let client = Client::new(&endpoint).await;
+    client.request("tools/call", json!({"name": "writes"})).await;
+    client.request("tools/call", json!({"name": "made up"})).await;
+    assert_eq!(count(&endpoint, "writes", CallEnd::Error), 0);
+    assert_eq!(count(&endpoint, "", CallEnd::Error), 2);
+}
+
+#[tokio::test]
 async fn refusals_are_counted_by_reason_and_names_of_clients_are_not() {
     let endpoint = endpoint();
     endpoint.meter();

@@ -271,7 +271,12 @@ async fn a_transport_can_see_beforehand_who_lacks_calls() {
     let refused = endpoint.check_rates(&ada, Some(there)).unwrap_err();
     assert_eq!((refused.code, refused.data), (429, Some(json!({"retryAfterMs": 1_000}))));
     endpoint.check_rates(&bob, Some(here)).unwrap();
-    // Credentials that are no good use up what is left of their address.
+    // Credentials that are no good use up nothing that others need.
+    for status in [None, None, None, None, None, Some(429)] {
+        assert_eq!(endpoint.charge_failure(here).err().map(|error| error.code), status);
+    }
+    endpoint.check_address(here).unwrap();
+    // Whatever else comes from an address does.
     endpoint.charge_address(here).unwrap();
     endpoint.charge_address(here).unwrap();
     assert_eq!(endpoint.charge_address(here).unwrap_err().code, 429);

@@ -46,6 +46,7 @@ mod auth;
 mod body;
 mod connection;
 mod cors;
+mod descriptors;
 mod endings;
 mod figures;
 mod forwarded;

@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr};
 
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
-use mcp_core::{Access, CALL_SECONDS, CallCounts, CallEnd, EncodedAnswer, Meter, Revision};
+use mcp_core::{Access, CALL_SECONDS, CallCounts, CallEnd, EncodedAnswer, Meter, Refusal, Revision};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, prometheus_text},
@@ -44,8 +44,14 @@ impl HttpService {
                 Ok(principal) => principal,
                 Err(response) => return self.turn_away(*response, Some(peer)),
             };
+            // What they cost is paid also by whoever may not have them.
+            if let Err(error) = self.endpoint().charge(&principal, Some(peer)) {
+                return json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28));
+            }
             let scope = self.options().metrics_scope.clone().unwrap_or_default();
             if let Err(error) = self.endpoint().check_access(&principal, &Access::scope(scope)) {
+                let is_known = principal.is_valid();
+                self.endpoint().refused(if is_known { Refusal::Forbidden } else { Refusal::Unauthorized });
                 return json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28));
             }
         }

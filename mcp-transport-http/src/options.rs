@@ -131,7 +131,9 @@ impl Http {
         self
     }
 
-    /// How many connections may be open at once; 16,384 by default. Further ones wait to be accepted.
+    /// How many connections may be open at once; 16,384 by default. Further ones wait to be accepted. [`HttpServer`] raises
+    /// the limit of open files for them as far as it may, and takes no more than three quarters of it, which it says in the
+    /// log.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;

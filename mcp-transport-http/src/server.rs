@@ -16,7 +16,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{Http, HttpService, ServeError, connection, routes::Door};
+use crate::{Http, HttpService, ServeError, connection, descriptors, routes::Door};
 
 /// A server that is listening, made by [`Http::bind`]; nothing is answered until it [runs](Self::run).
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct HttpServer {
     /// Where figures are served by themselves.
     metrics: Option<TcpListener>,
     service: HttpService,
+    /// How many there are descriptors for.
+    max_connections: usize,
 }
 
 impl HttpServer {
@@ -43,7 +45,9 @@ impl HttpServer {
             Some(address) => Some(listen(address, &options).await?.0),
             None => None,
         };
-        Ok(Self { listener, address, metrics, service: HttpService::with_options(endpoint, options) })
+        let max_connections = descriptors::room_for(options.max_connections);
+        let service = HttpService::with_options(endpoint, options);
+        Ok(Self { listener, address, metrics, service, max_connections })
     }
 
     /// Where figures are read that have an address of their own, such as `http://127.0.0.1:9464/metrics`.
@@ -107,7 +111,7 @@ impl HttpServer {
     /// Serves until `end` is ready, then shuts down as [`run`](Self::run) does.
     pub async fn run_until(self, end: impl Future<Output = ()>) {
         let options = self.service.options().clone();
-        let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(self.max_connections.min(Semaphore::MAX_PERMITS)));
         let closing = Signal::new();
         let mut connections = JoinSet::new();
         let mut end = pin!(end);

@@ -185,7 +185,7 @@ impl HttpService {
         };
         match parts.method {
             Method::POST => shared.post(&parts.headers, body, principal, peer).await,
-            Method::GET | Method::HEAD => shared.stream(&parts.method, &parts.headers, principal),
+            Method::GET | Method::HEAD => shared.stream(&parts.method, &parts.headers, principal, peer),
             Method::DELETE => shared.delete(&parts.headers, &principal),
             _ => with_allow(status_only(StatusCode::METHOD_NOT_ALLOWED), METHODS),
         }
@@ -332,7 +332,16 @@ impl Shared {
     }
 
     /// Opens the stream of a session, or shows only what it would begin with.
-    fn stream(&self, method: &Method, headers: &HeaderMap, principal: Principal) -> Response<ResponseBody> {
+    fn stream(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        principal: Principal,
+        peer: Option<IpAddr>,
+    ) -> Response<ResponseBody> {
+        if let Err(error) = self.endpoint.charge(&principal, peer) {
+            return json_answer(EncodedAnswer::refusal(None, &error, Revision::V2026_07_28));
+        }
         let session = match self.named_session(headers, &principal) {
             Ok(session) => session,
             Err(response) => return *response,

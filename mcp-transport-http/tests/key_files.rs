@@ -110,6 +110,9 @@ fn files_that_others_may_read_or_write_are_taken_from_them() {
     assert_eq!(second.load().unwrap(), first.load().unwrap());
 }
 
+/// Something that happens to a file.
+type Touch = fn(&Path);
+
 /// A server over keys in files, and one of them.
 struct Served {
     folder: tempfile::TempDir,
@@ -154,7 +157,7 @@ impl Served {
 
 #[tokio::test]
 async fn a_revocation_counts_whatever_became_of_the_generation() {
-    let touches: [(&str, fn(&Path)); 4] = [
+    let touches: [(&str, Touch); 4] = [
         ("removed", |file| fs::remove_file(file).unwrap()),
         ("emptied", |file| fs::File::options().write(true).open(file).unwrap().set_len(0).unwrap()),
         ("moved away", |file| fs::rename(file, file.with_extension("old")).unwrap()),

@@ -330,6 +330,27 @@ async fn whoever_tries_keys_is_in_the_way_of_nobody_with_a_good_one() {
 }
 
 #[tokio::test]
+async fn streams_and_figures_cost_as_calls_do() {
+    for (path, status) in [("/mcp", 400), ("/metrics", 403)] {
+        let endpoint = tools(Rates::off().per_principal(SMALL)).build().unwrap();
+        let options = Http::new().strangers_are(Principal::anonymous());
+        #[cfg(feature = "metrics")]
+        let options = options.metrics("figures");
+        if path == "/metrics" && !cfg!(feature = "metrics") {
+            continue;
+        }
+        let server = TestServer::bound(endpoint.clone(), Arc::new(Notify::new()), options).await;
+        let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+        for _ in 0..3 {
+            assert_eq!(server.raw(&get).await.status, status, "{path}");
+        }
+        refused(&server.raw(&get).await);
+        let forbidden = endpoint.meter().refusals().into_iter().find(|(why, _)| why.as_str() == "forbidden");
+        assert_eq!(forbidden.unwrap().1, if path == "/metrics" { 3 } else { 0 });
+    }
+}
+
+#[tokio::test]
 async fn what_a_page_of_another_site_embeds_costs_nobody_anything() {
     let endpoint = tools(Rates::off().per_address(SMALL)).build().unwrap();
     let keys = mcp_transport_http::ApiKeys::new(mcp_transport_http::MemoryKeys::new());

@@ -251,7 +251,7 @@ async fn whatever_is_open_ends_when_nobody_can_say_whether_its_key_is_still_good
     let open = open_all(&server, &holder).await;
     store.is_broken.store(true, Ordering::Relaxed);
     keys.create(NewKey::named("b")).await.unwrap();
-    assert_all_end(&server, open).await;
+    within(assert_all_end(&server, open)).await;
     assert_eq!(holder.status(&server).await, 503);
     store.is_broken.store(false, Ordering::Relaxed);
     within(async {

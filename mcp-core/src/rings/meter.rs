@@ -76,8 +76,10 @@ struct Count {
 
 impl Count {
     fn end(&self, end: CallEnd) {
-        // By what was found, and not by what was asked for: a client can ask for any name.
-        let name = self.call.doing().map_or("", |doing| &doing.guarded.name);
+        // By what was found, and not by what was asked for: a client can ask for any name. What is hidden from the caller is
+        // counted as what is not there, so that figures do not tell the two apart either.
+        let known = self.call.doing().filter(|doing| doing.is_known());
+        let name = known.map_or("", |doing| &doing.guarded.name);
         self.meter.called(self.method, name, end, self.began.elapsed());
     }
 }
