@@ -270,7 +270,7 @@ fn figures_are_for_whoever_may_read_them() {
     for line in [
         r#"mcp_server_calls_total{method="tools/call",name="list_instances",end="completed"} 1"#,
         r#"mcp_server_calls_total{method="tools/call",name="list_instances",end="error"} 1"#,
-        r#"mcp_server_refusals_total{reason="forbidden"} 1"#,
+        r#"mcp_server_refusals_total{reason="forbidden"} 2"#,
         r#"mcp_server_refusals_total{reason="unauthorized"} 1"#,
         r#"mcp_server_http_responses_total{status="401"} 1"#,
         "mcp_server_sessions 0",

@@ -21,7 +21,8 @@ pub(crate) fn room_for(connections: usize) -> usize {
     }
     let room = within(current, wanted);
     if room < wanted {
-        tracing::warn!(
+        // No more than that: what there is room for is enough for most.
+        tracing::info!(
             open_files = current,
             wanted,
             connections = room,
