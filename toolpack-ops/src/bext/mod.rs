@@ -34,6 +34,8 @@
 //! Some of them alone: `server.over(engines).tool::<DbQuery>()`. Without tools, the [engines](engine) are a library.
 
 pub mod engine;
+#[cfg(feature = "bext-node")]
+pub mod node;
 pub mod scopes;
 pub mod table;
 pub mod tools;

@@ -30,6 +30,66 @@ pub trait Instances: fmt::Debug + Send + Sync + 'static {
     ///
     /// `NotFound` if there is none (`instance_not_found`); `Unavailable` if the registry cannot be read.
     async fn resolve(&self, id: &InstanceId) -> Result<Instance, Error>;
+
+    /// Checks one instance now. That it does not answer is data, not an error. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    async fn health(&self, id: &InstanceId) -> Result<HealthReport, Error>;
+
+    /// What an instance has counted since it was started. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    async fn metrics(&self, id: &InstanceId) -> Result<InstanceMetrics, Error>;
+}
+
+/// What a check of an instance found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HealthReport {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// `healthy`, `degraded` (answers slowly or only in part) or `unreachable`.
+    pub status: InstanceHealth,
+    /// How long the check took, in milliseconds.
+    pub latency_ms: u64,
+    /// When it was made, RFC 3339 in UTC.
+    pub checked_at: Timestamp,
+    /// For how many seconds the instance has been running; absent if it does not, or nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime_s: Option<u64>,
+    /// The version of the software that serves it; absent if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What was looked at, and how each is: one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// Why it is not healthy; absent if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What an instance has counted since it was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct InstanceMetrics {
+    /// Requests that its gateway has answered.
+    pub requests: u64,
+    /// Of them, those that it answered by itself with 502, 503 or 504, for want of an app that does.
+    pub gateway_errors: u64,
+    /// Requests that are under way.
+    pub in_flight: u64,
+    /// Bytes of bodies that went out.
+    pub response_bytes: u64,
+    /// Connections that are open.
+    pub connections: u64,
+    /// Apps that are registered.
+    pub apps: u64,
+    /// Processes of apps that run.
+    pub processes: u64,
+    /// How often a process that had ended by itself was started again.
+    pub restarts: u64,
 }
 
 /// Which page of the instances.

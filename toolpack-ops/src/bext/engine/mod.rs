@@ -1,8 +1,13 @@
-//! What an engine of this pack can do: three small traits, and the types that go in and come out.
+//! What an engine of this pack can do: a small trait for each group of tools, and the types that go in and come out.
 //!
 //! | trait | what |
 //! |---|---|
 //! | [`Instances`] | the instances an engine knows, and whether they answer |
+//! | [`Apps`] | their apps, and the domains that lead to them |
+//! | [`Deploys`] | releases of the apps, and the record of them |
+//! | [`Secrets`] | what apps find in their environment, and nobody else finds |
+//! | [`Configs`] | the configurations of the instances |
+//! | [`Conformance`] | checks of an instance, and a score |
 //! | [`Database`] | one SQL database for each app |
 //! | [`KeyValue`] | one key-value store for each app |
 //!
@@ -23,33 +28,54 @@
 //!
 //! There is no SQL here and no type of a vendor.
 
+mod apps;
+mod configs;
+mod conformance;
 mod database;
+mod deploys;
 pub mod embedded;
 mod instances;
 mod key_value;
 mod names;
 mod paging;
+mod secrets;
+mod stages;
 #[cfg(feature = "suite")]
 pub mod suite;
 mod text;
 mod time;
 
+pub use apps::{
+    App, AppPage, AppSource, AppStatus, Apps, Canary, Domain, DomainName, DomainPage, ListApps, ListDomains,
+    NewApp, Runtime,
+};
+pub use configs::{ConfigChange, ConfigText, Configs};
+pub use conformance::{Check, Conformance, Outcome, Report, RunChecks, SuiteName};
 pub use database::{Cell, Changes, Database, Param, Rows, Statement};
-pub use instances::{Instance, InstanceHealth, InstancePage, InstanceStatus, Instances, ListInstances};
+pub use deploys::{
+    Deploy, DeployPage, DeployRecord, DeployStatus, Deploys, FleetDeploy, FleetResult, ListDeploys, Percent,
+    Release, Rollback, Strategy, Version,
+};
+pub use instances::{
+    HealthReport, Instance, InstanceHealth, InstanceMetrics, InstancePage, InstanceStatus, Instances,
+    ListInstances,
+};
 pub use key_value::{
     Deleted, Entry, Key, KeyPage, KeyPrefix, KeyValue, KeyValueText, ListKeys, SetKey, Ttl, Written,
 };
 pub use names::{AppName, AppRef, InstanceId, InstanceUrl};
 pub use paging::{Cursor, PageSize};
+pub use secrets::{ListSecrets, SecretInfo, SecretName, SecretPage, SecretValue, Secrets, SecretsOf};
+pub use stages::{Stages, Unheard};
 pub use time::{Clock, SystemClock, Timestamp};
 
 pub use crate::error::{Error, ErrorKind, Retry};
 
 use std::sync::Arc;
 
-/// The engines of the pack: one for each trait, or one that is all of them.
+/// The engines of the pack: one for each group of tools, or one that is several of them.
 ///
-/// It is the state of every tool; cloning it is cheap.
+/// It is the state of every tool; cloning it is cheap. A group without an engine has no tools.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Engines {
@@ -59,13 +85,47 @@ pub struct Engines {
     pub database: Arc<dyn Database>,
     /// The key-value stores.
     pub key_value: Arc<dyn KeyValue>,
+    /// The apps.
+    pub apps: Option<Arc<dyn Apps>>,
+    /// Their releases.
+    pub deploys: Option<Arc<dyn Deploys>>,
+    /// Their secrets.
+    pub secrets: Option<Arc<dyn Secrets>>,
+    /// The configurations of the instances.
+    pub configs: Option<Arc<dyn Configs>>,
+    /// The checks of the instances.
+    pub conformance: Option<Arc<dyn Conformance>>,
 }
 
 impl Engines {
-    /// One engine for everything, such as [`Embedded`](embedded::Embedded).
+    /// One engine for the instances and their data, such as [`Embedded`](embedded::Embedded).
     pub fn of(engine: impl Instances + Database + KeyValue) -> Self {
         let engine = Arc::new(engine);
-        Self { instances: engine.clone(), database: engine.clone(), key_value: engine }
+        Self {
+            instances: engine.clone(),
+            database: engine.clone(),
+            key_value: engine,
+            apps: None,
+            deploys: None,
+            secrets: None,
+            configs: None,
+            conformance: None,
+        }
+    }
+
+    /// One engine for everything but the checks.
+    pub fn of_all(engine: impl Instances + Database + KeyValue + Apps + Deploys + Secrets + Configs) -> Self {
+        let engine = Arc::new(engine);
+        Self {
+            instances: engine.clone(),
+            database: engine.clone(),
+            key_value: engine.clone(),
+            apps: Some(engine.clone()),
+            deploys: Some(engine.clone()),
+            secrets: Some(engine.clone()),
+            configs: Some(engine),
+            conformance: None,
+        }
     }
 
     /// Another engine for the instances.
@@ -86,6 +146,41 @@ impl Engines {
     #[must_use]
     pub fn with_key_value(mut self, key_value: Arc<dyn KeyValue>) -> Self {
         self.key_value = key_value;
+        self
+    }
+
+    /// Another engine for the apps.
+    #[must_use]
+    pub fn with_apps(mut self, apps: Arc<dyn Apps>) -> Self {
+        self.apps = Some(apps);
+        self
+    }
+
+    /// Another engine for releases.
+    #[must_use]
+    pub fn with_deploys(mut self, deploys: Arc<dyn Deploys>) -> Self {
+        self.deploys = Some(deploys);
+        self
+    }
+
+    /// Another engine for secrets.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// Another engine for configurations.
+    #[must_use]
+    pub fn with_configs(mut self, configs: Arc<dyn Configs>) -> Self {
+        self.configs = Some(configs);
+        self
+    }
+
+    /// Another engine for the checks.
+    #[must_use]
+    pub fn with_conformance(mut self, conformance: Arc<dyn Conformance>) -> Self {
+        self.conformance = Some(conformance);
         self
     }
 }

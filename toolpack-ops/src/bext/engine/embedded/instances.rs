@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use super::place::{Access, StoreFile};
 use super::{Embedded, Shared};
 use crate::bext::engine::{
-    AppName, AppRef, Cursor, Instance, InstanceHealth, InstanceId, InstancePage, InstanceStatus, Instances,
-    ListInstances,
+    AppName, AppRef, Cursor, HealthReport, Instance, InstanceHealth, InstanceId, InstanceMetrics,
+    InstancePage, InstanceStatus, Instances, ListInstances,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -39,6 +39,29 @@ impl Instances for Embedded {
         let limit = self.config().statement_timeout();
         let found = self.blocking(limit, None, move |shared, _| shared.registry.resolve(&wanted)).await;
         found.map_err(|error| error.at("resolve", id))
+    }
+
+    async fn health(&self, id: &InstanceId) -> Result<HealthReport, Error> {
+        let instance = self.resolve(id).await?;
+        let started = Instant::now();
+        let found = self.check(instance).await;
+        Ok(HealthReport {
+            instance_id: found.id,
+            status: found.status,
+            latency_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            checked_at: found.last_checked_at,
+            uptime_s: None,
+            version: found.version,
+            details: Vec::new(),
+            error: (found.status != InstanceHealth::Healthy).then(|| {
+                "its stores answer slowly, in part, or not at all; the log of the server says why".to_owned()
+            }),
+        })
+    }
+
+    async fn metrics(&self, id: &InstanceId) -> Result<InstanceMetrics, Error> {
+        // It has stores and nothing that runs: there is nothing to count.
+        self.resolve(id).await.map(|_| InstanceMetrics::default())
     }
 }
 

@@ -1,0 +1,172 @@
+//! Secrets, which an app finds in its environment: names come out, values never do.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use async_trait::async_trait;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::text::text_type;
+use super::{AppName, Cursor, InstanceId, PageSize, Timestamp};
+use crate::error::Error;
+
+/// The secrets of the instances of an engine.
+///
+/// Those of an app are its own; those without an app are given to every app of the instance, and one of the app of the
+/// same name goes before.
+#[async_trait]
+pub trait Secrets: fmt::Debug + Send + Sync + 'static {
+    /// One page of names, ordered. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown instance or app; `InvalidInput` for a cursor that is not one of this list.
+    async fn list_secrets(&self, of: &SecretsOf, options: ListSecrets) -> Result<SecretPage, Error>;
+
+    /// Sets one, whether it exists or not. An app sees it when it next starts: at its next deploy, rollback or restart.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown instance or app; `InvalidInput` for a name that a node sets itself (`secret_reserved`).
+    async fn set_secret(&self, of: &SecretsOf, name: &SecretName, value: SecretValue) -> Result<(), Error>;
+
+    /// Deletes one, and says whether there was one. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown instance or app.
+    async fn delete_secret(&self, of: &SecretsOf, name: &SecretName) -> Result<bool, Error>;
+}
+
+/// Whose secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretsOf {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The app; those of the whole instance, when absent.
+    pub app: Option<AppName>,
+}
+
+/// Which page of the names.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ListSecrets {
+    /// How many entries at most.
+    pub limit: PageSize<200>,
+    /// Where to go on; from the first, if absent.
+    pub cursor: Option<Cursor>,
+}
+
+impl ListSecrets {
+    /// At most so many entries.
+    #[must_use]
+    pub fn with_limit(mut self, limit: PageSize<200>) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Goes on after an earlier page.
+    #[must_use]
+    pub fn with_cursor(mut self, cursor: Option<Cursor>) -> Self {
+        self.cursor = cursor;
+        self
+    }
+}
+
+/// One page of names.
+#[derive(Clone, Debug)]
+pub struct SecretPage {
+    /// The secrets, ordered by name.
+    pub secrets: Vec<SecretInfo>,
+    /// Where the next page begins; absent on the last.
+    pub next_cursor: Option<Cursor>,
+}
+
+/// What may be known of a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SecretInfo {
+    /// Its name.
+    pub name: SecretName,
+    /// When it was last set, RFC 3339 in UTC.
+    pub updated_at: Timestamp,
+}
+
+fn is_secret_name(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !text.as_bytes()[0].is_ascii_digit()
+}
+
+text_type! {
+    /// The name of a secret, as of a variable of an environment: 1 to 128 letters, digits and `_`, and no digit first.
+    SecretName,
+    accepts: is_secret_name,
+    else: "the name of a secret has 1 to 128 characters of A-Z, a-z, 0-9 and _, and does not begin with a digit",
+    schema: { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The value of a secret: at most 64 KiB of text without NUL. Nothing shows it, and it is wiped when dropped.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SecretValue(SecretString);
+
+impl SecretValue {
+    /// The most bytes of a value.
+    pub const MAX_BYTES: usize = 64 << 10;
+
+    /// The value, for whoever hands it to an app.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl TryFrom<SecretString> for SecretValue {
+    type Error = Error;
+
+    fn try_from(value: SecretString) -> Result<Self, Error> {
+        let text = value.expose_secret();
+        if text.len() > Self::MAX_BYTES || text.contains('\0') {
+            return Err(super::invalid_argument(
+                "the value of a secret has at most 65536 bytes, none of them NUL",
+            ));
+        }
+        Ok(Self(value))
+    }
+}
+
+impl TryFrom<String> for SecretValue {
+    type Error = Error;
+
+    fn try_from(value: String) -> Result<Self, Error> {
+        Self::try_from(SecretString::from(value))
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(..)")
+    }
+}
+
+impl JsonSchema for SecretValue {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "SecretValue".into()
+    }
+
+    // writeOnly: by this, a record of the call leaves it out.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "writeOnly": true, "maxLength": SecretValue::MAX_BYTES })
+    }
+}
