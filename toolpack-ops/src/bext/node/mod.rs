@@ -22,7 +22,9 @@
 mod body;
 mod config;
 mod gateway;
+mod percent;
 mod process;
+pub mod sample_app;
 mod secrets;
 mod site;
 mod source;
