@@ -31,12 +31,26 @@ pub struct ListDomains {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DomainList {
     /// The domains, ordered; empty if there are none.
-    pub domains: Vec<Domain>,
+    pub domains: Vec<ListedDomain>,
     /// How many domains are on this page.
     pub count: usize,
     /// Where the next page begins; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<Cursor>,
+}
+
+/// A domain and where it leads.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ListedDomain {
+    /// The domain, in lower case, with `xn--` labels for what is not ASCII.
+    pub domain: DomainName,
+    /// The name of the app that it leads to.
+    pub app: AppName,
+    /// Whether it stands for every name of one label before it, as `*.example.com` does.
+    pub is_wildcard: bool,
+    /// Whether the instance's gateway is reached with TLS, as its address says; absent if it has no address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<bool>,
 }
 
 impl Tool<Engines> for ListDomains {
@@ -52,10 +66,14 @@ impl Tool<Engines> for ListDomains {
     async fn call(self, engines: &Engines, call: &Call) -> Result<DomainList, ToolError> {
         let options =
             engine::ListDomains::default().with_app(self.app).with_limit(self.limit).with_cursor(self.cursor);
+        let instance = engines.instances.resolve(&self.instance_id).await.map_err(tool_error)?;
+        let tls = instance.url.map(|url| url.as_str().starts_with("https://"));
         let page =
             with_progress(call, engines.apps().map_err(tool_error)?.list_domains(&self.instance_id, options))
                 .await?;
-        Ok(DomainList { count: page.domains.len(), domains: page.domains, next_cursor: page.next_cursor })
+        let listed = |Domain { domain, app, is_wildcard }| ListedDomain { domain, app, is_wildcard, tls };
+        let domains: Vec<ListedDomain> = page.domains.into_iter().map(listed).collect();
+        Ok(DomainList { count: domains.len(), domains, next_cursor: page.next_cursor })
     }
 }
 

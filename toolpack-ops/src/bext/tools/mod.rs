@@ -26,7 +26,9 @@ pub use apps::{AddApp, AppList, AppRemoved, ListApps, RemoveApp};
 pub use configs::{ConfigFile, ConfigReloaded, ReadConfig, ReloadConfig};
 pub use conformance::{ConformanceScore, RunConformance, SuiteScore};
 pub use deploys::{Deploy, PromoteCanary, Rollback};
-pub use domains::{AddDomain, DomainAdded, DomainList, DomainRemoved, ListDomains, RemoveDomain};
+pub use domains::{
+    AddDomain, DomainAdded, DomainList, DomainRemoved, ListDomains, ListedDomain, RemoveDomain,
+};
 pub use fleet::{FleetDeploy, FleetDeployed, FleetEntry, FleetInstances};
 pub use history::{DeployHistory, DeployList, RecentDeploys};
 pub use instances::{InstanceHealth, InstanceList, ListInstances, ListedInstance};

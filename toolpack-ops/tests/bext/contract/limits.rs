@@ -52,11 +52,11 @@ pub(super) fn samples(limits: &str) -> Samples {
 }
 
 /// Labels of 1 to 63 letters, digits and inner hyphens, at least two of them, 253 characters in all; the first may be a
-/// lone `*`.
+/// lone `*`. A name of another script stands for the ASCII form of it.
 fn good_hosts() -> Vec<String> {
     let long = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
     assert_eq!(long.len(), 253);
-    let short = ["example.com", "a.b", "eu-1.shop.example.com", "*.example.com"].map(str::to_owned);
+    let short = ["example.com", "a.b", "eu-1.shop.example.com", "*.example.com", "ä.com"].map(str::to_owned);
     short.into_iter().chain([long]).collect()
 }
 
@@ -73,7 +73,6 @@ fn bad_hosts() -> Vec<String> {
         "a-.com",
         "a_b.com",
         "a b.com",
-        "ä.com",
         "a.*.com",
         "*a.com",
         "*.*.com",
