@@ -112,15 +112,13 @@ fn schemas_and_parsers_agree() {
 fn the_schema_of_a_domain_refuses_no_domain() {
     let schema = SchemaGenerator::default().into_root_schema_for::<DomainName>().to_value();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let mut wrong = Vec::new();
+    let (mut taken, mut said) = (0, 0);
     for value in values() {
         let by_type = serde_json::from_value::<DomainName>(value.clone()).is_ok();
-        match (validator.is_valid(&value), by_type) {
-            (false, true) => panic!("{} is refused", shown(&value)),
-            (true, false) => wrong.push(shown(&value)),
-            _ => {}
-        }
+        let by_schema = validator.is_valid(&value);
+        assert!(by_schema || !by_type, "{} is refused", shown(&value));
+        taken += usize::from(by_type);
+        said += usize::from(!by_schema);
     }
-    // A name that ends in a number would be an address.
-    assert_eq!(wrong, ["\"1.2.4\""]);
+    assert!(taken > 5 && said > 5, "{taken} {said}");
 }

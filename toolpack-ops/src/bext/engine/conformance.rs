@@ -70,7 +70,7 @@ pub struct Check {
     pub outcome: Outcome,
     /// What should have been seen.
     pub expected: String,
-    /// What was seen in its place.
+    /// What was seen when it was looked at.
     pub seen: String,
 }
 

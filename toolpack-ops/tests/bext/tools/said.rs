@@ -185,6 +185,29 @@ async fn changes_are_said_as_data() {
     assert_eq!(added.get("current_version"), None);
 }
 
+/// The schema cannot say it, so the type does, in words.
+#[tokio::test]
+async fn a_host_name_is_explained() {
+    for (tool, arguments, says) in [
+        (
+            "add_domain",
+            json!({ "app": "shop", "domain": "https://a.example" }),
+            "a domain has labels of 1 to 63",
+        ),
+        ("remove_domain", json!({ "domain": "a.example:80" }), "no scheme, port, path"),
+        (
+            "add_app",
+            json!({ "name": "a", "source": "/a", "domains": ["a.example", "-a.b"] }),
+            "inner hyphens",
+        ),
+        ("add_app", json!({ "name": "a", "source": "../a" }), "a source is a path or an address"),
+    ] {
+        let reply = call(StandIn::default(), tool, arguments).await;
+        assert_eq!(reply.error_code(), "invalid_arguments", "{tool}");
+        assert!(reply.text().contains(says), "{tool}: {}", reply.text());
+    }
+}
+
 #[tokio::test]
 async fn a_secret_says_when_it_is_seen() {
     let set = json!({ "app": "shop", "name": "TOKEN", "value": "hunter2" });
