@@ -30,6 +30,7 @@ use crate::error::{Error, ErrorKind};
 
 pub(crate) use self::artifacts::{Artifact, ArtifactId, Artifacts};
 pub(crate) use self::limits::SourceLimits;
+#[allow(unused_imports, reason = "it is what an artifact has, whether or not anyone names it")]
 pub(crate) use self::manifest::Manifest;
 
 /// A source that was looked at. Cloning it is cheap.
