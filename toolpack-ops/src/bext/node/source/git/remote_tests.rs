@@ -15,13 +15,13 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tempfile::TempDir;
 
 use super::*;
 use crate::bext::engine::{AppSource, Version};
 use crate::bext::node::source::git::Repository;
 use crate::bext::node::source::git::fixture::Fixture;
 use crate::bext::node::source::place::Place as Address;
+use crate::bext::node::source::scratch::Scratch;
 use crate::bext::node::source::{Artifacts, Source};
 
 /// The protocol's first version, as the server of a repository speaks it: enough of it to be fetched from.
@@ -184,13 +184,13 @@ async fn answer(
 }
 
 struct Place {
-    root: TempDir,
+    root: Scratch,
     git: Fixture,
 }
 
 impl Place {
     fn new() -> Self {
-        let root = TempDir::new().unwrap();
+        let root = Scratch::new();
         let git = Fixture::bare(&root.path().join("app.git"));
         Self { root, git }
     }
@@ -260,6 +260,17 @@ async fn a_repository_is_fetched_over_http_and_again() {
     assert!(source.resolve(Some(&version("v1.1.0"))).await.is_err());
     let left = place.left();
     assert_eq!(left.len(), 2, "one copy and its lock: {left:?}");
+
+    Source::keep_copies(&place.copies(), &[server.source("other.git"), address.clone()]).await.unwrap();
+    assert_eq!(place.left().len(), 2);
+    let copy = Remote::new(Address::of(&address).unwrap(), &place.copies()).copy;
+    let turn = Turn::try_take(&copy).unwrap().unwrap();
+    Source::keep_copies(&place.copies(), &[]).await.unwrap();
+    assert!(copy.exists(), "it is being fetched");
+    drop(turn);
+    Source::keep_copies(&place.copies(), &[]).await.unwrap();
+    assert!(!copy.exists());
+    assert_eq!(place.newest(&address).await.unwrap(), "v1.0.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
