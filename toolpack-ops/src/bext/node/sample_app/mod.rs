@@ -13,7 +13,7 @@
 //! | `/version` | the version, as text and nothing else |
 //! | `/health` | 200; 500 while the file `unhealthy` is in the current directory |
 //! | `/pid` | the id of the process |
-//! | `/headers` | the headers of the request, as a JSON array of pairs of a name (lower case) and a value, in order |
+//! | `/headers` | the headers of the request, as a JSON array of pairs of a name (in lower case) and a value; in order, those of one name together |
 //! | `/echo` | the body of the request as it comes, with its `Content-Type` |
 //! | `/count` | `{"bytes": 3, "blake3": "…"}`: of the body of the request |
 //! | `/chunks?n=3&ms=100` | `n` lines (1 to 1000), each sent by itself, with `ms` (up to 60000) between them |

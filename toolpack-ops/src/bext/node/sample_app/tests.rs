@@ -14,7 +14,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::process::{Pid, Signal as UnixSignal, kill_process};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
@@ -334,20 +334,51 @@ async fn what_is_under_way_is_answered_before_it_ends() {
     assert_eq!(app.ending.await.unwrap().unwrap(), Ending::Stopped);
 }
 
+/// A connection whose request hangs. It stands behind another one in the same packet, and is begun as soon as that is
+/// answered.
+async fn hang(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"GET /version HTTP/1.1\r\nHost: a\r\n\r\nGET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"1.2.<4&5>") {
+        assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0);
+    }
+    stream
+}
+
 #[tokio::test]
 async fn a_crash_is_answered_and_cuts_what_hangs() {
     let app = Running::new().await;
-    let request = Request::get("/hang").body(Full::<Bytes>::default()).unwrap();
-    let mut hanging = Box::pin(send(app.address, request));
-    assert!(hanging.as_mut().now_or_never().is_none());
-    // By the time another request is answered, this one still is not.
-    assert_eq!(app.get("/slow?ms=50").await.status, 200);
-    assert!(hanging.as_mut().now_or_never().is_none());
-
+    let mut hanging = hang(app.address).await;
     let answer = app.get("/crash").await;
     assert_eq!((answer.status, answer.text()), (200, "goodbye\n"));
     assert_eq!(tokio::time::timeout(LONG, app.ending).await.unwrap().unwrap().unwrap(), Ending::Crashed);
-    assert!(tokio::time::timeout(LONG, hanging).await.unwrap().is_err());
+    assert_eq!(hanging.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn whoever_goes_away_is_not_waited_for() {
+    let app = Running::new().await;
+    drop(hang(app.address).await);
+    let begin = Instant::now();
+    assert_eq!(app.ended().await, Ending::Stopped);
+    assert!(begin.elapsed() < Duration::from_secs(9), "it waited as long as it would for what hangs");
+}
+
+#[tokio::test]
+async fn what_hangs_holds_the_end_up_only_so_long() {
+    let app = Running::new().await;
+    let mut hanging = hang(app.address).await;
+    // From here on nothing happens but that time goes by.
+    tokio::time::pause();
+    let begin = tokio::time::Instant::now();
+    assert_eq!(app.ended().await, Ending::Stopped);
+    let elapsed = begin.elapsed();
+    assert!((Duration::from_secs(10)..Duration::from_secs(11)).contains(&elapsed), "{elapsed:?}");
+    assert_eq!(hanging.read(&mut [0; 1]).await.unwrap_or(0), 0);
 }
 
 /// The application in a process of its own: this test, run again.
