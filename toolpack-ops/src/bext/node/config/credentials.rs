@@ -124,7 +124,7 @@ fn has_token(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-' && c != '.').any(|word| {
         let begins =
             |known: &&str| word.get(..known.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(known));
-        (word.len() >= SHORTEST && BEGINNINGS.iter().any(|known| begins(&known)))
+        (word.len() >= SHORTEST && BEGINNINGS.iter().any(begins))
             || word.find("eyJ").is_some_and(|at| word[at..].matches('.').count() >= 2)
     })
 }
