@@ -3,7 +3,7 @@
 //! In doubt it is one: a harmless value that is hidden costs a look into the file, a secret that is shown costs more.
 
 /// A name with one of these in it, in whatever case and with whatever marks in between, is a credential's.
-const PARTS: [&str; 20] = [
+const PARTS: [&str; 21] = [
     "apikey",
     "auth",
     "bearer",
@@ -24,11 +24,13 @@ const PARTS: [&str; 20] = [
     "secret",
     "signature",
     "token",
+    "webhook",
 ];
 
 /// And so is one with one of these as a word of its own.
-const WORDS: [&str; 11] =
-    ["key", "keys", "otp", "pass", "pat", "pin", "psk", "pw", "salt", "seed", "session"];
+const WORDS: [&str; 14] = [
+    "hmac", "key", "keys", "otp", "pass", "pat", "pem", "pin", "psk", "pw", "salt", "seed", "session", "sig",
+];
 
 /// How tokens of well-known services begin.
 const BEGINNINGS: [&str; 14] = [
@@ -201,6 +203,8 @@ mod tests {
             "see redis://:p@ss/w?or#d@h",
             "ada:word@host",
             "https://host/?access_token=abc",
+            "https://host/?a=b&sig=abc",
+            "https://token@host/",
             "Server=db;Password=abc",
             "{\"token\":\"abc\"}",
             "password: abc",
