@@ -25,8 +25,6 @@ mod instances;
 mod job;
 mod key_value;
 mod lexer;
-#[cfg(feature = "bext-node")]
-pub(in crate::bext) mod listening;
 mod place;
 pub(in crate::bext) mod registry;
 mod stores;
