@@ -18,6 +18,11 @@ impl Source {
         unimplemented!()
     }
 
+    /// Removes the copy that was kept of a source, if there is one.
+    pub(crate) async fn forget(_source: &AppSource, _copies: &Path) -> Result<(), Error> {
+        unimplemented!()
+    }
+
     /// The runtime that its newest version has, if it is read at all: by a command in its manifest.
     pub(crate) async fn runtime(&self) -> Result<Runtime, Error> {
         unimplemented!()
