@@ -33,6 +33,8 @@
 //!
 //! Some of them alone: `server.over(engines).tool::<DbQuery>()`. Without tools, the [engines](engine) are a library.
 
+#[cfg(feature = "bext-node")]
+pub mod conformance;
 pub mod engine;
 #[cfg(feature = "bext-node")]
 pub mod node;

@@ -173,7 +173,7 @@ pub struct FleetResult {
 }
 
 /// Which page of the records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListDeploys {
     /// Only those of this instance.
@@ -184,12 +184,6 @@ pub struct ListDeploys {
     pub limit: PageSize<200>,
     /// Where to go on; from the newest, if absent.
     pub cursor: Option<Cursor>,
-}
-
-impl Default for ListDeploys {
-    fn default() -> Self {
-        Self { instance: None, app: None, limit: PageSize::default(), cursor: None }
-    }
 }
 
 impl ListDeploys {
