@@ -10,14 +10,15 @@
 //! secret.key                              what secrets are encrypted with
 //! instances/ID/bext.config.toml           the configuration of the instance
 //! instances/ID/state.sqlite               apps, domains, releases, routes, records and runs
-//! instances/ID/secrets.sqlite             secrets in encrypted form
+//! instances/ID/secrets.sqlite             secrets, in encrypted form
+//! instances/ID/gateway.port               the port of the gateway, where a free one was chosen
 //! instances/ID/artifacts/HASH/            what was built from a source; never changed
 //! instances/ID/processes/                 which groups of processes run
 //! instances/ID/logs/APP.log               what an app prints
 //! instances/ID/sources/                   copies of remote repositories
 //! instances/ID/apps/APP/                  the database and the keys of an app
 //! ```
-
+//!
 //! What a caller was told is in `state.sqlite` durably, and all else is derived from it: at its start, a node ends processes
 //! that an earlier one left behind, finishes or undoes each [`Run`] that was under way, starts what the routes say, and only
 //! then leads requests there.
@@ -59,6 +60,7 @@ mod layout;
 mod lock;
 mod options;
 mod probe;
+mod private_file;
 mod process;
 mod recovery;
 mod release;
