@@ -87,7 +87,7 @@ impl Group {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        let mut first = command.spawn().map_err(|error| spawn_failed(&error))?;
+        let mut first = command.spawn().map_err(|error| spawn_failed(launch, &error))?;
         let id = Pid::from_child(&first);
         let (stdin, stdout, stderr) = (first.stdin.take(), first.stdout.take(), first.stderr.take());
         // From here on the group is killed, whatever happens.
@@ -103,7 +103,8 @@ impl Group {
             let pid = self.pid();
             let since = system::process(pid)?.ok_or(io::ErrorKind::NotFound)?.since;
             let variables = vec![format!("BEXT_APP={}", launch.app.as_str()), format!("PORT={}", self.port)];
-            Entry::write(&launch.ledger, &Note { pid, since, variables })
+            let directory = std::fs::canonicalize(&launch.directory)?;
+            Entry::write(&launch.ledger, &Note { pid, since, variables, directory })
         };
         let entry = write().map_err(|error| failed("it could not be noted that it runs", &error))?;
         if let Some(remains) = &mut self.remains {
@@ -241,12 +242,14 @@ impl fmt::Display for Exit {
     }
 }
 
-fn spawn_failed(error: &io::Error) -> StartError {
+fn spawn_failed(launch: &Launch, error: &io::Error) -> StartError {
+    if !launch.directory.is_dir() {
+        return failed("its files are not there any more", error);
+    }
     match error.kind() {
         io::ErrorKind::ArgumentListTooLong => StartError::new(
             "its arguments and secrets are larger than the system gives to a process; make them fewer or shorter".to_owned(),
         ),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => failed("its files are not there any more", error),
         _ => failed("the system could not start it", error),
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::HealthCheck;
 
@@ -18,6 +19,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How much of an answer is read, so that an app does not see its client leave in the middle.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
+const MAX_ANSWER_TIME: Duration = Duration::from_millis(200);
+/// A longer time to become well is this time: the clock does not reach everywhere.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Why an app does not count as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ impl fmt::Display for Seconds {
 
 /// Waits until an app that was started then is well; or says what it did last, when its time is over.
 pub(super) async fn ready(check: &HealthCheck, port: u16, started: Instant) -> Result<(), Unwell> {
-    let deadline = started + check.timeout;
+    let deadline = started + check.timeout.min(LONGEST);
     let mut last = Unwell::NotListening;
     let mut pause = FIRST_PAUSE;
     loop {
@@ -110,13 +114,8 @@ async fn ask(path: &str, port: u16) -> Result<(), Unwell> {
     let exchange = async {
         let response = sender.send_request(request).await.map_err(|_| Unwell::NoAnswer)?;
         let status = response.status();
-        let mut body = response.into_body();
-        let mut read = 0;
-        while read < MAX_ANSWER_BYTES
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            read += frame.data_ref().map_or(0, Bytes::len);
-        }
+        // What is answered is known; an answer without an end, as of a stream of events, is not waited for.
+        let _ = timeout(MAX_ANSWER_TIME, read_some(response.into_body())).await;
         if status.is_success() || status.is_redirection() { Ok(()) } else { Err(Unwell::Answered(status)) }
     };
     tokio::pin!(connection, exchange);
@@ -130,8 +129,22 @@ async fn ask(path: &str, port: u16) -> Result<(), Unwell> {
     }
 }
 
+async fn read_some(mut body: Incoming) {
+    let mut read = 0;
+    while read < MAX_ANSWER_BYTES
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, Bytes::len);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -153,5 +166,49 @@ mod tests {
             let check = HealthCheck { path: path.to_owned(), timeout: Duration::from_secs(60) };
             assert_eq!(ready(&check, 1, Instant::now()).await, Err(Unwell::BadPath), "{path}");
         }
+    }
+
+    /// Answers each connection with these bytes, and then holds it open.
+    async fn served(answer: &'static [u8]) -> (u16, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let task = tokio::spawn(async move {
+            let mut held = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                stream.write_all(answer).await.unwrap();
+                held.push(stream);
+            }
+        });
+        (port, task)
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_before_its_end() {
+        let check = HealthCheck { path: "/".to_owned(), timeout: Duration::from_secs(60) };
+        for (answer, expected) in [
+            (&b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"[..], Ok(())),
+            (b"HTTP/1.0 204 No Content\r\n\r\n", Ok(())),
+            (b"HTTP/1.1 308 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", Ok(())),
+            (
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\n",
+                Err(Unwell::Answered(StatusCode::NOT_FOUND)),
+            ),
+            (b"\x15\x03\x01\x00\x02\x02\x46 no HTTP at all\r\n\r\n", Err(Unwell::NoAnswer)),
+        ] {
+            let (port, task) = served(answer).await;
+            assert_eq!(probe(&check, port, Duration::from_secs(60)).await, expected);
+            task.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_time_without_end_is_no_trap() {
+        let (port, task) = served(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        let check = HealthCheck { path: "/".to_owned(), timeout: Duration::MAX };
+        assert_eq!(ready(&check, port, Instant::now()).await, Ok(()));
+        task.abort();
     }
 }

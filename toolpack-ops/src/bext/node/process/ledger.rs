@@ -26,9 +26,10 @@ pub(super) struct Note {
     pub(super) pid: u32,
     /// When that process was started, as the system says it.
     pub(super) since: String,
-    /// Variables that are in the environment of its processes, and together in that of no others: by these a group is
-    /// known whose first process has ended.
+    /// Variables that are in the environment of its processes, and together in that of no others; and the directory that
+    /// they begin to work in. By either a group is known whose first process has ended.
     pub(super) variables: Vec<String>,
+    pub(super) directory: PathBuf,
 }
 
 /// A note in the ledger.
@@ -68,7 +69,8 @@ fn make_private(directory: &Path) -> io::Result<()> {
 /// says how many there were. A group is asked to end first, and killed 2 seconds later.
 ///
 /// Only what is certainly such a group is touched: its first process is the one that was noted, or it has ended and
-/// another of the group has the noted variables in its environment.
+/// another of the group has the noted variables in its environment, or works in the noted directory. (The latter can be
+/// told where there is `/proc`.)
 ///
 /// # Errors
 ///
@@ -129,7 +131,7 @@ async fn pass(notes: Vec<Noted>, signal: Option<Signal>) -> io::Result<Vec<Noted
         let processes = system::processes()?;
         let mut left = Vec::new();
         for (entry, note) in notes {
-            match system::group(note.pid).filter(|_| is_alive(&note, &processes, system::has_variables)) {
+            match system::group(note.pid).filter(|_| is_alive(&note, &processes, is_known)) {
                 Some(group) => {
                     if let Some(signal) = signal {
                         system::signal(group, signal);
@@ -144,9 +146,14 @@ async fn pass(notes: Vec<Noted>, signal: Option<Signal>) -> io::Result<Vec<Noted
     .await
 }
 
+/// Whether a process other than the first is of the group that was noted.
+fn is_known(pid: u32, note: &Note) -> bool {
+    system::has_variables(pid, &note.variables) || system::works_in(pid, &note.directory)
+}
+
 /// Whether a process of the group that was noted still lives. The system gives a number to no new process while there is a
 /// group of that number, so one member that is known stands for all.
-fn is_alive(note: &Note, processes: &[Listed], has_variables: fn(u32, &[String]) -> bool) -> bool {
+fn is_alive(note: &Note, processes: &[Listed], is_known: fn(u32, &Note) -> bool) -> bool {
     let mut members =
         processes.iter().filter(|process| process.group == note.pid && !process.is_dead).peekable();
     if members.peek().is_none() {
@@ -154,7 +161,16 @@ fn is_alive(note: &Note, processes: &[Listed], has_variables: fn(u32, &[String])
     }
     match processes.iter().find(|process| process.pid == note.pid) {
         Some(first) => first.since == note.since,
-        None => members.any(|member| has_variables(member.pid, &note.variables)),
+        None => {
+            let is_known = members.any(|member| is_known(member.pid, note));
+            if !is_known {
+                tracing::warn!(
+                    group = note.pid,
+                    "processes are left alone that may be of an app, and may be others"
+                );
+            }
+            is_known
+        }
     }
 }
 
@@ -172,9 +188,10 @@ mod tests {
 
     #[test]
     fn only_what_was_noted_counts_as_alive() {
-        let note = Note { pid: 10, since: "b/1".to_owned(), variables: vec!["PORT=1".to_owned()] };
-        let marked: fn(u32, &[String]) -> bool = |pid, _| pid == 12;
-        let alive = |processes: &[Listed]| is_alive(&note, processes, marked);
+        let note =
+            Note { pid: 10, since: "b/1".to_owned(), variables: Vec::new(), directory: PathBuf::new() };
+        let known: fn(u32, &Note) -> bool = |pid, _| pid == 12;
+        let alive = |processes: &[Listed]| is_alive(&note, processes, known);
         assert!(!alive(&[]));
         assert!(alive(&[listed(10, 10, "b/1", false)]));
         // Used again, after this or after another start of the machine.

@@ -107,7 +107,8 @@ impl Process {
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Has its whole group end: asked to first, killed after `grace`. Returns when no process of it is left.
+    /// Has its whole group end: asked to first, killed after `grace`. Returns when no process of it is left; or, with a
+    /// warning in the log, if the system has not ended what was killed for 30 seconds.
     pub(crate) async fn stop(mut self, grace: Duration) {
         self.stop.send_replace(Some(grace));
         // It fails only if the runtime ends, or the supervisor panicked: then the group was killed as it was dropped.
@@ -119,6 +120,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         // With the task goes the group that it owns.
         self.supervisor.abort();
+        self.view.is_down(None);
     }
 }
 
@@ -156,5 +158,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 #[cfg(test)]
-#[path = "tests.rs"]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+mod fixture;
+#[cfg(test)]
 mod tests;

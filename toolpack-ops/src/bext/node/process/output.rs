@@ -52,7 +52,7 @@ impl Output {
     }
 
     /// Waits until both streams have ended, which they do with the last process; and says the last of them.
-    pub(super) async fn finish(mut self) -> String {
+    pub(super) async fn finish(&mut self) -> String {
         let deadline = Instant::now() + DRAIN_TIME;
         for reader in &mut self.readers {
             let _ = timeout_at(deadline, reader).await;
@@ -104,7 +104,7 @@ impl Sink {
             if tail.len() == TAIL_LINES {
                 tail.pop_front();
             }
-            tail.push_back(line[..line.floor_char_boundary(TAIL_BYTES + 1)].to_owned());
+            tail.push_back(line[..line.floor_char_boundary(TAIL_BYTES + 4)].to_owned());
         }
         lock(&self.log).append(&entries);
     }

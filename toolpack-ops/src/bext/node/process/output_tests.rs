@@ -18,7 +18,7 @@ async fn keep(pieces: &[&[u8]], redactor: Redactor) -> (Vec<String>, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.log");
     let (mut out, from_out) = tokio::io::duplex(1 << 20);
-    let output = Output::read(from_out, tokio::io::empty(), redactor, Log::new(path.clone()));
+    let mut output = Output::read(from_out, tokio::io::empty(), redactor, Log::new(path.clone()));
     for piece in pieces {
         out.write_all(piece).await.unwrap();
         tokio::task::yield_now().await;

@@ -15,6 +15,8 @@ use super::output::Output;
 use super::redact::Redactor;
 use super::{HealthCheck, Launch, StartError};
 
+/// A longer time to end is this time: the clock does not reach everywhere.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// How long the system may take to end what was killed, before that is given up.
 const KILL_TIME: Duration = Duration::from_secs(30);
 
@@ -96,7 +98,8 @@ impl Running {
     /// Has all of the group end: asked to first, unless `grace` is nothing, and killed after it. Returns the last output
     /// when no process is left.
     pub(super) async fn end(self, grace: Duration) -> String {
-        let Self { mut group, output, .. } = self;
+        let Self { mut group, mut output, .. } = self;
+        let exit = group.exit();
         if !grace.is_zero() {
             group.signal(Signal::TERM);
         }
@@ -111,14 +114,15 @@ impl Running {
         } else {
             tracing::warn!(pid = group.pid(), "processes are left after they were killed");
         }
-        output.remark("stopped".to_owned()).await;
-        output.finish().await
+        let last = output.finish().await;
+        output.remark(exit.map_or_else(|| "stopped".to_owned(), |exit| exit.to_string())).await;
+        last
     }
 }
 
 /// Waits until a group has ended, for so long; sending it a signal each time that it has not.
 async fn wait_for_end(mut group: Group, limit: Duration, signal: Option<Signal>) -> (Group, bool) {
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now() + limit.min(LONGEST);
     let mut pause = Duration::from_millis(2);
     loop {
         if let Some(signal) = signal {

@@ -51,7 +51,7 @@ impl View {
         self.address.send_replace(Some(running.address()));
     }
 
-    fn is_down(&self, trouble: Option<String>) {
+    pub(super) fn is_down(&self, trouble: Option<String>) {
         self.address.send_replace(None);
         let mut status = self.status();
         status.pid = None;
@@ -138,7 +138,7 @@ impl Supervisor<'_> {
                 grace = asked_to(&mut self.stop) => Event::Stop(grace),
                 Some(wish) = self.restarts.recv() => Event::Restart(wish),
                 exit = running.ended() => Event::Ended(exit),
-                never = watch_health(&self.launch.health, port, self.view) => match never {},
+                never = watch_health(&self.launch.health, port, PROBE_EVERY, self.view) => match never {},
             };
             match event {
                 Event::Stop(grace) => {
@@ -241,8 +241,13 @@ async fn asked_to(stop: &mut Stop) -> Duration {
 
 /// Asks a process every now and then whether it is well, and says so if it is not. It is not ended for that: a process
 /// that is slow under load would be ended when it is needed most.
-async fn watch_health(health: &HealthCheck, port: u16, view: &View) -> std::convert::Infallible {
-    let mut ticks = interval_at(Instant::now() + PROBE_EVERY, PROBE_EVERY);
+async fn watch_health(
+    health: &HealthCheck,
+    port: u16,
+    every: Duration,
+    view: &View,
+) -> std::convert::Infallible {
+    let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failures = 0_u32;
     loop {
@@ -266,5 +271,44 @@ fn with_output(why: &str, output: &str) -> String {
         format!("{why}; it printed nothing")
     } else {
         format!("{why}; its last output:\n{output}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+
+    use super::super::fixture::{Fixture, secret, until};
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_is_not_healthy_for_long_is_said_to_be_and_lives_on() {
+        let fixture = Fixture::new();
+        // It answers as a file says, which is 200 at first.
+        let mut launch = fixture.app();
+        launch.secrets = vec![secret("TEST_SERVES", "file")];
+        std::fs::write(fixture.path("status"), "200").unwrap();
+        let running = start(&launch).await.unwrap();
+        let view = View::new();
+        view.is_up(&running);
+        let port = running.address().port();
+        let every = Duration::from_millis(1);
+        let watching = watch_health(&launch.health, port, every, &view);
+        let look = async {
+            std::fs::write(fixture.path("status"), "500").unwrap();
+            let trouble = || view.status().trouble.clone();
+            until("it is said", || trouble().is_some()).await;
+            let said = trouble().unwrap();
+            assert!(said.starts_with("it runs, but was not healthy "), "{said}");
+            assert!(said.contains(" times in a row: GET / was answered with 500 for 10 s"), "{said}");
+            assert_eq!(view.status().pid, Some(running.pid()));
+            std::fs::write(fixture.path("status"), "200").unwrap();
+            until("all is well again", || trouble().is_none()).await;
+        };
+        tokio::select! {
+            never = watching => match never {},
+            () = look => {}
+        }
+        running.end(Duration::ZERO).await;
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn processes() -> io::Result<Vec<Listed>> {
 /// One process; none if there is none of that number.
 pub(super) fn process(pid: u32) -> io::Result<Option<Listed>> {
     if has_proc() {
-        return Ok(proc_process(pid, &boot()?));
+        return Ok(proc_process(pid, &boot()));
     }
     Ok(ps_processes(&["-p", &pid.to_string()])?.pop())
 }
@@ -62,17 +62,24 @@ pub(super) fn signal(group: Pid, signal: Signal) {
     }
 }
 
+/// Whether a process works in this directory. False where the system does not say.
+pub(super) fn works_in(pid: u32, directory: &Path) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place.starts_with(directory))
+}
+
 fn has_proc() -> bool {
     Path::new("/proc/self/stat").exists()
 }
 
 /// Which start of the machine this is: times in `/proc` count from there.
-fn boot() -> io::Result<String> {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+fn boot() -> String {
+    // Where it is hidden, the time alone has to do.
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
 }
 
 fn proc_processes() -> io::Result<Vec<Listed>> {
-    let boot = boot()?;
+    let boot = boot();
     let mut processes = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
