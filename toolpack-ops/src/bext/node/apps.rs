@@ -11,7 +11,6 @@ use super::hosted::{Hosted, app_not_found, near};
 use super::release::runtime_mismatch;
 use super::removal;
 use super::running::Condition;
-use super::source::Source;
 use super::store::{AppRow, AppsTable, DomainsTable, Fault, RouteRow, RoutesTable};
 use super::tasks::Wanted;
 use crate::bext::engine::{
@@ -193,10 +192,8 @@ async fn add(hosted: &Arc<Hosted>, new: NewApp, wanted: &Wanted) -> Result<App, 
     // Looked at before the source, which may take long, and once more when it is written.
     let (name, free) = (new.name.clone(), domains.clone());
     hosted.store.read(move |connection| check_new(connection, &name, &free)).await?;
-    let copies = hosted.layout.sources();
     let looked = async {
-        let source = Source::open(&new.source, &copies).await?;
-        source.runtime().await
+        hosted.source(&new.source).await?.runtime().await
     };
     let found = wanted.until(looked).await??;
     if let Some(chosen) = new.runtime.filter(|chosen| *chosen != found) {

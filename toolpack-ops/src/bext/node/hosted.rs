@@ -1,6 +1,5 @@
 //! One instance at work: all its rooms, and how a release of it is started and cleared away.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,11 +15,12 @@ use super::process::{HealthCheck, Launch, Process};
 use super::running::{Condition, Place, Running};
 use super::secrets::{SecretKey, SecretStore};
 use super::site::Site;
-use super::source::Artifacts;
+use super::source::{Artifacts, Source, SourceLimits};
 use super::store::{AppRow, AppsTable, Fault, ReleaseRow, RoutesTable, Store, blocking};
 use super::tasks::{Tasks, Turn};
 use super::traffic::{Change, Traffic};
-use crate::bext::engine::{AppName, Clock, InstanceId, Runtime, Timestamp, Version};
+use crate::bext::engine::embedded::registry::{Registry, url_of};
+use crate::bext::engine::{AppName, AppSource, Clock, Instance, InstanceId, InstanceUrl, Runtime, Timestamp, Version};
 use crate::error::{Error, ErrorKind};
 
 /// How long it takes until a release that did not start is tried again, at first and at most.
@@ -31,8 +31,7 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 pub(crate) struct Hosted {
     pub(crate) id: InstanceId,
     pub(crate) name: String,
-    /// Where its gateway is to listen.
-    pub(crate) listen: SocketAddr,
+    registry: Arc<Registry>,
     pub(crate) layout: Layout,
     pub(crate) store: Store,
     pub(crate) config: Arc<ConfigFile>,
@@ -55,12 +54,13 @@ pub(crate) struct Common {
     pub(crate) tasks: Tasks,
     pub(crate) ids: Arc<Ids>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) registry: Arc<Registry>,
 }
 
 impl Hosted {
     /// Opens the rooms of an instance. Nothing of it runs yet.
     pub(crate) async fn open(
-        (id, name, listen): (InstanceId, String, SocketAddr),
+        Instance { id, name, .. }: Instance,
         layout: Layout,
         common: Common,
     ) -> Result<Self, Error> {
@@ -75,7 +75,7 @@ impl Hosted {
         Ok(Self {
             id,
             name,
-            listen,
+            registry: common.registry,
             layout,
             store,
             config: Arc::new(config),
@@ -102,19 +102,54 @@ impl Hosted {
     /// Has the gateway listen, if it does not. What keeps it from it is noted, and logged when it is new.
     pub(crate) async fn listen(&self) {
         let Err(before) = self.traffic.gateway() else { return };
-        match Gateway::bind(self.listen, self.config().gateway).await {
+        match self.bind().await {
             Ok(gateway) => {
                 tracing::info!(instance = %self.id, address = %gateway.local_addr(), "the gateway listens");
                 self.traffic.open(gateway);
             }
             Err(error) => {
-                let reason = format!("the gateway cannot listen at its address: {}", error.kind());
-                if reason != before {
-                    tracing::warn!(instance = %self.id, address = %self.listen, %error, "the gateway cannot listen");
+                if error.message() != before {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(instance = %self.id, cause, "{error}");
                 }
-                self.traffic.fail(reason);
+                self.traffic.fail(error.message().to_owned());
             }
         }
+    }
+
+    /// The gateway at its address. Where any port will do, the one that was found is kept before anybody hears of it.
+    async fn bind(&self) -> Result<Gateway, Error> {
+        let (registry, id) = (self.registry.clone(), self.id.clone());
+        let address = blocking(move || Ok(registry.listen(&id)?)).await?;
+        let gateway = Gateway::bind(address, self.config().gateway).await.map_err(|error| {
+            let why = match error.kind() {
+                std::io::ErrorKind::AddrInUse => format!("port {} is in use by another program", address.port()),
+                kind => kind.to_string(),
+            };
+            let message = format!("the gateway cannot listen: {why}");
+            Error::new(ErrorKind::Unavailable, "gateway_unavailable", message).with_source(error)
+        })?;
+        let (registry, id, port) = (self.registry.clone(), self.id.clone(), gateway.local_addr().port());
+        if address.port() == 0 {
+            blocking(move || Ok(registry.keep_port(&id, port)?)).await?;
+        }
+        Ok(gateway)
+    }
+
+    /// Where the gateway answers, or is to answer when it can.
+    pub(crate) async fn url(&self) -> Option<InstanceUrl> {
+        if let Ok((address, _)) = self.traffic.gateway() {
+            return url_of(address);
+        }
+        let (registry, id) = (self.registry.clone(), self.id.clone());
+        let address = blocking(move || Ok(registry.listen(&id)?)).await.ok()?;
+        url_of(address).filter(|_| address.port() != 0)
+    }
+
+    /// Looks at a source, within the limits of the configuration.
+    pub(crate) async fn source(&self, source: &AppSource) -> Result<Source, Error> {
+        let limits = SourceLimits { bytes: self.config().max_source_bytes, ..SourceLimits::default() };
+        Source::open_with(source, &self.layout.sources(), limits).await
     }
 
     /// The app of that name, or the only one.
@@ -144,11 +179,8 @@ impl Hosted {
     ) -> Result<Running, Error> {
         let manifest = &pinned.artifact.manifest;
         let Some(command) = manifest.command.clone() else {
-            let files = match &manifest.static_dir {
-                Some(directory) => pinned.artifact.directory.join(directory),
-                None => pinned.artifact.directory.clone(),
-            };
-            let site = blocking(move || Ok(Site::open(files)?)).await.map_err(|error| {
+            let artifact = pinned.artifact.clone();
+            let site = blocking(move || Ok(Site::open(artifact.site_directory())?)).await.map_err(|error| {
                 Error::new(ErrorKind::Unavailable, "artifact_unavailable", "the files of the release cannot be read")
                     .with_source(error)
             })?;

@@ -5,19 +5,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Node;
-use super::hosted::Hosted;
-use super::probe::{probe, reachable};
+use super::probe::probe;
 use super::store::AppsTable;
 use crate::bext::engine::{
-    Cursor, HealthReport, Instance, InstanceId, InstanceMetrics, InstancePage, InstanceStatus, InstanceUrl,
+    Cursor, HealthReport, Instance, InstanceId, InstanceMetrics, InstancePage, InstanceStatus,
     Instances, ListInstances,
 };
 use crate::error::Error;
 
 const LIST: &str = "instances";
 
-/// How old what a list says of an instance may be. The node looks by itself as often.
-pub(crate) const FRESH: Duration = Duration::from_secs(10);
+/// How much older what a list says of an instance may be than the node's own looks are apart.
+const SLACK: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl Instances for Node {
@@ -30,14 +29,14 @@ impl Instances for Node {
         let more = page.len() > options.limit.get();
         page.truncate(options.limit.get());
         let statuses = page.iter().map(|hosted| async {
-            let report = match hosted.last_probe.within(FRESH) {
+            let report = match hosted.last_probe.within(hosted.config().health_interval + SLACK) {
                 Some(report) => report,
                 None => probe(hosted, &self.shared.data).await,
             };
             InstanceStatus {
                 id: hosted.id.clone(),
                 name: hosted.name.clone(),
-                url: hosted.url(),
+                url: hosted.url().await,
                 status: report.status,
                 last_checked_at: report.checked_at,
                 version: report.version,
@@ -51,7 +50,7 @@ impl Instances for Node {
 
     async fn resolve(&self, id: &InstanceId) -> Result<Instance, Error> {
         let hosted = self.hosted(id).await?;
-        Ok(Instance { id: hosted.id.clone(), name: hosted.name.clone(), url: hosted.url() })
+        Ok(Instance { id: hosted.id.clone(), name: hosted.name.clone(), url: hosted.url().await })
     }
 
     async fn health(&self, id: &InstanceId) -> Result<HealthReport, Error> {
@@ -73,17 +72,5 @@ impl Instances for Node {
             processes: hosted.traffic.counted().processes,
             restarts: hosted.restarts(),
         })
-    }
-}
-
-impl Hosted {
-    /// Where its gateway answers, or is to answer when it can.
-    fn url(&self) -> Option<InstanceUrl> {
-        let address = match self.traffic.gateway() {
-            Ok((address, _)) => address,
-            Err(_) if self.listen.port() != 0 => self.listen,
-            Err(_) => return None,
-        };
-        format!("http://{}", reachable(address)).parse().ok()
     }
 }

@@ -3,21 +3,19 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use super::Shared;
-use super::instances::FRESH;
 use super::probe::probe;
 use super::tasks::Tasks;
 
-/// How often a gateway that cannot listen is tried again.
-const RETRY: Duration = Duration::from_secs(2);
+/// How often it looks whether there is something to do: so often a gateway that cannot listen is tried again.
+const TICK: Duration = Duration::from_secs(2);
 
 /// Looks after a node until it is gone.
 pub(crate) async fn keep(node: Weak<Shared>, tasks: Tasks) {
-    let mut ticks = tokio::time::interval(RETRY);
+    let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut probed: Option<Instant> = None;
     loop {
         tokio::select! {
             () = tasks.closing() => return,
@@ -25,13 +23,14 @@ pub(crate) async fn keep(node: Weak<Shared>, tasks: Tasks) {
         }
         // Held for one look only, so that a node that nobody has any more ends.
         let (Some(node), Ok(_turn)) = (node.upgrade(), tasks.enter()) else { return };
-        let all = node.instances.values();
-        futures_util::future::join_all(all.map(|hosted| hosted.listen())).await;
-        // A little early, so that what a list finds is never just too old.
-        if probed.is_none_or(|probed| probed.elapsed() + RETRY >= FRESH) {
-            probed = Some(Instant::now());
-            let all = node.instances.values();
-            futures_util::future::join_all(all.map(|hosted| probe(hosted, &node.data))).await;
-        }
+        let looks = node.instances.values().map(|hosted| async {
+            hosted.listen().await;
+            // A little early rather than a tick late.
+            let interval = hosted.config().health_interval.saturating_sub(TICK / 2);
+            if hosted.last_probe.within(interval).is_none() {
+                probe(hosted, &node.data).await;
+            }
+        });
+        futures_util::future::join_all(looks).await;
     }
 }

@@ -92,6 +92,7 @@ use self::secrets::SecretKey;
 use self::store::{RecordsTable, Store, blocking};
 use self::tasks::Tasks;
 use super::engine::embedded::Embedded;
+use super::engine::embedded::registry::Registry;
 use super::engine::{Clock, InstanceId, Instances, PageSize};
 use crate::error::{Error, ErrorKind};
 
@@ -126,7 +127,7 @@ impl Node {
     /// # Errors
     ///
     /// `Unavailable` if another node runs on the directory (`node_running`), or it cannot be used (`store_unavailable`);
-    /// `InvalidInput` for limits out of range (`invalid_config`); `Unsupported` if a newer version has written in it
+    /// `InvalidInput` for limits out of range (`invalid_config`), or other instances than are there (`instances_differ`); `Unsupported` if a newer version has written in it
     /// (`store_version`). That a gateway cannot listen is no error: its instance is `unreachable`, and it is tried again.
     pub async fn open(root: impl Into<PathBuf>, config: NodeConfig) -> Result<Self, Error> {
         Self::start(root.into(), config).await.map_err(|error| error.at("open", ""))
@@ -139,6 +140,8 @@ impl Node {
             Ok(NodeLock::take(&made)?)
         })
         .await?;
+        let (place, first) = (root.clone(), config.instances);
+        let registry = Arc::new(blocking(move || Ok(Registry::open_with(&place, &first)?)).await?);
         let data = Embedded::open_with_clock(&root, config.embedded, config.clock.clone()).await?;
         let fleet = Store::open(root.join("fleet.sqlite")).await?;
         let key = root.clone();
@@ -147,12 +150,11 @@ impl Node {
             tasks: Tasks::default(),
             ids: Arc::new(Ids::default()),
             clock: config.clock,
+            registry: registry.clone(),
         };
         let mut instances = BTreeMap::new();
-        for instance in data.registered().await?.iter() {
-            let listen = ([127, 0, 0, 1], 0).into();
-            let rooms = (instance.id.clone(), instance.name.clone(), listen);
-            let hosted = Hosted::open(rooms, Layout::of(&root, &instance.id), common.clone()).await;
+        for instance in blocking(move || Ok(registry.all()?)).await?.iter() {
+            let hosted = Hosted::open(instance.clone(), Layout::of(&root, &instance.id), common.clone()).await;
             let hosted = hosted.map_err(|error| error.at("open", &instance.id))?;
             instances.insert(instance.id.clone(), Arc::new(hosted));
         }

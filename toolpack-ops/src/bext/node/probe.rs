@@ -19,8 +19,6 @@ use crate::bext::engine::{HealthReport, InstanceHealth, Instances};
 
 /// How long a gateway may take to answer before it counts as one that does not.
 const LIMIT: Duration = Duration::from_secs(2);
-/// From when on an answer is slow.
-const SLOW: Duration = Duration::from_secs(1);
 
 /// What the last check of an instance found.
 #[derive(Debug, Default)]
@@ -54,7 +52,7 @@ pub(crate) async fn probe(hosted: &Hosted, data: &Embedded) -> HealthReport {
     let (reached, uptime) = match gateway {
         Ok((took, since)) => {
             note(Ok(format!("the gateway answers in {} ms", took.as_millis())));
-            if took > SLOW {
+            if took > hosted.config().slow_after {
                 note(Err("the gateway is slow to answer".to_owned()));
             }
             (true, Some(since.elapsed().as_secs()))

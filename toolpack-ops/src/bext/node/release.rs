@@ -18,7 +18,7 @@ use super::hosted::{Hosted, listed};
 use super::kept::Pinned;
 use super::running::Running;
 use super::runs::RunKind;
-use super::source::Source;
+use super::source::is_same;
 use super::store::{AppRow, AppsTable, ReleaseRow, ReleasesTable, RouteRow, RoutesTable};
 use super::tasks::{Turn, Wanted};
 use super::traffic::Change;
@@ -106,9 +106,9 @@ pub(crate) async fn deploy(
         let (pinned, runtime) = artifact(&mut attempt, &app, version.as_ref()).await?;
         let version = attempt.draft.version.clone().unwrap_or_else(|| unreachable!("it was resolved"));
         let made = (version, pinned.artifact.id.clone());
-        let same = live.as_ref().is_some_and(|live| live.version == made.0 && live.artifact == made.1);
-        if same && canary.is_some() {
-            let message = format!("{} is live already, so it cannot be its own canary", made.0);
+        // By their versions visitors are told apart, so a canary has another one, whatever its content is.
+        if canary.is_some() && live.as_ref().is_some_and(|live| live.version == made.0) {
+            let message = format!("{} is live already; a canary has another version", made.0);
             return Err(Error::new(ErrorKind::Conflict, "already_live", message));
         }
         let running = start(&mut attempt, json!({"artifact": made.1.0}), pinned).await?;
@@ -144,9 +144,8 @@ async fn artifact(
 ) -> Result<(Pinned, Runtime), Error> {
     attempt.reached(0, "looking at the source");
     let hosted = attempt.hosted.clone();
-    let copies = hosted.layout.sources();
     let resolved = async {
-        let source = Source::open(&app.source, &copies).await?;
+        let source = hosted.source(&app.source).await?;
         let resolved = source.resolve(version).await?;
         Ok::<_, Error>((source, resolved))
     };
@@ -155,8 +154,7 @@ async fn artifact(
     attempt.next(json!({"version": resolved.version}), "artifact", Value::Null).await?;
     attempt.reached(1, &format!("making the artifact of {}", resolved.version));
     let pinned = attempt.wanted.until(hosted.kept.make(&source, &resolved)).await??;
-    let has_command = pinned.artifact.manifest.command.is_some();
-    let runtime = if has_command { Runtime::Process } else { Runtime::Static };
+    let runtime = pinned.artifact.manifest.runtime();
     if app.runtime_chosen && app.runtime != runtime {
         return Err(runtime_mismatch(app.runtime));
     }
@@ -283,7 +281,8 @@ fn target(route: &RouteRow, version: Option<&Version>, releases: &[ReleaseRow]) 
             }
         };
     };
-    let of_version = |release: &&ReleaseRow| is_same(&release.version, version);
+    let is = |other: &Version| is_same(other.as_str(), version.as_str());
+    let of_version = |release: &&ReleaseRow| is(&release.version);
     let other = |release: &&ReleaseRow| {
         release.id != route.live.id && canary.is_none_or(|canary| canary.id != release.id)
     };
@@ -291,26 +290,17 @@ fn target(route: &RouteRow, version: Option<&Version>, releases: &[ReleaseRow]) 
         return Ok(Target::Release(release.clone()));
     }
     match canary {
-        Some(canary) if is_same(&route.live.version, version) => Ok(Target::EndCanary(canary.clone())),
-        Some(canary) if is_same(&canary.version, version) => {
+        Some(canary) if is(&route.live.version) => Ok(Target::EndCanary(canary.clone())),
+        Some(canary) if is(&canary.version) => {
             let message = format!("{} is the canary: promote_canary gives it all requests", canary.version);
             Err(Error::new(ErrorKind::Conflict, "canary_running", message))
         }
-        _ if is_same(&route.live.version, version) => {
+        _ if is(&route.live.version) => {
             let message = format!("{} is live already; deploy starts it anew", route.live.version);
             Err(Error::new(ErrorKind::Conflict, "already_live", message))
         }
         _ => Err(not_kept(version, releases)),
     }
-}
-
-/// Whether two versions are the same, one of them perhaps written as its tag: `1.2.4` and `v1.2.4`.
-fn is_same(a: &Version, b: &Version) -> bool {
-    fn bare(version: &Version) -> &str {
-        let text = version.as_str();
-        text.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(text)
-    }
-    bare(a) == bare(b)
 }
 
 fn not_kept(version: &Version, releases: &[ReleaseRow]) -> Error {

@@ -83,12 +83,6 @@ fn page(shared: &Shared, options: &ListInstances) -> Result<(Vec<Instance>, Opti
 }
 
 impl Embedded {
-    /// The instances of the registry, ordered by id.
-    #[cfg(feature = "bext-node")]
-    pub(in crate::bext) async fn registered(&self) -> Result<std::sync::Arc<[Instance]>, Error> {
-        self.blocking(self.config().statement_timeout(), None, |shared, _| shared.registry.all()).await
-    }
-
     /// Opens the instance's own store, that of the app `default`, and asks it something.
     async fn check(&self, instance: Instance) -> InstanceStatus {
         let started = Instant::now();
