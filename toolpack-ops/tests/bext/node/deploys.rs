@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toolpack_ops::ErrorKind;
 use toolpack_ops::bext::engine::{
-    AppStatus, Apps, Deploy, DeployStatus, Deploys, ListApps, ListDeploys, PageSize, Release, Runtime, Strategy,
+    AppStatus, Apps, Cursor, Deploy, DeployStatus, Deploys, ListDeploys, PageSize, Release, Runtime, Strategy,
     Unheard,
 };
 use toolpack_ops::bext::node::{RunKind, RunState};
@@ -191,8 +191,8 @@ async fn history_pages_from_the_newest_on_and_knows_apps_that_are_gone() {
     assert_eq!(bench.history("blog").await.len(), 3);
     let unknown = ListDeploys::default().with_app(Some(app("never")));
     refused(bench.node.history(unknown).await, ErrorKind::NotFound, "app_not_found");
-    let foreign = bench.node.list_apps(&local(), ListApps::default().with_limit(PageSize::try_from(1).unwrap()));
-    assert!(foreign.await.unwrap().next_cursor.is_none());
+    let foreign = ListDeploys::default().with_cursor(Some(Cursor::after("apps", b"shop")));
+    refused(bench.node.history(foreign).await, ErrorKind::InvalidInput, "invalid_cursor");
 }
 
 #[tokio::test(flavor = "multi_thread")]
