@@ -39,7 +39,7 @@ impl Client {
     /// Starts this very program as a server over this data.
     pub(crate) fn start(data: &Path) -> Result<Self, Box<dyn Error>> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("--mcp")
+            .args(["--mcp", "--in-process"])
             .arg("--data")
             .arg(data)
             .stdin(Stdio::piped())
