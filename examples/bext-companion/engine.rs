@@ -42,7 +42,7 @@ impl Engine {
         let (data, instances) = (start.data.clone(), start.instances.clone());
         let prepared = spawn_blocking(move || {
             make_directory(&data)?;
-            let lock = lock(&data)?;
+            let lock = lock(&data, OpenOptions::new().write(true).create(true).mode(0o600))?;
             if lock.is_some() {
                 list_first(&data, &instances)?;
             }
@@ -68,7 +68,7 @@ pub(crate) fn make_directory(data: &Path) -> io::Result<()> {
 
 /// Whether somebody has the engine of this directory. Whoever asks keeps others from starting meanwhile.
 pub(crate) fn is_held(data: &Path) -> io::Result<bool> {
-    match lock(data) {
+    match lock(data, OpenOptions::new().write(true)) {
         Ok(lock) => Ok(lock.is_none()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -76,9 +76,8 @@ pub(crate) fn is_held(data: &Path) -> io::Result<bool> {
 }
 
 /// The lock of a directory, unless somebody else has it.
-fn lock(data: &Path) -> io::Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).mode(0o600).open(data.join(LOCK))?;
+fn lock(data: &Path, options: &OpenOptions) -> io::Result<Option<File>> {
+    let file = options.open(data.join(LOCK))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -48,15 +48,22 @@ pub(super) struct Clients {
     data: PathBuf,
     engines: Engines,
     endpoints: Mutex<HashMap<Flags, Arc<OnceCell<Endpoint>>>>,
-    /// Raised when the node is to end.
+    /// Raised by whoever wants the node to end.
+    ending: Signal,
+    /// Raised when nobody finds the node any more, and those who are connected are to come to an end.
     closing: Signal,
     connected: AtomicUsize,
 }
 
 impl Clients {
-    pub(super) fn new(about: About, data: PathBuf, engines: Engines, closing: Signal) -> Self {
-        let endpoints = Mutex::default();
-        Self { about, data, engines, endpoints, closing, connected: AtomicUsize::new(0) }
+    pub(super) fn new(about: About, data: PathBuf, engines: Engines, ending: Signal) -> Self {
+        let (endpoints, closing) = (Mutex::default(), Signal::new());
+        Self { about, data, engines, endpoints, ending, closing, connected: AtomicUsize::new(0) }
+    }
+
+    /// Has all come to an end, each in its time.
+    pub(super) fn close(&self) {
+        self.closing.raise();
     }
 
     /// Serves one until it is gone, or the node ends.
@@ -93,7 +100,7 @@ impl Clients {
             }
             Want::Stop => {
                 self.answer(&mut stream, &Answer::yes(&self.about)).await;
-                self.closing.raise();
+                self.ending.raise();
             }
         }
     }

@@ -82,22 +82,22 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
         // Dropped last: whoever waits for the end of this process finds it there until then.
         let _record = Record::write(&start.data, &about).map_err(named)?;
         tracing::info!(pid = about.pid, build = about.build, "started");
-        let closing = Signal::new();
+        let ending = Signal::new();
         let engines = engine.engines.clone();
-        let clients = Clients::new(about.clone(), start.data.clone(), engines, closing.clone());
+        let clients = Clients::new(about.clone(), start.data.clone(), engines, ending.clone());
         // From here on it is known to run, so why it ends is nobody's but the log's.
         say_bytes(&Started::Ready(about).line()?)?;
         if is_detached {
             point_stdout_nowhere().map_err(|error| NotStarted::Ended(error.into()))?;
         }
         let serving = async {
-            serve(socket, Arc::new(clients), &closing, directory).await;
+            serve(socket, Arc::new(clients), &ending, directory).await;
             engine.close().await;
         };
         let cut_short = async {
             tokio::select! {
-                () = signals.next() => closing.raise(),
-                () = closing.raised() => {}
+                () = signals.next() => ending.raise(),
+                () = ending.raised() => {}
             }
             signals.next().await;
         };
@@ -110,7 +110,7 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
 }
 
 /// Serves whoever connects, until the node is to end and all have gone.
-async fn serve(socket: Socket, clients: Arc<Clients>, closing: &Signal, directory: Directory) {
+async fn serve(socket: Socket, clients: Arc<Clients>, ending: &Signal, directory: Directory) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     let mut gone = pin!(directory.gone());
@@ -121,10 +121,10 @@ async fn serve(socket: Socket, clients: Arc<Clients>, closing: &Signal, director
             (socket.listener.accept().await, place)
         };
         tokio::select! {
-            () = closing.raised() => break,
+            () = ending.raised() => break,
             () = &mut gone => {
                 tracing::warn!("the data directory is gone, or another is in its place");
-                closing.raise();
+                ending.raise();
                 break;
             }
             (accepted, place) = accepting => match accepted {
@@ -146,8 +146,10 @@ async fn serve(socket: Socket, clients: Arc<Clients>, closing: &Signal, director
         // All that have ended, and not one for each that comes: what has ended must not pile up.
         while connections.try_join_next().is_some() {}
     }
-    // Whoever comes now starts the next node, which waits for the end of this one.
+    // Whoever comes now starts the next node, which waits for the end of this one. And whoever is connected sees by the
+    // missing file that this is no accident.
     drop(socket);
+    clients.close();
     // Each keeps to the time that it has for draining.
     while connections.join_next().await.is_some() {}
 }
