@@ -9,7 +9,8 @@ use crate::{
     engine::{Engine, OpenError, make_directory},
     listening, log_to_stderr,
     node::{About, Record, StartLock},
-    serving, tell,
+    serving::{self, Callers},
+    tell,
 };
 
 /// Serves standard input and output.
@@ -19,7 +20,8 @@ pub(crate) fn serve_stdio(args: &Args) -> Result<(), Failure> {
     // this: first the calls that were given up on, and with them their statements; what commits by then is waited for.
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let (engine, _record) = open(args).await?;
-        let endpoint = serving::endpoint(engine.engines.clone(), &args.start.data, args.flags)?;
+        let endpoint =
+            serving::endpoint(engine.engines.clone(), &args.start.data, args.flags, Callers::Told)?;
         let served = stdio::serve(endpoint).await;
         engine.close().await;
         Ok(served?)
@@ -32,7 +34,7 @@ pub(crate) fn serve_http(http: &HttpArgs, args: &Args) -> Result<(), Failure> {
     Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let (engine, _record) = open(args).await?;
         let data = &args.start.data;
-        let endpoint = serving::endpoint(engine.engines.clone(), data, args.flags)?;
+        let endpoint = serving::endpoint(engine.engines.clone(), data, args.flags, Callers::Told)?;
         let listening = listening::listen(http, endpoint, data).await?;
         tell(&listening.said);
         let served = listening.server.run().await;

@@ -28,8 +28,22 @@ the version before, without a build. While one deploy of an app runs, another is
 An app finds its secrets in its environment and sees a changed one at its next deploy; no tool shows the value of one. \
 Before anything goes to production, deploy it where nobody depends on it and look at run_conformance there.";
 
+/// Who calls a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Callers {
+    /// Each under a name of its own, or from an address: none can take the share of another.
+    Told,
+    /// Any number of clients of the user that this runs as, who are one caller by name.
+    OneUser,
+}
+
 /// The server for clients with these flags.
-pub(crate) fn endpoint(engines: Engines, data: &Path, flags: Flags) -> Result<Endpoint, Failure> {
+pub(crate) fn endpoint(
+    engines: Engines,
+    data: &Path,
+    flags: Flags,
+    callers: Callers,
+) -> Result<Endpoint, Failure> {
     let mut instructions = INSTRUCTIONS.to_owned();
     if engines.deploys.is_some() {
         instructions.push_str(OF_APPS);
@@ -38,6 +52,14 @@ pub(crate) fn endpoint(engines: Engines, data: &Path, flags: Flags) -> Result<En
         .title("bext companion")
         .description("Instances of bext, their apps, and the databases and keys of those")
         .instructions(instructions);
+    if callers == Callers::OneUser {
+        // The share of one caller would be what all have together.
+        server = server.limits(|limits| {
+            limits.calls_per_caller = limits.concurrent_calls;
+            limits.subscriptions_per_caller = limits.subscriptions;
+            limits.questions_per_caller = limits.waiting_questions;
+        });
+    }
     if flags.confirm {
         server = server.confirm(ConfirmDestructive::new());
     }

@@ -13,6 +13,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
+    runtime::Handle,
     sync::OnceCell,
     task::spawn_blocking,
     time::timeout,
@@ -32,7 +33,8 @@ use crate::{
     Failure,
     args::{Flags, HttpArgs},
     causes::with_causes,
-    listening, serving,
+    listening::{self, Listening},
+    serving::{self, Callers},
 };
 
 /// How long somebody who has connected may take to say what it wants, and to take the answer.
@@ -47,7 +49,9 @@ pub(super) struct Clients {
     about: About,
     data: PathBuf,
     engines: Engines,
-    endpoints: Mutex<HashMap<Flags, Arc<OnceCell<Endpoint>>>>,
+    /// Where HTTP is served.
+    many: Handle,
+    endpoints: Mutex<HashMap<(Flags, Callers), Arc<OnceCell<Endpoint>>>>,
     /// Raised by whoever wants the node to end.
     ending: Signal,
     /// Raised when nobody finds the node any more, and those who are connected are to come to an end.
@@ -56,9 +60,14 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn new(about: About, data: PathBuf, engines: Engines, ending: Signal) -> Self {
+    pub(super) fn new(
+        about: About,
+        data: PathBuf,
+        (engines, many): (Engines, Handle),
+        ending: Signal,
+    ) -> Self {
         let (endpoints, closing) = (Mutex::default(), Signal::new());
-        Self { about, data, engines, endpoints, ending, closing, connected: AtomicUsize::new(0) }
+        Self { about, data, engines, many, endpoints, ending, closing, connected: AtomicUsize::new(0) }
     }
 
     /// Has all come to an end, each in its time.
@@ -88,10 +97,11 @@ impl Clients {
             }
         };
         tracing::debug!(want = ?opening.want, "somebody has connected");
+        let flags = opening.flags();
         match opening.want {
-            Want::Mcp => self.serve_mcp(stream, opening.flags()).await,
-            Want::Http => match &opening.http {
-                Some(http) => self.serve_http(stream, http, opening.flags()).await,
+            Want::Mcp => self.serve_mcp(stream, flags).await,
+            Want::Http => match opening.http {
+                Some(http) => self.serve_http(stream, http, flags).await,
                 None => self.refuse(stream, "http has to say where to listen".to_owned()).await,
             },
             Want::Status => {
@@ -106,7 +116,7 @@ impl Clients {
     }
 
     async fn serve_mcp(&self, mut stream: UnixStream, flags: Flags) {
-        let endpoint = match self.endpoint(flags).await {
+        let endpoint = match self.endpoint(flags, Callers::OneUser).await {
             Ok(endpoint) => endpoint,
             Err(error) => return self.refuse(stream, with_causes(error.as_ref())).await,
         };
@@ -123,43 +133,47 @@ impl Clients {
         }
     }
 
-    async fn serve_http(&self, mut stream: UnixStream, http: &HttpArgs, flags: Flags) {
+    async fn serve_http(&self, mut stream: UnixStream, http: HttpArgs, flags: Flags) {
         let listening = async {
-            let endpoint = self.endpoint(flags).await?;
-            listening::listen(http, endpoint, &self.data).await
+            let endpoint = self.endpoint(flags, Callers::Told).await?;
+            let data = self.data.clone();
+            self.many.spawn(async move { listening::listen(&http, endpoint, &data).await }).await?
         };
-        let listening = match listening.await {
+        let Listening { server, said } = match listening.await {
             Ok(listening) => listening,
             Err(error) => return self.refuse(stream, with_causes(error.as_ref())).await,
         };
         let _connected = Connected::new(&self.connected);
-        let answer = Answer { said: Some(listening.said), ..Answer::yes(&self.about) };
-        if !self.answer(&mut stream, &answer).await {
+        if !self.answer(&mut stream, &Answer { said: Some(said), ..Answer::yes(&self.about) }).await {
             return;
         }
-        let address = listening.server.local_addr();
+        let address = server.local_addr();
         tracing::info!(%address, "listening");
-        let end = async {
-            tokio::select! {
-                // It has nothing more to say, so whatever comes is its end.
-                _ = stream.read_u8() => {}
-                () = self.closing.raised() => {}
-            }
-        };
-        listening.server.run_until(end).await;
-        tracing::info!(%address, "no longer listening");
+        let end = Signal::new();
+        let ended = end.clone();
+        let serving = self.many.spawn(server.run_until(async move { ended.raised().await }));
+        tokio::select! {
+            // It has nothing more to say, so whatever comes is its end.
+            _ = stream.read_u8() => {}
+            () = self.closing.raised() => {}
+        }
+        end.raise();
+        match serving.await {
+            Ok(()) => tracing::info!(%address, "no longer listening"),
+            Err(error) => tracing::error!(%error, %address, "serving failed"),
+        }
     }
 
     /// The server for these flags. Those of equal flags share one.
-    async fn endpoint(&self, flags: Flags) -> Result<Endpoint, Failure> {
+    async fn endpoint(&self, flags: Flags, callers: Callers) -> Result<Endpoint, Failure> {
         let cell = {
             // What is in there is complete at any moment, so a panic elsewhere leaves it good.
             let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(endpoints.entry(flags).or_default())
+            Arc::clone(endpoints.entry((flags, callers)).or_default())
         };
         let make = async || {
             let (engines, data) = (self.engines.clone(), self.data.clone());
-            spawn_blocking(move || serving::endpoint(engines, &data, flags)).await?
+            spawn_blocking(move || serving::endpoint(engines, &data, flags, callers)).await?
         };
         cell.get_or_try_init(make).await.cloned()
     }

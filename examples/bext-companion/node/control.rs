@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::Pid;
+use rustix::process::{Pid, test_kill_process};
 use serde_json::json;
 
 use super::{About, Log, Opening, Record, StartLock, Want, opening::Status, process};
@@ -21,6 +21,9 @@ use crate::{
 
 /// How long a node that was told to end may take: requests and apps have their time for it.
 const ENDING_TIME: Duration = Duration::from_secs(120);
+
+/// How long the entry of a process that has ended may stay in the list of processes, before nobody waits for that any more.
+const LISTED_TIME: Duration = Duration::from_secs(3);
 
 /// The exit status of `node status` where none runs.
 const NOT_RUNNING: u8 = 3;
@@ -80,19 +83,29 @@ fn stop(data: &Path, out: &mut impl Write) -> Result<(), Failure> {
 /// Waits until the process is no more.
 fn wait_for_end(about: &About) -> Result<(), Failure> {
     let Some(pid) = i32::try_from(about.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
-    let began = Instant::now();
-    while is_alive(pid)? {
-        if began.elapsed() > ENDING_TIME {
-            return Err(format!(
-                "the node (pid {}) was told to end, and does not; its log is {}",
-                about.pid,
-                Log::path(Path::new(&about.data)).display()
-            )
-            .into());
-        }
-        thread::sleep(Duration::from_millis(5));
+    if !within(ENDING_TIME, || Ok(!is_alive(pid)?))? {
+        return Err(format!(
+            "the node (pid {}) was told to end, and does not; its log is {}",
+            about.pid,
+            Log::path(Path::new(&about.data)).display()
+        )
+        .into());
     }
+    // It is still listed until its parent has asked how it ended; whoever that is may take its time, or never ask.
+    within(LISTED_TIME, || Ok(test_kill_process(pid).is_err()))?;
     Ok(())
+}
+
+/// Whether something comes about in time.
+fn within(time: Duration, is_so: impl Fn() -> io::Result<bool>) -> io::Result<bool> {
+    let began = Instant::now();
+    while !is_so()? {
+        if began.elapsed() > time {
+            return Ok(false);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(true)
 }
 
 /// Whether a process runs. One that has ended, and whose parent has not asked how, does not.
@@ -111,11 +124,7 @@ fn is_alive(pid: Pid) -> io::Result<bool> {
         Ok(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&at_once))? == 0)
     }
     #[cfg(not(target_os = "linux"))]
-    match rustix::process::test_kill_process(pid) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::SRCH) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    Ok(test_kill_process(pid).is_ok())
 }
 
 fn status(data: &Path, is_json: bool, out: &mut impl Write) -> Result<ExitCode, Failure> {

@@ -71,10 +71,14 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
     let level = if start.verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
     let log = Log::open(&start.data, is_detached).map_err(named)?;
     tracing_subscriber::fmt().with_writer(log).with_ansi(false).with_max_level(level).init();
-    Builder::new_multi_thread().enable_all().build()?.block_on(async {
+    // What the engine runs, and HTTP, have a thread for each core. Those who are connected here share this one: it is
+    // cheaper for small calls, and keeps those of a client in their order until they reach the engine.
+    let many = Builder::new_multi_thread().enable_all().build()?;
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut signals = Signals::listen()?;
+        let opening = many.spawn(open_engine(start.clone()));
         let engine = tokio::select! {
-            engine = open_engine(start) => engine?,
+            engine = opening => engine??,
             () = signals.next() => return Err("it was told to end before it had started".into()),
         };
         let directory = Directory::of(&start.data).map_err(named)?;
@@ -84,7 +88,8 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
         tracing::info!(pid = about.pid, build = about.build, "started");
         let ending = Signal::new();
         let engines = engine.engines.clone();
-        let clients = Clients::new(about.clone(), start.data.clone(), engines, ending.clone());
+        let clients =
+            Clients::new(about.clone(), start.data.clone(), (engines, many.handle().clone()), ending.clone());
         // From here on it is known to run, so why it ends is nobody's but the log's.
         say_bytes(&Started::Ready(about).line()?)?;
         if is_detached {
@@ -92,7 +97,9 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
         }
         let serving = async {
             serve(socket, Arc::new(clients), &ending, directory).await;
-            engine.close().await;
+            if let Err(error) = many.spawn(engine.close()).await {
+                tracing::error!(%error, "the engine could not be closed");
+            }
         };
         let cut_short = async {
             tokio::select! {
@@ -160,10 +167,10 @@ fn point_stdout_nowhere() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(&null)?)
 }
 
-async fn open_engine(start: &StartArgs) -> Result<Engine, NotStarted> {
+async fn open_engine(start: StartArgs) -> Result<Engine, NotStarted> {
     let deadline = Instant::now() + HANDOVER;
     loop {
-        match Engine::open(start).await {
+        match Engine::open(&start).await {
             Ok(engine) => return Ok(engine),
             Err(OpenError::Failed(error)) => return Err(NotStarted::Failed(error)),
             Err(OpenError::Held) => {}
