@@ -55,10 +55,8 @@ impl Engine {
         Ok(Self { engines: Engines::of(engine), _lock: lock })
     }
 
-    /// Ends what runs of it.
-    pub(crate) async fn close(self) {
-        drop(self);
-    }
+    /// Ends what runs of it. The directory stays ours until this is dropped.
+    pub(crate) async fn close(&self) {}
 }
 
 /// Makes a data directory for its owner only; one that is there is left as it is.

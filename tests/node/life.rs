@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command, process::Stdio};
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::support::{
@@ -90,20 +90,96 @@ fn a_node_can_be_run_in_the_foreground_by_whoever_supervises_services() {
     assert!(front.wait().success());
 }
 
+/// A node that is ending, and has a call to wait for; with the client that waits for the answer.
+fn ending_node(data: &Data) -> (Server, Pid) {
+    let mut busy = data.companion(&["--mcp"]);
+    // Runs until it is given up on, for which an ending node has 5 seconds.
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    busy.send(&call("long", "db_query", json!({ "instance_id": "local", "sql": sql })));
+    busy.send(&call("short", "list_instances", json!({})));
+    busy.answer_to("short");
+    let pid = data.node_pid();
+    kill_process(pid, Signal::TERM).unwrap();
+    wait_until("nobody can connect", || !data.path().join("node.sock").exists());
+    assert!(is_locked(data.path()), "it has ended at once");
+    (busy, pid)
+}
+
 #[test]
 fn a_start_waits_for_the_end_of_the_node_before() {
     let data = Data::new();
-    assert!(data.run(&["node", "start"]).status.success());
-    // As one that is ending: it holds the lock and has no socket.
-    let before = data.node_pid();
-    fs::remove_file(data.path().join("node.sock")).unwrap();
+    let (mut busy, before) = ending_node(&data);
     let mut front = data.companion(&["--mcp"]);
     front.send(&call(1, "list_instances", json!({})));
-    wait_until("another waits", || {
-        let log = fs::read_to_string(data.path().join("node.log")).unwrap();
-        !log.is_empty() && is_locked(data.path())
-    });
-    kill_process(before, Signal::TERM).unwrap();
     assert_eq!(front.answer_to(1)["result"]["structuredContent"]["count"], 1);
     assert_ne!(data.node_pid(), before);
+    assert_eq!(busy.answer_to("long")["error"]["code"], 503);
+    // Though by now there is a socket again, which is another's.
+    assert!(busy.wait().success());
+}
+
+#[test]
+fn a_stop_waits_for_a_node_that_is_ending_already() {
+    let data = Data::new();
+    let (mut busy, pid) = ending_node(&data);
+    let stopped = data.run(&["node", "stop"]);
+    let said = String::from_utf8(stopped.stdout).unwrap();
+    assert!(stopped.status.success() && said.contains(&pid.as_raw_nonzero().to_string()), "{said}");
+    assert!(!is_locked(data.path()));
+    assert_eq!(busy.answer_to("long")["error"]["code"], 503);
+    assert!(busy.wait().success());
+}
+
+#[test]
+fn a_socket_that_was_swept_away_is_made_again() {
+    let data = Data::new();
+    let mut front = data.companion(&["--mcp"]);
+    front.send(&call(1, "list_instances", json!({})));
+    front.answer_to(1);
+    let pid = data.node_pid();
+    fs::remove_file(data.path().join("node.sock")).unwrap();
+    // It begins before there is one again, and starts a node that sees that it is one too many.
+    let mut other = data.companion(&["--mcp"]);
+    other.send(&call(2, "list_instances", json!({})));
+    assert_eq!(other.answer_to(2)["result"]["structuredContent"]["count"], 1);
+    assert_eq!(data.node_pid(), pid);
+    front.send(&call(3, "list_instances", json!({})));
+    front.answer_to(3);
+}
+
+#[test]
+fn the_log_is_bounded() {
+    const MAX_BYTES: u64 = 4 << 20;
+    let data = Data::new();
+    let log = data.path().join("node.log");
+    fs::write(&log, vec![b'x'; MAX_BYTES as usize]).unwrap();
+    assert!(data.run(&["node", "start"]).status.success());
+    assert_eq!(fs::metadata(data.path().join("node.log.1")).unwrap().len(), MAX_BYTES);
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.lines().count() == 1 && text.contains("started"), "{text}");
+    if cfg!(target_os = "linux") {
+        let stderr = format!("/proc/{}/fd/2", data.node()["pid"]);
+        assert_eq!(
+            fs::read_link(stderr).unwrap(),
+            log,
+            "what is not logged by name would go to the old file"
+        );
+    }
+}
+
+#[test]
+fn a_node_goes_on_though_whoever_started_it_is_gone() {
+    let data = Data::new();
+    let mut command = Command::new(example("bext-companion"));
+    command.args(["node", "run", "--detached", "--data"]).arg(data.path());
+    let mut node = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    // Before it has said that it runs.
+    drop(node.stdout.take());
+    wait_until("it runs", || data.path().join("node.json").exists());
+    let mut front = data.companion(&["--mcp"]);
+    front.send(&call(1, "list_instances", json!({})));
+    assert_eq!(front.answer_to(1)["result"]["structuredContent"]["count"], 1);
+    assert_eq!(data.node()["pid"], node.id());
+    data.kill_node();
+    node.wait().unwrap();
 }

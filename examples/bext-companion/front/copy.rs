@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     oneshot,
@@ -27,8 +27,30 @@ pub(super) enum Ended {
     Input,
     /// The client: it takes nothing more.
     Client,
-    /// The node has hung up, and the client has all that came.
-    Node,
+    /// The node, and the client has all that came.
+    Node(Parting),
+}
+
+/// How the node has ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It said that nothing more comes, and left it to us to hang up.
+    Orderly,
+    /// It was gone at once, or we were too slow to see.
+    Abrupt,
+}
+
+impl Parting {
+    /// To be asked as soon as nothing more comes: a node that lives waits for a moment.
+    fn of(node: &UnixStream) -> Self {
+        let mut asked = [PollFd::new(node, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Set once both ways are closed, and we have closed none, or have nothing to ask any more.
+        match poll(&mut asked, Some(&at_once)) {
+            Ok(_) if !asked[0].revents().contains(PollFlags::HUP) => Self::Orderly,
+            _ => Self::Abrupt,
+        }
+    }
 }
 
 /// Copying that goes on in threads: pipes may be of a kind on which only a thread can wait, and must not be changed.
@@ -39,7 +61,7 @@ impl Copying {
     /// What ends next.
     pub(super) async fn next(&mut self) -> io::Result<Ended> {
         // Both threads have said what they had to say before they let go of their ends.
-        self.0.recv().await.unwrap_or(Ok(Ended::Node))
+        self.0.recv().await.unwrap_or(Ok(Ended::Node(Parting::Abrupt)))
     }
 }
 
@@ -58,12 +80,12 @@ pub(super) fn start(node: UnixStream, early: Vec<u8>) -> io::Result<Copying> {
 }
 
 /// Waits for the end of a stream on which nothing comes.
-pub(super) fn end_of(mut stream: UnixStream) -> io::Result<oneshot::Receiver<()>> {
+pub(super) fn end_of(mut stream: UnixStream) -> io::Result<oneshot::Receiver<Parting>> {
     let (sender, receiver) = oneshot::channel();
     thread::Builder::new().name("end".to_owned()).spawn(move || {
         // Whatever came would be its end, as an error is.
         let _ = stream.read(&mut [0]);
-        let _ = sender.send(());
+        let _ = sender.send(Parting::of(&stream));
     })?;
     Ok(receiver)
 }
@@ -95,10 +117,12 @@ fn downward(mut node: &UnixStream, output: File, early: &[u8], ended: &Unbounded
             break if error.kind() == io::ErrorKind::BrokenPipe { Ok(Ended::Client) } else { Err(error) };
         }
         match node.read(&mut bytes) {
-            Ok(0) => break Ok(Ended::Node),
+            Ok(0) => break Ok(Ended::Node(Parting::of(node))),
             Ok(length) => written = write(&output, &bytes[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break Ok(Ended::Node),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                break Ok(Ended::Node(Parting::Abrupt));
+            }
             Err(error) => break Err(error),
         }
     };

@@ -9,10 +9,10 @@ use std::{io, net::Shutdown, os::unix::net::UnixStream};
 use tokio::runtime::Builder;
 
 pub(crate) use self::attach::{Attached, ask, attach};
-use self::copy::Ended;
+use self::copy::{Ended, Parting};
 use crate::{
     Failure, NAME,
-    args::{Args, HttpArgs},
+    args::{Args, HttpArgs, StartArgs},
     log_to_stderr,
     node::{About, Log, Opening, Want, build},
     signals::Signals,
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) fn serve_stdio(args: &Args) -> Result<(), Failure> {
     log_to_stderr(args.start.verbose);
     let Attached { stream, early, answer } = attach(&args.start, &Opening::new(Want::Mcp, args.flags))?;
-    note(args, answer.about.as_ref());
+    note(&args.start, answer.about.as_ref());
     one_thread(async move {
         let mut signals = Signals::listen()?;
         let mut copying = copy::start(stream.try_clone()?, early)?;
@@ -33,7 +33,8 @@ pub(crate) fn serve_stdio(args: &Args) -> Result<(), Failure> {
                 ended = copying.next() => match ended? {
                     Ended::Input => may_end = true,
                     Ended::Client => return Ok(()),
-                    Ended::Node => return if may_end { Ok(()) } else { node_ended(args) },
+                    Ended::Node(_) if may_end => return Ok(()),
+                    Ended::Node(parting) => return node_ended(args, parting),
                 },
                 // As the end of input: what runs may finish, subscriptions are ended. A second cuts the waiting short.
                 () = signals.next() => match may_end {
@@ -53,7 +54,7 @@ pub(crate) fn serve_http(http: HttpArgs, args: &Args) -> Result<(), Failure> {
     log_to_stderr(args.start.verbose);
     let opening = Opening::new(Want::Http, args.flags).with_http(http);
     let Attached { stream, answer, .. } = attach(&args.start, &opening)?;
-    note(args, answer.about.as_ref());
+    note(&args.start, answer.about.as_ref());
     one_thread(async move {
         // Before it is said that there is something that could be ended.
         let mut signals = Signals::listen()?;
@@ -61,8 +62,7 @@ pub(crate) fn serve_http(http: HttpArgs, args: &Args) -> Result<(), Failure> {
         let mut gone = copy::end_of(stream.try_clone()?)?;
         tokio::select! {
             gone = &mut gone => {
-                gone?;
-                return node_ended(args);
+                return node_ended(args, gone?);
             }
             () = signals.next() => stream.shutdown(Shutdown::Write)?,
         }
@@ -79,39 +79,36 @@ fn one_thread(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
     Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-/// What is to be known of the node that this front has found, said on standard error.
-fn note(args: &Args, node: Option<&About>) {
-    let Some(node) = node else { return };
-    if node.build != build() {
+/// What is to be known of the node that was found, said on standard error.
+pub(crate) fn note(start: &StartArgs, node: Option<&About>) {
+    let Some(About { pid, version, started_at, .. }) = node else { return };
+    let data = start.data.display();
+    if node.is_some_and(|node| node.build != build()) {
         tell(&format!(
-            "the node that runs (pid {}, version {}, started {}) is of another build than this program; \
-             `{NAME} node stop --data {}` ends it and the apps that it runs, and the next start takes this one",
-            node.pid,
-            node.version,
-            node.started_at,
-            args.start.data.display()
+            "the node that runs (pid {pid}, version {version}, started {started_at}) is of another build than this \
+             program; `{NAME} node stop --data {data}` ends it and the apps that it runs, and the next start takes \
+             this one"
         ));
     }
-    if args.start.verbose && !node.verbose {
+    if start.verbose && node.is_some_and(|node| !node.verbose) {
         tell(&format!(
-            "the node that runs (pid {}) was started without --verbose, and logs little to {}",
-            node.pid,
-            Log::path(&args.start.data).display()
+            "the node that runs (pid {pid}) was started without --verbose, and logs little to {}",
+            Log::path(&start.data).display()
         ));
     }
 }
 
-/// The node has hung up. If it was told to end, that is no failure.
-fn node_ended(args: &Args) -> Result<(), Failure> {
+/// The node has ended before its client. If it was told to, that is no failure.
+fn node_ended(args: &Args, parting: Parting) -> Result<(), Failure> {
     let data = &args.start.data;
-    // One that ends in good order removes its socket first.
-    match crate::node::connect(data) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            tell("the node was stopped");
-            Ok(())
-        }
-        _ => Err(format!("the node has ended unexpectedly; its log is {}", Log::path(data).display()).into()),
+    // One that ends in good order removes its socket first, so even where its parting was not seen.
+    let is_removed =
+        || crate::node::connect(data).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if parting == Parting::Orderly || is_removed() {
+        tell("the node was stopped");
+        return Ok(());
     }
+    Err(format!("the node has ended unexpectedly; its log is {}", Log::path(data).display()).into())
 }
 
 /// Reads from a stream without the time limit that it had.

@@ -79,13 +79,19 @@ impl Record {
 
     /// What is written there; nothing, if it cannot be read.
     pub(crate) fn read(data: &Path) -> Option<About> {
-        serde_json::from_slice(&fs::read(data.join(RECORD)).ok()?).ok()
+        read(&data.join(RECORD))
     }
+}
+
+fn read(path: &Path) -> Option<About> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        // Only whoever holds the lock writes it, so it is ours. Where the directory is gone, so is it.
-        let _ = fs::remove_file(&self.0);
+        // Only whoever holds the lock writes it, so it is ours; unless the directory is another. Where that is gone, so is it.
+        if read(&self.0).is_some_and(|about| about.pid == process::id()) {
+            let _ = fs::remove_file(&self.0);
+        }
     }
 }

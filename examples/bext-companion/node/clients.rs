@@ -15,7 +15,7 @@ use tokio::{
     net::UnixStream,
     runtime::Handle,
     sync::OnceCell,
-    task::spawn_blocking,
+    task::{spawn_blocking, yield_now},
     time::timeout,
 };
 use toolpack::{
@@ -42,6 +42,9 @@ const OPENING_TIME: Duration = Duration::from_secs(5);
 
 /// How long requests may go on once their client has ended its input, as with standard input and output.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// How long is waited for somebody to hang up.
+const PARTING_TIME: Duration = Duration::from_millis(500);
 
 /// What every connection has at hand.
 #[derive(Debug)]
@@ -162,6 +165,7 @@ impl Clients {
             Ok(()) => tracing::info!(%address, "no longer listening"),
             Err(error) => tracing::error!(%error, %address, "serving failed"),
         }
+        part_from(stream).await;
     }
 
     /// The server for these flags. Those of equal flags share one.
@@ -225,9 +229,8 @@ impl Clients {
 
     async fn refuse(&self, mut stream: UnixStream, why: String) {
         tracing::warn!(why, "a connection was refused");
+        // What still comes is not read: it may have no end.
         self.answer(&mut stream, &Answer::no(&self.about, why)).await;
-        // Nothing more comes from here; what still comes from there is let go.
-        let _ = stream.shutdown().await;
     }
 
     /// Whether it was taken.
@@ -240,6 +243,21 @@ impl Clients {
             }
             Err(_) => false,
         }
+    }
+}
+
+/// Says that nothing more comes, and leaves it to the other end to hang up: by that it sees that this is no accident.
+async fn part_from(mut stream: UnixStream) {
+    let parting = async {
+        stream.shutdown().await?;
+        while stream.read(&mut [0; 4096]).await? > 0 {
+            // One that sends without end must not keep the time from running out.
+            yield_now().await;
+        }
+        std::io::Result::Ok(())
+    };
+    if !matches!(timeout(PARTING_TIME, parting).await, Ok(Ok(()))) {
+        tracing::trace!("a connection was cut");
     }
 }
 

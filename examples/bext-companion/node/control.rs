@@ -16,7 +16,7 @@ use crate::{
     Failure, NAME,
     args::{Flags, NodeTask, StartArgs},
     engine::is_held,
-    front::{Attached, ask, attach},
+    front::{Attached, ask, attach, note},
 };
 
 /// How long a node that was told to end may take: requests and apps have their time for it.
@@ -44,6 +44,7 @@ fn begin(start: &StartArgs, out: &mut impl Write) -> Result<(), Failure> {
     let data = start.data.display();
     if let Some(about) = ask(start, &opening)?.and_then(|attached| attached.answer.about) {
         writeln!(out, "the node of {data} runs already (pid {})", about.pid)?;
+        note(start, Some(&about));
         return Ok(());
     }
     let about = attach(start, &opening)?.answer.about.ok_or("the node does not say who it is")?;

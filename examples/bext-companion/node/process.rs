@@ -1,6 +1,6 @@
 //! The process of the node, from its first moment to its last.
 
-use std::{env, fs::File, io, pin::pin, sync::Arc, time::Duration};
+use std::{env, fs::File, io, path::Path, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Builder,
@@ -13,7 +13,7 @@ use toolpack::Signal;
 use super::{
     About, Log, Record, Started,
     clients::Clients,
-    directory::Directory,
+    directory::{Change, Directory},
     socket::{self, Socket},
 };
 use crate::{
@@ -78,26 +78,39 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
         let mut signals = Signals::listen()?;
         let opening = many.spawn(open_engine(start.clone()));
         let engine = tokio::select! {
-            engine = opening => engine??,
+            engine = opening => Arc::new(engine??),
             () = signals.next() => return Err("it was told to end before it had started".into()),
         };
-        let directory = Directory::of(&start.data).map_err(named)?;
-        let socket = Socket::bind(&start.data).map_err(named)?;
-        // Dropped last: whoever waits for the end of this process finds it there until then.
-        let _record = Record::write(&start.data, &about).map_err(named)?;
+        let place = || {
+            let directory = Directory::of(&start.data)?;
+            let socket = Socket::bind(&start.data)?;
+            io::Result::Ok((directory, socket, Record::write(&start.data, &about)?))
+        };
+        // The record is removed while the lock is held, which is after all has ended: until then it says who has to be
+        // waited for.
+        let (directory, socket, _record) = match place() {
+            Ok(place) => place,
+            Err(error) => {
+                engine.close().await;
+                return Err(named(error).into());
+            }
+        };
         tracing::info!(pid = about.pid, build = about.build, "started");
         let ending = Signal::new();
         let engines = engine.engines.clone();
         let clients =
             Clients::new(about.clone(), start.data.clone(), (engines, many.handle().clone()), ending.clone());
-        // From here on it is known to run, so why it ends is nobody's but the log's.
-        say_bytes(&Started::Ready(about).line()?)?;
+        // From here on it is known to run, so why it ends is nobody's but the log's. Whoever has started it may be gone.
+        if let Err(error) = say_bytes(&Started::Ready(about).line()?) {
+            tracing::debug!(%error, "nobody waits for the start");
+        }
         if is_detached {
             point_stdout_nowhere().map_err(|error| NotStarted::Ended(error.into()))?;
         }
         let serving = async {
-            serve(socket, Arc::new(clients), &ending, directory).await;
-            if let Err(error) = many.spawn(engine.close()).await {
+            serve(socket, Arc::new(clients), &ending, &directory, &start.data).await;
+            let engine = Arc::clone(&engine);
+            if let Err(error) = many.spawn(async move { engine.close().await }).await {
                 tracing::error!(%error, "the engine could not be closed");
             }
         };
@@ -117,10 +130,16 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
 }
 
 /// Serves whoever connects, until the node is to end and all have gone.
-async fn serve(socket: Socket, clients: Arc<Clients>, ending: &Signal, directory: Directory) {
+async fn serve(
+    mut socket: Socket,
+    clients: Arc<Clients>,
+    ending: &Signal,
+    directory: &Directory,
+    data: &Path,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
-    let mut gone = pin!(directory.gone());
+    let mut change = pin!(directory.change(socket.identity()));
     loop {
         let accepting = async {
             // A connection beyond the limit waits in the kernel's queue.
@@ -129,10 +148,22 @@ async fn serve(socket: Socket, clients: Arc<Clients>, ending: &Signal, directory
         };
         tokio::select! {
             () = ending.raised() => break,
-            () = &mut gone => {
-                tracing::warn!("the data directory is gone, or another is in its place");
-                ending.raise();
-                break;
+            changed = &mut change => {
+                match changed {
+                    Change::Gone => {
+                        tracing::warn!("the data directory is gone, or another is in its place");
+                        ending.raise();
+                        break;
+                    }
+                    Change::SocketGone => match Socket::bind(data) {
+                        Ok(another) => {
+                            tracing::warn!("the socket was gone, and is made again");
+                            socket = another;
+                        }
+                        Err(error) => tracing::error!(%error, "the socket is gone, and cannot be made again"),
+                    },
+                }
+                change.set(directory.change(socket.identity()));
             }
             (accepted, place) = accepting => match accepted {
                 Ok((stream, _)) => {

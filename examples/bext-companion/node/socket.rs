@@ -53,7 +53,7 @@ fn short_path(data: &Path) -> io::Result<(PathBuf, Option<File>)> {
 #[derive(Debug)]
 pub(crate) struct Socket {
     // Removed before the listener closes: nobody finds a file at which nobody listens.
-    _file: SocketFile,
+    file: SocketFile,
     pub(crate) listener: UnixListener,
 }
 
@@ -76,14 +76,19 @@ impl Socket {
         let file = SocketFile { identity: identity(&path)?, path };
         // Nobody can connect before `listen`, so nobody has while the file was open to more than its owner.
         fs::set_permissions(&file.path, Permissions::from_mode(0o600))?;
-        Ok(Self { _file: file, listener: socket.listen(BACKLOG)? })
+        Ok(Self { file, listener: socket.listen(BACKLOG)? })
+    }
+
+    /// By which its file is known.
+    pub(super) fn identity(&self) -> Identity {
+        self.file.identity
     }
 }
 
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
-    identity: (u64, u64),
+    identity: Identity,
 }
 
 impl Drop for SocketFile {
@@ -96,7 +101,10 @@ impl Drop for SocketFile {
 }
 
 /// Device and inode, by which a file or a directory is known.
-pub(super) fn identity(path: &Path) -> io::Result<(u64, u64)> {
+pub(super) type Identity = (u64, u64);
+
+/// The identity of what is at this path; of a link itself.
+pub(super) fn identity(path: &Path) -> io::Result<Identity> {
     let about = fs::symlink_metadata(path)?;
     Ok((about.dev(), about.ino()))
 }
