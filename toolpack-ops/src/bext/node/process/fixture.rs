@@ -64,6 +64,18 @@ pub(super) fn secret(name: &str, value: &str) -> (SecretName, SecretValue) {
     (name.parse().unwrap(), SecretValue::try_from(value.to_owned()).unwrap())
 }
 
+/// Its children and theirs do not hear SIGTERM, and it does not wait for them.
+pub(super) const STUBBORN: &str = r#"
+    (trap '' TERM; echo $(sh -c 'echo $PPID') >>pids; (trap '' TERM; sh -c 'echo $PPID' >>pids; while :; do sleep 1; done) & while :; do sleep 1; done) &
+    echo $$ >>pids
+    exec "$@"
+"#;
+
+pub(super) fn noted_pids(fixture: &Fixture) -> Vec<u32> {
+    let text = std::fs::read_to_string(fixture.path("pids")).unwrap_or_default();
+    text.lines().filter_map(|line| line.trim().parse().ok()).collect()
+}
+
 /// Waits until something is so, which must come true soon.
 pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
