@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::system;
 use super::{HealthCheck, Launch};
 use crate::bext::engine::{SecretName, SecretValue};
@@ -42,6 +44,19 @@ impl Fixture {
     /// How many notes the ledger holds.
     pub(super) fn notes(&self) -> usize {
         std::fs::read_dir(self.path("ledger")).map_or(0, Iterator::count)
+    }
+}
+
+impl Drop for Fixture {
+    /// A test that fails in the middle leaves nothing behind either.
+    fn drop(&mut self) {
+        let Ok(place) = std::fs::canonicalize(self.directory.path()) else { return };
+        for process in system::processes().unwrap_or_default() {
+            if system::works_in(process.pid, &place) {
+                let pid = Pid::from_raw(process.pid.cast_signed()).unwrap();
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 }
 

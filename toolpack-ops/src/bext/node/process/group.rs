@@ -22,9 +22,6 @@ const GATE: &str = r#"read -r _ && exec "$@" </dev/null"#;
 const NAMES_OF_SHELL: [&str; 9] =
     ["_", "IFS", "OPTIND", "PWD", "PPID", "SHELLOPTS", "BASHOPTS", "UID", "EUID"];
 
-/// How long the system may take to end what was killed, before that is given up.
-const KILL_TIME: Duration = Duration::from_secs(30);
-
 /// A group that runs. Dropping it kills it at once.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -162,7 +159,7 @@ impl Drop for Group {
         // A thread of its own, for there may be no runtime any more. If there is none, or it does not get to the end, then
         // the note stays, and the next node sweeps it away.
         let finish = move || {
-            let deadline = Instant::now() + KILL_TIME;
+            let deadline = Instant::now() + system::KILL_TIME;
             let mut pause = Duration::from_millis(1);
             while !has_ended(id) {
                 if Instant::now() > deadline {

@@ -13,12 +13,10 @@ use super::health;
 use super::log::Log;
 use super::output::Output;
 use super::redact::Redactor;
-use super::{HealthCheck, Launch, StartError};
+use super::{HealthCheck, Launch, StartError, system};
 
 /// A longer time to end is this time: the clock does not reach everywhere.
 pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// How long the system may take to end what was killed, before that is given up.
-const KILL_TIME: Duration = Duration::from_secs(30);
 
 /// A group of processes with its output. Dropping it kills it at once.
 #[derive(Debug)]
@@ -108,7 +106,7 @@ impl Running {
         (group, _) = wait_for_end(group, &mut child_ended, None, grace).await;
         // Killed also if nothing was seen to live: a process that just began may not have been seen.
         let (group, has_ended) =
-            wait_for_end(group, &mut child_ended, Some(Signal::KILL), sleep(KILL_TIME)).await;
+            wait_for_end(group, &mut child_ended, Some(Signal::KILL), sleep(system::KILL_TIME)).await;
         if has_ended {
             // Fails only when the runtime ends.
             let _ = tokio::task::spawn_blocking(move || group.bury()).await;

@@ -16,7 +16,8 @@ const GRACE: Duration = Duration::from_secs(20);
 async fn holds_an_app_when_it_is_told_to() {
     let Some(directory) = std::env::var_os("TEST_HOLDS_IN").map(PathBuf::from) else { return };
     let process = Process::start(launch_in(&directory, STUBBORN)).await.unwrap();
-    fs::write(directory.join("ready"), process.status().pid.unwrap().to_string()).unwrap();
+    fs::write(directory.join("number"), process.status().pid.unwrap().to_string()).unwrap();
+    fs::rename(directory.join("number"), directory.join("ready")).unwrap();
     std::future::pending().await
 }
 
