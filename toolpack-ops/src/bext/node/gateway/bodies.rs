@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::backend::Passage;
+use super::headers::strip_forwarded;
 use super::pool::Connection;
 use crate::bext::node::body::{Body, BodyError};
 
@@ -176,7 +177,13 @@ impl HttpBody for Followed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        let mut frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            // There are servers that add trailers to the headers.
+            strip_forwarded(trailers);
+        }
         self.trace.moved(frame.is_none() || self.inner.is_end_stream());
         Poll::Ready(frame)
     }

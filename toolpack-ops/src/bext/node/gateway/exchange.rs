@@ -180,7 +180,7 @@ impl Exchange<'_> {
             // A client that is silent within its request is found out by its body; an app that does not take it, here.
             let limit = match is_complete {
                 true => settings.response_timeout,
-                false => settings.response_timeout + settings.idle_timeout,
+                false => settings.patience(),
             };
             let deadline = moved + limit;
             match tokio::time::timeout_at(deadline, sent.as_mut()).await {

@@ -115,7 +115,7 @@ fn via(version: Version) -> HeaderValue {
 }
 
 /// Takes off what a client says of where it comes from.
-fn strip_forwarded(headers: &mut HeaderMap) {
+pub(super) fn strip_forwarded(headers: &mut HeaderMap) {
     let forged: Vec<HeaderName> =
         headers.keys().filter(|name| says_where_from(name.as_str())).cloned().collect();
     for name in forged {

@@ -21,6 +21,7 @@ mod routes;
 mod settings;
 mod stack;
 mod stages;
+mod streams;
 mod tunnel;
 
 use std::net::SocketAddr;
@@ -58,7 +59,7 @@ impl Gateway {
         let shared = Arc::new(Shared {
             counters: Arc::default(),
             routes: watch::Sender::new(Arc::default()),
-            settings: watch::Sender::new(Arc::new(settings)),
+            settings: watch::Sender::new(Arc::new(settings.bounded())),
             tunnels: watch::Sender::new(0),
             phase: phase.subscribe(),
         });
@@ -72,7 +73,7 @@ impl Gateway {
 
     /// Has other settings take effect for requests that begin from now on.
     pub(crate) fn set_settings(&self, settings: GatewaySettings) {
-        self.shared.settings.send_replace(Arc::new(settings));
+        self.shared.settings.send_replace(Arc::new(settings.bounded()));
     }
 
     /// Leads requests to an app from now on, in place of whatever was its route. One atomic switch: each request sees the

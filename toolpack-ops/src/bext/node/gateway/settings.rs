@@ -38,6 +38,52 @@ pub(crate) struct GatewaySettings {
     pub(crate) max_in_flight: u64,
 }
 
+/// A year.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The smallest buffer that hyper takes.
+const MIN_HEADER_BYTES: usize = 8 << 10;
+
+impl GatewaySettings {
+    /// How long nothing may move in a request at all: the app may be silent for the one, and the client for the other.
+    pub(super) fn patience(&self) -> Duration {
+        self.response_timeout + self.idle_timeout
+    }
+
+    /// The same, with what no clock could count to made a year, and with room for one at least.
+    pub(super) fn bounded(mut self) -> Self {
+        let Self {
+            header_timeout,
+            keep_alive,
+            connect_timeout,
+            start_timeout,
+            response_timeout,
+            idle_timeout,
+            websocket_idle_timeout,
+            pool_idle_timeout,
+            max_connections,
+            max_header_bytes,
+            max_in_flight,
+            max_body_bytes: _,
+        } = &mut self;
+        for time in [
+            header_timeout,
+            keep_alive,
+            connect_timeout,
+            start_timeout,
+            response_timeout,
+            idle_timeout,
+            websocket_idle_timeout,
+            pool_idle_timeout,
+        ] {
+            *time = (*time).min(LONGEST);
+        }
+        *max_connections = (*max_connections).max(1);
+        *max_in_flight = (*max_in_flight).max(1);
+        *max_header_bytes = (*max_header_bytes).max(MIN_HEADER_BYTES);
+        self
+    }
+}
+
 impl Default for GatewaySettings {
     fn default() -> Self {
         Self {

@@ -216,3 +216,29 @@ async fn a_client_that_does_not_take_its_response_is_let_go() {
     until(|| gateway.figures().requests == 1).await;
     until(|| gateway.figures().in_flight == 0 && gateway.figures().connections == 0).await;
 }
+
+#[tokio::test]
+async fn no_setting_is_too_large_or_too_small_to_serve_with() {
+    let app = App::texting("hi").await;
+    for (time, count) in [(Duration::MAX, usize::MAX), (PATIENCE, 0)] {
+        let settings = GatewaySettings {
+            header_timeout: time,
+            keep_alive: time,
+            connect_timeout: time,
+            start_timeout: time,
+            response_timeout: time,
+            idle_timeout: time,
+            websocket_idle_timeout: time,
+            pool_idle_timeout: time,
+            max_body_bytes: count as u64,
+            max_header_bytes: count,
+            max_connections: count,
+            max_in_flight: count as u64,
+        };
+        let gateway = gateway_to(&app, settings).await;
+        assert_eq!(fetch(&gateway, "shop.localhost", "/").await, (200, "hi".to_owned()));
+        let request = Request::post("/").header("host", "shop.localhost").body(body::full("x")).unwrap();
+        let status = ask(&mut client(&gateway).await, request).await.status();
+        assert_eq!(status, if count == 0 { 413 } else { 200 });
+    }
+}
