@@ -114,6 +114,14 @@ fn via(version: Version) -> HeaderValue {
     })
 }
 
+/// Whether the body of a message is coded for its hop in no other way than by chunks, once. The gateway takes off no other
+/// coding, and so must not pass on what is behind one as if it were the body.
+pub(super) fn is_plainly_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none()
+}
+
 /// Takes off what a client says of where it comes from.
 pub(super) fn strip_forwarded(headers: &mut HeaderMap) {
     let forged: Vec<HeaderName> =

@@ -117,6 +117,35 @@ async fn a_get_is_sent_again_over_a_fresh_connection_and_a_post_is_not() {
     assert_eq!(SEEN.load(SeqCst), 4);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_get_fails_where_an_app_closes_connections_without_a_word() {
+    let app = App::raw(|mut stream| async move {
+        for _ in 0..3 {
+            if read_head(&mut stream).await.is_empty() {
+                return;
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        }
+    })
+    .await;
+    let gateway = Arc::new(gateway_to(&app, GatewaySettings::default()).await);
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let gateway = gateway.clone();
+            tokio::spawn(async move {
+                let mut client = client(&gateway).await;
+                for _ in 0..300 {
+                    assert_eq!(text(ask(&mut client, get("shop.localhost", "/")).await).await, "ok");
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.expect("no request fails");
+    }
+    assert_eq!(gateway.figures().gateway_errors, 0);
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_takes_its_request_with_it() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
