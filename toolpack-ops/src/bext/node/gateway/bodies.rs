@@ -146,10 +146,13 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Of a request whose body, if any, has not been begun.
-    pub(super) fn new(is_complete: bool) -> Arc<Self> {
-        let is_complete = AtomicBool::new(is_complete);
-        Arc::new(Self { began: Instant::now(), moved: AtomicU64::new(0), is_complete })
+    /// Of a request whose body has not been begun.
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            moved: AtomicU64::new(0),
+            is_complete: AtomicBool::new(false),
+        })
     }
 
     /// When a part of it was last handed on, and whether that was the last.
@@ -197,7 +200,8 @@ impl HttpBody for Followed {
     }
 }
 
-/// The body of a response on its way from a release, which counts as under way until it has ended or nobody wants it.
+/// The body of a response on its way from a release, which counts as under way until it has ended or nobody
+/// wants it.
 #[derive(Debug)]
 pub(super) struct Download<B> {
     inner: B,

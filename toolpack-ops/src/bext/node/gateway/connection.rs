@@ -1,4 +1,5 @@
-//! One connection of a client: HTTP/1.1 or HTTP/2, whichever its first bytes ask for, for as long as something happens.
+//! One connection of a client: HTTP/1.1 or HTTP/2, whichever its first bytes ask for, for as long as
+//! something happens.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -36,7 +37,8 @@ pub(super) struct Visit {
     pub(super) activity: Arc<Activity>,
 }
 
-/// Serves a connection until its client is done with it, nothing happens on it for too long, or the gateway closes.
+/// Serves a connection until its client is done with it, nothing happens on it for too long, or the gateway
+/// closes.
 pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, shared: Arc<Shared>) {
     let _open = shared.counters.connection();
     // Small responses must not wait for the acknowledgement of the one before.
@@ -95,8 +97,8 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
         Ending::Idle | Ending::Closing => {
             connection.as_mut().graceful_shutdown();
             loop {
-                // With nothing under way there is little time for it: the client may have half a request written, and never
-                // write the other half.
+                // With nothing under way there is little time for it: the client may have half a request
+                // written, and never write the other half.
                 let wake = match activity.is_idle() {
                     true => Instant::now() + ENDING_TIME,
                     false => activity.deadline(&settings),
@@ -133,8 +135,8 @@ fn builder(settings: &GatewaySettings) -> auto::Builder<Streams> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // The deadlines of a connection are its activity's: hyper's own would make a timer for each request, and would
-        // hold a connection between two requests to the same time as one within a head.
+        // The deadlines of a connection are its activity's: hyper's own would make a timer for each request,
+        // and would hold a connection between two requests to the same time as one within a head.
         .header_read_timeout(None)
         .max_buf_size(settings.max_header_bytes);
     builder

@@ -25,7 +25,8 @@ use super::{canary, headers, tunnel};
 use crate::bext::engine::AppName;
 use crate::bext::node::body::{self, Body};
 
-/// How long a process that refuses a connection may take to be noticed as ended: after that it runs and does not listen.
+/// How long a process that refuses a connection may take to be noticed as ended: after that it runs and does
+/// not listen.
 const NOTICE_TIME: Duration = Duration::from_millis(250);
 
 /// What a request to a process needs to know.
@@ -76,12 +77,16 @@ impl Exchange<'_> {
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
 
-        let trace = Trace::new(body.is_end_stream());
-        let body =
-            if body.is_end_stream() { body } else { Followed::new(body, trace.clone()).boxed_unsync() };
+        let (body, trace) = match body.is_end_stream() {
+            true => (body, None),
+            false => {
+                let trace = Trace::new();
+                (Followed::new(body, trace.clone()).boxed_unsync(), Some(trace))
+            }
+        };
         let request = Request::from_parts(parts, body);
         let (connection, response) = self
-            .ask(request, &passage, &trace, upgrade.is_some())
+            .ask(request, &passage, trace.as_deref(), upgrade.is_some())
             .await
             .map_err(|fault| self.refusal(fault))?;
 
@@ -132,14 +137,13 @@ impl Exchange<'_> {
         &self,
         mut request: Request<Body>,
         passage: &Passage,
-        trace: &Trace,
+        trace: Option<&Trace>,
         upgrades: bool,
     ) -> Result<(Connection, Response<Incoming>), Fault> {
         let release = passage.release();
         let settings = &self.visit.settings;
-        let is_repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
-            && request.body().is_end_stream()
-            && !upgrades;
+        let is_repeatable =
+            matches!(*request.method(), Method::GET | Method::HEAD) && trace.is_none() && !upgrades;
         let mut give_up = None;
         let mut wants_fresh = false;
         loop {
@@ -189,20 +193,22 @@ impl Exchange<'_> {
     async fn in_time<F: Future>(
         &self,
         mut sent: std::pin::Pin<&mut F>,
-        trace: &Trace,
+        trace: Option<&Trace>,
     ) -> Result<F::Output, Fault> {
         let settings = &self.visit.settings;
+        let now = Instant::now();
+        let last = || trace.map_or((now, true), Trace::last);
         loop {
-            let (moved, is_complete) = trace.last();
-            // A client that is silent within its request is found out by its body; an app that does not take it, here.
+            let (moved, is_complete) = last();
+            // A client that is silent within its request is found out by its body; an app that does not take
+            // it, here.
             let limit = match is_complete {
                 true => settings.response_timeout,
                 false => settings.patience(),
             };
-            let deadline = moved + limit;
-            match tokio::time::timeout_at(deadline, sent.as_mut()).await {
+            match tokio::time::timeout_at(moved + limit, sent.as_mut()).await {
                 Ok(response) => return Ok(response),
-                Err(_) if trace.last() == (moved, is_complete) => return Err(Fault::ResponseTimeout),
+                Err(_) if last() == (moved, is_complete) => return Err(Fault::ResponseTimeout),
                 Err(_) => {}
             }
         }

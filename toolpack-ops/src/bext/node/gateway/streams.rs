@@ -7,8 +7,8 @@ use std::time::Duration;
 use hyper::rt::Executor;
 use tokio::time::Instant;
 
-/// Runs streams. One that nothing has happened to for so long is reset: its client does not take what waits for it, and
-/// that cannot be seen from its body, which nobody asks for more until there is room.
+/// Runs streams. One that nothing has happened to for so long is reset: its client does not take what waits
+/// for it, and that cannot be seen from its body, which nobody asks for more until there is room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Streams {
     limit: Duration,

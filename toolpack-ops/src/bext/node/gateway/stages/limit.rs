@@ -1,5 +1,5 @@
-//! The stage that limits: how much is under way at once, and how large, how silent and how coded the body of a request
-//! may be.
+//! The stage that limits: how much is under way at once, and how large, how silent and how coded the body of
+//! a request may be.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

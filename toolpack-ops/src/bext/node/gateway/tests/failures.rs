@@ -1,4 +1,5 @@
-//! What the gateway says and does when something is wrong: with an app, with a client, or with how much there is.
+//! What the gateway says and does when something is wrong: with an app, with a client, or with how much there
+//! is.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -89,8 +90,8 @@ async fn an_app_that_has_just_ended_is_found_where_it_is_next() {
     assert_eq!(waiting.await.unwrap(), "moved");
 }
 
-/// Answers the first request of a connection, and closes it on the second, as a server does whose patience is over just
-/// then.
+/// Answers the first request of a connection, and closes it on the second, as a server does whose patience is
+/// over just then.
 async fn forgetful(seen: &'static AtomicUsize) -> App {
     App::raw(move |mut stream| async move {
         read_head(&mut stream).await;
