@@ -8,6 +8,7 @@
 mod archive;
 mod artifacts;
 mod directory;
+mod durable;
 mod export;
 #[cfg(feature = "bext-git")]
 mod git;
@@ -30,10 +31,12 @@ use self::task::Stop;
 use crate::bext::engine::{AppSource, Runtime, Version};
 use crate::error::{Error, ErrorKind};
 
-pub(crate) use self::artifacts::{Artifact, ArtifactId, Artifacts};
-pub(crate) use self::limits::SourceLimits;
-#[allow(unused_imports, reason = "it is what an artifact has, whether or not anyone names it")]
-pub(crate) use self::manifest::Manifest;
+#[allow(unused_imports, reason = "what an artifact is and has, whether or not anyone names it")]
+pub(crate) use self::{
+    artifacts::{Artifact, ArtifactId, Artifacts},
+    limits::SourceLimits,
+    manifest::Manifest,
+};
 
 /// A source that was looked at. Cloning it is cheap.
 #[derive(Clone, Debug)]

@@ -86,7 +86,7 @@ async fn a_directory_becomes_an_artifact() {
     // The same content is the same artifact, wherever it comes from and whenever.
     let again = make(&source, &artifacts).await.unwrap();
     assert_eq!((again.id.clone(), again.directory), (artifact.id.clone(), artifact.directory.clone()));
-    assert_eq!(place.kept(), [artifact.id.0.clone()]);
+    assert_eq!(place.kept(), [artifact.id.0.as_str()]);
     let got = artifacts.get(&artifact.id).await.unwrap().unwrap();
     assert_eq!((got.directory, got.manifest), (artifact.directory, artifact.manifest));
     for unknown in ["0".repeat(64), "../app".to_owned(), String::new()] {
@@ -316,7 +316,7 @@ async fn an_artifact_that_is_not_whole_is_made_anew() {
     let again = make(&source, &artifacts).await.unwrap();
     assert_eq!(again.id, artifact.id);
     assert_eq!(fs::read_to_string(again.directory.join("dir/b")).unwrap(), "2");
-    assert_eq!(place.kept(), [again.id.0.clone()]);
+    assert_eq!(place.kept(), [again.id.0.as_str()]);
 }
 
 #[tokio::test]
@@ -331,7 +331,7 @@ async fn what_an_earlier_process_left_is_removed() {
         fs::set_permissions(&left, fs::Permissions::from_mode(0o555)).unwrap();
     }
     let artifacts = place.artifacts().await;
-    assert_eq!(place.kept(), [artifact.id.0.clone()]);
+    assert_eq!(place.kept(), [artifact.id.0.as_str()]);
     assert!(artifacts.get(&artifact.id).await.unwrap().is_some());
 }
 

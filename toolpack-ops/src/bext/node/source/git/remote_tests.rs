@@ -337,7 +337,7 @@ async fn a_fetch_that_was_killed_is_begun_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_may_want_the_same_repository() {
-    let place = Arc::new(Place::new());
+    let place = Place::new();
     let commit = place.git.commit(&[("a", "1")]);
     place.git.tag("v1.0.0", commit);
     let server = place.server().await;
