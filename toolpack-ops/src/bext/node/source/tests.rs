@@ -94,6 +94,26 @@ async fn a_directory_becomes_an_artifact() {
     }
 }
 
+/// Artifacts are found again by this hash, so it stays as it is.
+#[tokio::test]
+async fn the_hash_is_of_paths_modes_and_content() {
+    let place = Place::new();
+    place.write("a/b", "one");
+    place.write("run", "two");
+    fs::set_permissions(place.path("app/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"toolpack artifact 1\n");
+    for (path, executable, text) in [("a/b", 0, "one"), ("run", 1, "two")] {
+        hasher.update(&(path.len() as u64).to_le_bytes());
+        hasher.update(path.as_bytes());
+        hasher.update(&[executable]);
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(blake3::hash(text.as_bytes()).as_bytes());
+    }
+    let artifact = make(&place.source().await, &place.artifacts().await).await.unwrap();
+    assert_eq!(artifact.id.0, hasher.finalize().to_hex().to_string());
+}
+
 #[tokio::test]
 async fn other_content_is_another_artifact() {
     let place = Place::new();

@@ -233,6 +233,31 @@ async fn trees_made_to_harm_are_refused() {
 }
 
 #[tokio::test]
+async fn a_repository_has_many_forms() {
+    let root = Scratch::new();
+    // Bare, without an ending of its name.
+    let git = Fixture::bare(&root.path().join("bare"));
+    let commit = git.commit(&[("a", "1")]);
+    assert_eq!(version_of(&open(&root.path().join("bare")).await, None).await.unwrap(), hex(commit));
+    // A working copy whose data is elsewhere, as that of a submodule.
+    let elsewhere = root.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join(".git"), format!("gitdir: {}\n", root.path().join("bare").display())).unwrap();
+    assert_eq!(version_of(&open(&elsewhere).await, None).await.unwrap(), hex(commit));
+    // A link to one, and the data of a working copy.
+    std::os::unix::fs::symlink("bare", root.path().join("link")).unwrap();
+    assert_eq!(version_of(&open(&root.path().join("link")).await, None).await.unwrap(), hex(commit));
+    let git = Fixture::new(&root.path().join("work"));
+    let commit = git.commit(&[("a", "2")]);
+    assert_eq!(version_of(&open(&root.path().join("work/.git")).await, None).await.unwrap(), hex(commit));
+    // A directory within a working copy is a directory.
+    fs::create_dir(root.path().join("work/site")).unwrap();
+    fs::write(root.path().join("work/site/a"), "3").unwrap();
+    let version = version_of(&open(&root.path().join("work/site")).await, None).await.unwrap();
+    assert!(version.starts_with("content-"), "{version}");
+}
+
+#[tokio::test]
 async fn a_repository_that_is_broken_is_refused() {
     let root = Scratch::new();
     let app = root.path().join("app");
