@@ -100,7 +100,7 @@ impl Source {
             Place::Path(path) => task::run(move |_| Kind::at(&path)).await?,
             #[cfg(feature = "bext-git")]
             place => {
-                let repository = git::Repository::remote(place, copies);
+                let repository = git::Repository::remote(place, copies, &limits);
                 repository.refresh().await?;
                 Kind::Git(Arc::new(repository))
             }

@@ -180,7 +180,7 @@ async fn trees_made_to_harm_are_refused() {
     let root = Scratch::new();
     let git = Fixture::bare(&root.path().join("app.git"));
     let artifacts = Artifacts::open(root.path().join("artifacts")).await.unwrap();
-    let limits = SourceLimits { files: 1000, object_bytes: 10, ..SourceLimits::default() };
+    let limits = SourceLimits { files: 200, object_bytes: 10, ..SourceLimits::default() };
     let address = root.path().join("app.git").to_str().unwrap().parse().unwrap();
     let source = Source::open_with(&address, Path::new("/nowhere"), limits).await.unwrap();
     let tree = |entries: Vec<(&str, EntryKind, ObjectId)>| {
@@ -216,8 +216,8 @@ async fn trees_made_to_harm_are_refused() {
         (tree(vec![("a", EntryKind::Link, git.blob("../x"))]), "leads out of the source"),
         (tree(vec![("a", EntryKind::Link, git.blob("a"))]), "in a circle"),
         (tree(vec![("a", EntryKind::Blob, git.blob("more than ten bytes"))]), "more than 10 bytes"),
-        (bomb, "more than 1000 "),
-        (hollow, "more than 1000 directories"),
+        (bomb, "more than 200 "),
+        (hollow, "more than 200 directories"),
         (deep, "deeper than 64"),
         (tree(vec![]), "has no files"),
         (tree(vec![(".GIT", EntryKind::Blob, text), (".bext-state", EntryKind::Blob, text)]), "has no files"),
