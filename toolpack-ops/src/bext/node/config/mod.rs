@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(crate) use self::settings::{GatewaySection, Settings};
 
 use self::reader::Problem;
-use self::settings::{SETTINGS, TakesEffect};
+use self::settings::SETTINGS;
 use super::gateway::GatewaySettings;
 use super::private_file;
 use crate::bext::engine::{ConfigChange, ConfigText};
@@ -101,8 +101,7 @@ impl ConfigFile {
         InstanceConfig::of(&self.effective())
     }
 
-    /// Reads it anew and has it take effect; says what has changed. What waits for the node to be started again is said
-    /// each time, as long as it waits.
+    /// Reads it anew and has it take effect; says what has changed. Nothing in it waits for the node to be started again.
     ///
     /// Errors: `config_invalid`, `config_unavailable`; then what was in effect stays.
     pub(crate) fn reload(&self) -> Result<(InstanceConfig, ConfigChange), Error> {
@@ -116,16 +115,10 @@ impl ConfigFile {
             if value == setting.get(&effective) {
                 continue;
             }
-            match setting.takes_effect {
-                TakesEffect::Live => {
-                    setting.set(&mut effective, value);
-                    change.changed.push(setting.full_name());
-                }
-                TakesEffect::AtStart => change.needs_restart.push(setting.full_name()),
-            }
+            setting.set(&mut effective, value);
+            change.changed.push(setting.full_name());
         }
         change.changed.sort_unstable();
-        change.needs_restart.sort_unstable();
         Ok((InstanceConfig::of(&effective), change))
     }
 
