@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     let done = match args::parse(std::env::args_os().skip(1)) {
         Ok(Task::Help) => say(&args::help()),
         Ok(Task::Version) => say(&format!("{NAME} {VERSION}\n")),
-        Ok(Task::Demo) => demo::run(&mut io::stdout().lock()),
+        Ok(Task::Demo(plot)) => demo::run(&mut io::stdout().lock(), plot),
         Ok(Task::Stdio(args)) => serve_stdio(&args),
         Ok(Task::Http(http, args)) => match check(&http) {
             Ok(()) => serve_http(http, &args),

@@ -17,7 +17,8 @@ pub(crate) use self::{
 pub(crate) enum Task {
     Help,
     Version,
-    Demo,
+    /// Play the dialogue, and draw what visitors saw into this file.
+    Demo(Option<PathBuf>),
     /// Serve standard input and output.
     Stdio(Args),
     /// Serve HTTP.
@@ -75,7 +76,7 @@ Usage:
   bext-companion keys create --name NAME --scopes A,B [--expires 30d] [--data DIR]
   bext-companion keys list | keys revoke ID [--data DIR]
   bext-companion audit verify [--head SEQ:HASH] | audit tail [--records N] [--short] [--data DIR]
-  bext-companion --demo
+  bext-companion --demo [--plot FILE]
 
 An assistant starts it by itself. Put this into its configuration file:
 
@@ -103,7 +104,9 @@ Flags:
                does not wait for the record, nor fail with it; off.
   --data DIR   Where everything is kept; made on first start. Several processes may share it.
                Default: {data}
-  --demo       Play a dialogue of real calls in a scratch directory and print it. Removes what it made.
+  --demo       Play an assistant's dialogue with real calls in a scratch directory: releases of an application on
+               four instances, with visitors on them all the time, who are counted. Under a minute. Removes what
+               it made, but for a drawing of what visitors saw: in FILE, or bext-demo.svg among temporary files.
   --verbose    Log what happens, to standard error; only warnings by default.
   --version    Print the version.
   --help       Print this.
@@ -146,6 +149,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
             "--trust-proxy" => {
                 given.trusted_proxies.push(words.text(&word, "an address or a network such as 10.0.0.0/8")?)
             }
+            "--plot" => once(&word, &mut given.plot, words.value(&word, "a file")?)?,
             "--allow-host" => given.hosts.push(words.text(&word, "a name such as mcp.example.com")?),
             "--audit" => {
                 let mode = words.text(&word, "required, best-effort or off")?;
@@ -201,6 +205,7 @@ struct Given {
     audit: Option<AuditArg>,
     data: Option<OsString>,
     demo: bool,
+    plot: Option<OsString>,
     verbose: bool,
     version: bool,
     help: bool,
@@ -254,8 +259,11 @@ impl Given {
         if let Some((flag, _)) = over_http.into_iter().find(|(_, given)| self.http.is_none() && *given) {
             return Err(format!("{flag} is about --http, which is not there"));
         }
+        if self.plot.is_some() && !self.demo {
+            return Err("--plot is about --demo, which is not there".to_owned());
+        }
         if self.demo {
-            return Ok(Task::Demo);
+            return Ok(Task::Demo(self.plot.map(PathBuf::from)));
         }
         let args = Args {
             data: data_or_default(self.data)?,

@@ -104,7 +104,7 @@ pub struct App {
 /// A version on trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Canary {
-    /// Its version.
+    /// The version that is on trial.
     pub version: Version,
     /// Which part of new visitors it gets, in percent, 1 to 99.
     pub percent: super::Percent,
@@ -359,7 +359,8 @@ impl JsonSchema for DomainName {
         "DomainName".into()
     }
 
-    // The rule itself needs more than a pattern: names of other scripts are as long as what they become.
+    // No pattern that a person could read says the rule, and names of other scripts are as long as what they become: a
+    // refusal in the words of the type says how to correct it.
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "minLength": 3, "maxLength": MAX_DOMAIN_CHARS })
     }

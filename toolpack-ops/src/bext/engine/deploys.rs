@@ -113,11 +113,11 @@ pub struct FleetDeploy {
 /// What became of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DeployRecord {
-    /// The id of the record.
+    /// The id of the record, unique.
     pub id: String,
-    /// The instance.
+    /// The instance that it was on.
     pub instance_id: InstanceId,
-    /// The app.
+    /// The name of the app that it was of.
     pub app: AppName,
     /// The version that was to become live, or became it.
     pub version: Version,
@@ -134,7 +134,7 @@ pub struct DeployRecord {
     pub started_at: Timestamp,
     /// When it was decided, RFC 3339 in UTC.
     pub finished_at: Timestamp,
-    /// Who asked for it.
+    /// Who asked for it: the name of the caller, `local` for a process of the same user.
     pub deployed_by: String,
     /// Why it failed; absent if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -88,7 +88,7 @@ pub struct SecretPage {
 /// What may be known of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SecretInfo {
-    /// Its name.
+    /// The name of the secret.
     pub name: SecretName,
     /// When it was last set, RFC 3339 in UTC.
     pub updated_at: Timestamp,
@@ -213,7 +213,7 @@ impl JsonSchema for SecretValue {
 
     // writeOnly: by this, a record of the call leaves it out.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "writeOnly": true, "maxLength": SecretValue::MAX_BYTES })
+        json_schema!({ "type": "string", "writeOnly": true, "pattern": r"^[^\x00]*$", "maxLength": SecretValue::MAX_BYTES })
     }
 }
 

@@ -24,8 +24,10 @@
 mod body;
 mod config;
 mod gateway;
+mod percent;
 mod private_file;
 mod process;
+pub mod sample_app;
 mod secrets;
 mod site;
 mod source;
