@@ -37,7 +37,7 @@ pub(crate) struct InstanceConfig {
     pub(crate) stop_time: Duration,
     /// How many artifacts of an app are kept, besides those in use. 5 by default.
     pub(crate) keep_artifacts: usize,
-    /// The most bytes that the files of one release may have. 1 GiB by default.
+    /// The most bytes that the files of one release may have. 2 GiB by default.
     pub(crate) max_source_bytes: u64,
     /// How often the instance is checked. Every 10 seconds by default.
     pub(crate) health_interval: Duration,
@@ -67,8 +67,23 @@ impl Default for InstanceConfig {
 }
 
 /// `[gateway]` as the gateway takes it.
-fn gateway_settings(_section: &GatewaySection) -> GatewaySettings {
-    GatewaySettings::default()
+fn gateway_settings(section: &GatewaySection) -> GatewaySettings {
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    // Each by its name: a setting that the gateway has and the file has not is seen here.
+    GatewaySettings {
+        header_timeout: section.header_timeout,
+        keep_alive: section.keep_alive,
+        connect_timeout: section.connect_timeout,
+        start_timeout: section.start_wait,
+        response_timeout: section.response_timeout,
+        idle_timeout: section.idle_timeout,
+        websocket_idle_timeout: section.websocket_idle_timeout,
+        pool_idle_timeout: section.pool_idle_timeout,
+        max_body_bytes: section.max_body_bytes,
+        max_header_bytes: count(section.max_header_bytes),
+        max_connections: count(section.max_connections),
+        max_in_flight: section.max_in_flight,
+    }
 }
 
 /// The file and what of it is in effect. Its methods block.

@@ -202,7 +202,7 @@ settings! {
         "How long a process that was asked to end may take, before it is killed.";
     deploy.keep_artifacts: Count, 5, 0 => 1000,
         "How many artifacts of an app are kept to roll back to, besides those in use.";
-    deploy.max_source_bytes: Bytes, GIB, KIB => KIB * GIB,
+    deploy.max_source_bytes: Bytes, 2 * GIB, KIB => KIB * GIB,
         "The most bytes that the files of one release may have.";
     health.interval: Time, 10 * SECOND, SECOND => HOUR,
         "How often the instance is checked.";

@@ -5,6 +5,7 @@
 use std::fs;
 
 use super::*;
+use crate::bext::node::source::SourceLimits;
 
 struct Instance {
     root: tempfile::TempDir,
@@ -46,6 +47,21 @@ fn the_first_start_makes_a_file_that_changes_nothing() {
     let again = ConfigFile::open(&instance.root.path().join("local")).unwrap();
     assert_eq!(again.current().keep_artifacts, 1);
     assert_eq!(again.shown().unwrap().toml, "deploy.keep_artifacts = 1");
+}
+
+#[test]
+fn every_setting_reaches_what_is_in_effect() {
+    assert_eq!(InstanceConfig::default().gateway, GatewaySettings::default());
+    assert_eq!(InstanceConfig::default().max_source_bytes, SourceLimits::default().bytes);
+    let instance = Instance::new();
+    for setting in SETTINGS {
+        instance.write(&format!("{} = {}", setting.full_name(), setting.written(setting.min)));
+        assert_eq!(instance.reload(), [setting.full_name()]);
+        assert_ne!(instance.config.current(), InstanceConfig::default(), "{}", setting.full_name());
+        instance.write("");
+        assert_eq!(instance.reload(), [setting.full_name()]);
+        assert_eq!(instance.config.current(), InstanceConfig::default());
+    }
 }
 
 #[test]
