@@ -139,7 +139,6 @@ impl Registry {
 
 /// What only a node asks for.
 #[cfg(feature = "bext-node")]
-#[allow(dead_code, reason = "until the parts are put together")]
 impl Registry {
     /// Where the gateway of an instance listens. Port 0, if any free one will do and none was kept so far.
     pub(in crate::bext) fn listen(&self, id: &InstanceId) -> Result<SocketAddr, Error> {
@@ -202,7 +201,6 @@ impl Registry {
 
 /// Where a gateway answers that listens at this address: on this machine, if it is every address.
 #[cfg(feature = "bext-node")]
-#[allow(dead_code, reason = "until the parts are put together")]
 pub(in crate::bext) fn url_of(listen: SocketAddr) -> Option<InstanceUrl> {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

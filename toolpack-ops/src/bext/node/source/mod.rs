@@ -32,8 +32,7 @@ use crate::error::{Error, ErrorKind};
 
 pub(crate) use self::artifacts::{Artifact, ArtifactId, Artifacts};
 pub(crate) use self::limits::SourceLimits;
-#[allow(unused_imports, reason = "it is what an artifact has, whether or not anyone names it")]
-pub(crate) use self::manifest::Manifest;
+pub(crate) use self::order::is_same;
 
 /// A source that was looked at. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -108,6 +107,17 @@ impl Source {
             }
         };
         Ok(Self { kind, limits })
+    }
+
+    /// Removes the copy that was kept of a source, if there is one.
+    pub(crate) async fn forget(source: &AppSource, copies: &Path) -> Result<(), Error> {
+        #[cfg(feature = "bext-git")]
+        if let place @ (Place::Http(_) | Place::Ssh(_)) = Place::of(source)? {
+            git::Repository::remote(place, copies).forget().await?;
+        }
+        #[cfg(not(feature = "bext-git"))]
+        let _ = (source, copies);
+        Ok(())
     }
 
     /// The runtime that its newest version has, if it is read at all: by a command in its manifest.
