@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-#[allow(unused_imports, reason = "until the parts are put together")]
 pub(crate) use self::settings::{GatewaySection, Settings};
 
 use self::reader::Problem;
