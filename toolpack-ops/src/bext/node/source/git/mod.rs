@@ -24,6 +24,8 @@ use crate::bext::engine::Version;
 use crate::error::{Error, ErrorKind};
 use remote::Remote;
 
+pub(super) use remote::keep_copies;
+
 /// A repository on this machine, or a copy of a remote one.
 #[derive(Debug)]
 pub(super) struct Repository {
