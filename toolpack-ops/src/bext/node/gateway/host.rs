@@ -7,7 +7,8 @@ use http::{HeaderValue, Request};
 
 /// Has a request name its host once, in its `Host` header, wherever it was named before.
 ///
-/// What is named twice, in two headers or otherwise than in the address, is refused: whoever answers might take the other.
+/// What is named twice, in two headers or otherwise than in the address, is refused: whoever answers might
+/// take the other.
 pub(super) fn settle<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     let mut named = request.headers().get_all(HOST).iter();
     let header = named.next();
@@ -33,7 +34,8 @@ pub(super) fn settle<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The name in a `Host` header as routes have it: without port and final dot, in lower case. None if it is no host.
+/// The name in a `Host` header as routes have it: without port and final dot, in lower case. None if it is no
+/// host.
 pub(super) fn name_in(host: &HeaderValue) -> Option<Cow<'_, str>> {
     let host = host.to_str().ok()?;
     let (name, port) = match host.strip_prefix('[') {
