@@ -8,7 +8,9 @@
 //! instances.toml                          the instances, and where their gateways listen
 //! secret.key                              what secrets are encrypted with
 //! instances/ID/bext.config.toml           the configuration of the instance
-//! instances/ID/state.sqlite               apps, domains, releases, records, runs, and secrets in encrypted form
+//! instances/ID/state.sqlite               apps, domains, releases, records, runs
+//! instances/ID/secrets.sqlite             secrets, in encrypted form
+//! instances/ID/gateway.port               the port of the gateway, where a free one was chosen
 //! instances/ID/artifacts/HASH/            what was built from a source; never changed
 //! instances/ID/processes/                 which groups of processes run
 //! instances/ID/logs/APP.log               what an app prints
@@ -22,7 +24,10 @@
 mod body;
 mod config;
 mod gateway;
+mod percent;
+mod private_file;
 mod process;
+pub mod sample_app;
 mod secrets;
 mod site;
 mod source;
