@@ -11,11 +11,13 @@
 //!
 //! A port that was chosen is kept in `instances/ID/gateway.port`, and not here: what a person wrote is never rewritten.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::fs::File;
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "bext-node")]
+use std::{fs, io, net::Ipv6Addr};
 
 use serde::Deserialize;
 
@@ -42,7 +44,6 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 
 #[derive(Debug)]
 pub(in crate::bext) struct Registry {
-    root: PathBuf,
     path: PathBuf,
     // What was read last. The file may change under us at any time, also twice within one tick of its time stamp, so the
     // text itself is compared.
@@ -95,7 +96,7 @@ impl Registry {
         if files::file_id(&path).map_err(unavailable)?.is_none() {
             files::make_file_of(&path, first_text(first).as_bytes()).map_err(unavailable)?;
         }
-        let registry = Self { root: root.to_owned(), path, cache: Mutex::new(None) };
+        let registry = Self { path, cache: Mutex::new(None) };
         let all = registry.all()?;
         // Another process may have made the file meanwhile: it counts as well.
         if first.is_empty() || (all.len() == first.len() && all.iter().all(|known| first.contains(&known.id)))
@@ -138,7 +139,6 @@ impl Registry {
 
 /// What only a node asks for.
 #[cfg(feature = "bext-node")]
-#[allow(dead_code, reason = "until the parts are put together")]
 impl Registry {
     /// Where the gateway of an instance listens. Port 0, if any free one will do and none was kept so far.
     pub(in crate::bext) fn listen(&self, id: &InstanceId) -> Result<SocketAddr, Error> {
@@ -160,9 +160,11 @@ impl Registry {
         }
         let path = self.port_file(id);
         let make = || {
-            for directory in [self.root.join("instances"), self.root.join("instances").join(id.as_str())] {
-                files::make_dir(&directory)?;
-                files::sync_dir(directory.parent().unwrap_or(&self.root))?;
+            // The directory of the instance and the one it lies in, from the root down.
+            let made: Vec<&Path> = path.ancestors().skip(1).take(2).collect();
+            for directory in made.into_iter().rev() {
+                files::make_dir(directory)?;
+                files::sync_dir(&directory.join(".."))?;
             }
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -193,13 +195,12 @@ impl Registry {
     }
 
     fn port_file(&self, id: &InstanceId) -> PathBuf {
-        self.root.join("instances").join(id.as_str()).join("gateway.port")
+        self.path.with_file_name("instances").join(id.as_str()).join("gateway.port")
     }
 }
 
 /// Where a gateway answers that listens at this address: on this machine, if it is every address.
 #[cfg(feature = "bext-node")]
-#[allow(dead_code, reason = "until the parts are put together")]
 pub(in crate::bext) fn url_of(listen: SocketAddr) -> Option<InstanceUrl> {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -307,6 +308,8 @@ fn invalid(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+
+    use std::fs;
 
     use super::*;
 

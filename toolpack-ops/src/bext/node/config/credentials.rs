@@ -3,7 +3,7 @@
 //! In doubt it is one: a harmless value that is hidden costs a look into the file, a secret that is shown costs more.
 
 /// A name with one of these in it, in whatever case and with whatever marks in between, is a credential's.
-const PARTS: [&str; 20] = [
+const PARTS: [&str; 21] = [
     "apikey",
     "auth",
     "bearer",
@@ -24,11 +24,13 @@ const PARTS: [&str; 20] = [
     "secret",
     "signature",
     "token",
+    "webhook",
 ];
 
 /// And so is one with one of these as a word of its own.
-const WORDS: [&str; 11] =
-    ["key", "keys", "otp", "pass", "pat", "pin", "psk", "pw", "salt", "seed", "session"];
+const WORDS: [&str; 14] = [
+    "hmac", "key", "keys", "otp", "pass", "pat", "pem", "pin", "psk", "pw", "salt", "seed", "session", "sig",
+];
 
 /// How tokens of well-known services begin.
 const BEGINNINGS: [&str; 14] = [
@@ -124,7 +126,7 @@ fn has_token(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-' && c != '.').any(|word| {
         let begins =
             |known: &&str| word.get(..known.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(known));
-        (word.len() >= SHORTEST && BEGINNINGS.iter().any(|known| begins(&known)))
+        (word.len() >= SHORTEST && BEGINNINGS.iter().any(begins))
             || word.find("eyJ").is_some_and(|at| word[at..].matches('.').count() >= 2)
     })
 }
@@ -201,6 +203,8 @@ mod tests {
             "see redis://:p@ss/w?or#d@h",
             "ada:word@host",
             "https://host/?access_token=abc",
+            "https://host/?a=b&sig=abc",
+            "https://token@host/",
             "Server=db;Password=abc",
             "{\"token\":\"abc\"}",
             "password: abc",

@@ -67,8 +67,20 @@ impl Default for InstanceConfig {
 }
 
 /// `[gateway]` as the gateway takes it.
-fn gateway_settings(_section: &GatewaySection) -> GatewaySettings {
-    GatewaySettings::default()
+fn gateway_settings(section: &GatewaySection) -> GatewaySettings {
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    GatewaySettings {
+        header_timeout: section.header_timeout,
+        connect_timeout: section.connect_timeout,
+        response_timeout: section.response_timeout,
+        idle_timeout: section.idle_timeout,
+        start_timeout: section.start_wait,
+        max_body_bytes: section.max_body_bytes,
+        max_header_bytes: count(section.max_header_bytes),
+        max_connections: count(section.max_connections),
+        max_in_flight: section.max_in_flight,
+        ..GatewaySettings::default()
+    }
 }
 
 /// The file and what of it is in effect. Its methods block.

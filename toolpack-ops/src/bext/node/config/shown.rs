@@ -119,6 +119,8 @@ fn hidden_comments(
     comments: impl Iterator<Item = Range<usize>>,
     hidden: &[(Range<usize>, &str)],
 ) -> Vec<Range<usize>> {
+    let mut ends: Vec<&Range<usize>> = hidden.iter().map(|(span, _)| span).collect();
+    ends.sort_unstable_by_key(|span| span.end);
     let mut found: Vec<Range<usize>> = Vec::new();
     for comment in comments {
         let said = unescaped(&text[comment.clone()]);
@@ -127,7 +129,9 @@ fn hidden_comments(
             between.trim().is_empty() && between.matches('\n').count() == 1
         });
         let line = text[..comment.start].rfind('\n').map_or(0, |newline| newline + 1);
-        let beside = hidden.iter().any(|(span, _)| span.end > line && span.start < comment.start);
+        // The first that ends behind the beginning of the line. One around it that begins earlier has the comment in it.
+        let next = ends.partition_point(|span| span.end <= line);
+        let beside = ends.get(next).is_some_and(|span| span.start < comment.start);
         if goes_on || beside || credentials::are_named_in(&said) || credentials::are_in(&said) {
             found.push(comment);
         }

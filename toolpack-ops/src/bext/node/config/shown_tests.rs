@@ -83,6 +83,29 @@ fn what_is_no_toml_is_not_shown() {
     }
 }
 
+#[test]
+fn what_is_made_to_go_deep_is_refused_or_shown_and_ends() {
+    let deep = 60_000;
+    for text in [
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]\nb = 1", "a.".repeat(deep)),
+        format!("[[{}a]]\nb = 1", "a.".repeat(deep)),
+        format!("a = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}1{}", "{a=".repeat(deep / 2), "}".repeat(deep / 2)),
+        format!("a = {{ {}a = 1 }}", "a.".repeat(deep)),
+        (0..40).map(|n| format!("{}a{n} = 1\n", "a.".repeat(70))).collect(),
+        "#\n".repeat(deep),
+        "# password\n".repeat(10_000),
+        (0..6_000).map(|n| format!("key{n} = 1 # x\n")).collect(),
+        "a=''\n".to_owned() + &"# :://@ a: bearer = -".repeat(10_000),
+    ] {
+        let since = std::time::Instant::now();
+        let _ = masked(&text);
+        let _ = reader::read(&text);
+        assert!(since.elapsed().as_secs() < 10, "{}", &text[..40.min(text.len())]);
+    }
+}
+
 const SECRET: &str = "qhunterq";
 const SECRET_NUMBER: &str = "918273645";
 const PLAIN: &str = "zplainz";

@@ -169,3 +169,60 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// In how many seconds something has to happen.
+    fn left(activity: &Activity) -> u64 {
+        (activity.deadline(&GatewaySettings::default()) - Instant::now()).as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_to_happen_next_depends_on_what_is_under_way() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let activity = Activity::new();
+        let mut server = Noted::new(server, activity.clone());
+        assert_eq!(left(&activity), 10);
+        tokio::time::advance(4 * SECOND).await;
+        assert_eq!(left(&activity), 6);
+        // A head has its own time, from its first byte on.
+        for _ in 0..2 {
+            client.write_all(b"G").await.unwrap();
+            server.read_u8().await.unwrap();
+            assert_eq!(left(&activity), 10);
+        }
+        tokio::time::advance(9 * SECOND).await;
+        assert_eq!(left(&activity), 1);
+        let request = activity.request();
+        // Both the app and the client may be silent, from the last byte on.
+        assert_eq!(left(&activity), 180 - 9);
+        server.write_all(b"answer").await.unwrap();
+        assert_eq!(left(&activity), 180);
+        drop(request);
+        assert_eq!(left(&activity), 75);
+        tokio::time::advance(70 * SECOND).await;
+        client.write_all(b"G").await.unwrap();
+        server.read_u8().await.unwrap();
+        assert_eq!(left(&activity), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_http2_says_between_requests_is_no_head() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let activity = Activity::new();
+        let mut server = Noted::new(server, activity.clone());
+        activity.is_http2();
+        drop(activity.request());
+        client.write_all(b"ping").await.unwrap();
+        server.read_u32().await.unwrap();
+        assert_eq!(left(&activity), 75);
+    }
+}

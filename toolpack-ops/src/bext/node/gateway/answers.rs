@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::bext::node::body::{self, Body};
@@ -41,6 +41,10 @@ impl Refusal {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::BAD_REQUEST {
+            // Where one message cannot be understood, neither can it be said where the next one begins.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if matches!(self.status.as_u16(), 502..=504) {
             response.extensions_mut().insert(GatewayError);

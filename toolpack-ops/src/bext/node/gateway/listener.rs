@@ -31,7 +31,11 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection of the gateway has failed");
+                }
+            }
             _ = settings.changed() => {}
             _ = phase.changed() => if *phase.borrow() != Phase::Serving { break },
         }

@@ -31,12 +31,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::backend::{Backend, Target};
+pub(crate) use self::backend::Backend;
 pub(crate) use self::figures::GatewayFigures;
 pub(crate) use self::settings::GatewaySettings;
 
 use self::figures::Counters;
 use self::routes::Routes;
+use super::site::Site;
 use crate::bext::engine::{AppName, DomainName, Percent};
 
 /// A gateway that listens. Dropping it stops it at once; [`close`](Self::close) in good order.
@@ -115,6 +116,15 @@ pub(crate) struct Route {
     pub(crate) stable: Arc<Backend>,
     /// What is on trial, and for which part of new visitors.
     pub(crate) canary: Option<(Percent, Arc<Backend>)>,
+}
+
+/// What stands behind a release.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// Files.
+    Site(Arc<Site>),
+    /// A process at this address; none while it is being started again.
+    Process(watch::Receiver<Option<SocketAddr>>),
 }
 
 /// How far the life of a gateway has got.

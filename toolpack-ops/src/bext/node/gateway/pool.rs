@@ -17,6 +17,8 @@ use crate::bext::node::body::Body;
 
 /// How many connections wait for a request at most.
 const MAX_IDLE: usize = 256;
+/// How much of a response waits here for a client that is slower; the head of each has to fit.
+const BUFFER_BYTES: usize = 128 << 10;
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -60,8 +62,11 @@ impl Pool {
         let stream = TcpStream::connect(address).await.map_err(ConnectError::Refused)?;
         // Small requests must not wait for the acknowledgement of the one before.
         stream.set_nodelay(true).map_err(ConnectError::Refused)?;
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(ConnectError::Handshake)?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(ConnectError::Handshake)?;
         let mut cut = self.cut.clone();
         tokio::spawn(async move {
             let connection = connection.with_upgrades();

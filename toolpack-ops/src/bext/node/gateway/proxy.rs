@@ -9,15 +9,15 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower_service::Service;
 
-use super::Shared;
 use super::answers::{Form, Refusal};
-use super::backend::{Passage, Target};
+use super::backend::Passage;
 use super::bodies::Download;
 use super::canary::{self, Stick};
 use super::connection::Visit;
 use super::exchange::Exchange;
 use super::routes::Entry;
 use super::stages::Led;
+use super::{Shared, Target};
 use crate::bext::node::body::Body;
 
 #[derive(Clone, Debug)]

@@ -129,7 +129,8 @@ impl Group {
         }
     }
 
-    /// Whether all its processes have ended. Blocks: it may look at each process of the machine.
+    /// Whether all its processes have ended; certain only after it was killed. Blocks: it may look at each process of the
+    /// machine.
     pub(super) fn has_ended(&self) -> bool {
         has_ended(self.id)
     }

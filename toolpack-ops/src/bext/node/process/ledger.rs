@@ -77,16 +77,16 @@ fn make_private(directory: &Path) -> io::Result<()> {
 /// Those of reading the ledger; and `TimedOut` if something is left 30 seconds after it was killed, with its note.
 pub(crate) async fn sweep(ledger: &Path) -> io::Result<usize> {
     let ledger = ledger.to_owned();
-    let mut left = blocking(move || read(&ledger)).await?;
-    left = pass(left, Some(Signal::TERM)).await?;
-    let found = left.len();
+    let left = blocking(move || read(&ledger)).await?;
+    let mut found = 0;
+    let mut left = pass(left, Some(Signal::TERM), &mut found).await?;
     for (limit, signal) in [(TERM_TIME, None), (KILL_TIME, Some(Signal::KILL))] {
         let deadline = Instant::now() + limit;
         let mut pause = Duration::from_millis(5);
         while !left.is_empty() && Instant::now() < deadline {
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(100));
-            left = pass(left, signal).await?;
+            left = pass(left, signal, &mut found).await?;
         }
     }
     if !left.is_empty() {
@@ -96,7 +96,20 @@ pub(crate) async fn sweep(ledger: &Path) -> io::Result<usize> {
     Ok(found)
 }
 
-type Noted = (Entry, Note);
+/// A noted group on its way to its end.
+#[derive(Debug)]
+struct Noted {
+    entry: Entry,
+    note: Note,
+    /// It was seen to live.
+    was_alive: bool,
+    /// How many times in a row nothing known was seen of it.
+    quiet: u32,
+}
+
+/// How many times in a row nothing known has to be seen of a group that is there. Once is too few: while the list is read,
+/// a process that is in it may start another and end; and one that becomes another program has no environment meanwhile.
+const QUIET_ENOUGH: u32 = 3;
 
 fn read(ledger: &Path) -> io::Result<Vec<Noted>> {
     let mut notes = Vec::new();
@@ -112,7 +125,9 @@ fn read(ledger: &Path) -> io::Result<Vec<Noted>> {
         let bytes = fs::read(&path)?;
         let entry = Entry(path);
         match serde_json::from_slice::<Note>(&bytes) {
-            Ok(note) if system::group(note.pid).is_some() => notes.push((entry, note)),
+            Ok(note) if system::group(note.pid).is_some() => {
+                notes.push(Noted { entry, note, was_alive: false, quiet: 0 });
+            }
             _ => {
                 tracing::warn!(path = %entry.0.display(), "a note of processes that is none was removed");
                 entry.remove();
@@ -123,55 +138,83 @@ fn read(ledger: &Path) -> io::Result<Vec<Noted>> {
 }
 
 /// Sends a signal to each noted group that is still alive, removes the notes of all others, and returns what is left.
-async fn pass(notes: Vec<Noted>, signal: Option<Signal>) -> io::Result<Vec<Noted>> {
+/// Counts those that are seen alive for the first time.
+async fn pass(notes: Vec<Noted>, signal: Option<Signal>, found: &mut usize) -> io::Result<Vec<Noted>> {
     if notes.is_empty() {
         return Ok(notes);
     }
-    blocking(move || {
+    let (left, new) = blocking(move || {
         let processes = system::processes()?;
         let mut left = Vec::new();
-        for (entry, note) in notes {
-            match system::group(note.pid).filter(|_| is_alive(&note, &processes, is_known)) {
-                Some(group) => {
+        let mut new = 0;
+        for mut noted in notes {
+            let Some(group) = system::group(noted.note.pid) else { continue };
+            match look(&noted.note, &processes, is_known) {
+                // Asked last, so that nothing was started since: a group that is not there has no list to be missing from.
+                _ if !system::is_there(group) => noted.entry.remove(),
+                Seen::Alive => {
+                    new += usize::from(!noted.was_alive);
+                    (noted.was_alive, noted.quiet) = (true, 0);
                     if let Some(signal) = signal {
                         system::signal(group, signal);
                     }
-                    left.push((entry, note));
+                    left.push(noted);
                 }
-                None => entry.remove(),
+                Seen::Nothing | Seen::Unknown if noted.quiet < QUIET_ENOUGH => {
+                    noted.quiet += 1;
+                    left.push(noted);
+                }
+                Seen::Nothing | Seen::Others => noted.entry.remove(),
+                Seen::Unknown => {
+                    tracing::warn!(
+                        ?group,
+                        "processes are left alone that may be of an app, and may be others"
+                    );
+                    noted.entry.remove();
+                }
             }
         }
-        Ok(left)
+        Ok((left, new))
     })
-    .await
+    .await?;
+    *found += new;
+    Ok(left)
+}
+
+/// What is seen of a group that was noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// It lives.
+    Alive,
+    /// None of it lives.
+    Nothing,
+    /// Its number belongs to others now.
+    Others,
+    /// Those who live in it cannot be told from others.
+    Unknown,
+}
+
+/// The system gives a number to no new process while there is a group of that number, so one member that is known stands
+/// for all.
+fn look(note: &Note, processes: &[Listed], is_known: fn(u32, &Note) -> bool) -> Seen {
+    let first = processes.iter().find(|process| process.pid == note.pid);
+    if first.is_some_and(|first| first.since != note.since) {
+        return Seen::Others;
+    }
+    let mut members =
+        processes.iter().filter(|process| process.group == note.pid && !process.is_dead).peekable();
+    if members.peek().is_none() {
+        return Seen::Nothing;
+    }
+    if first.is_some() || members.any(|member| is_known(member.pid, note)) {
+        return Seen::Alive;
+    }
+    Seen::Unknown
 }
 
 /// Whether a process other than the first is of the group that was noted.
 fn is_known(pid: u32, note: &Note) -> bool {
     system::has_variables(pid, &note.variables) || system::works_in(pid, &note.directory)
-}
-
-/// Whether a process of the group that was noted still lives. The system gives a number to no new process while there is a
-/// group of that number, so one member that is known stands for all.
-fn is_alive(note: &Note, processes: &[Listed], is_known: fn(u32, &Note) -> bool) -> bool {
-    let mut members =
-        processes.iter().filter(|process| process.group == note.pid && !process.is_dead).peekable();
-    if members.peek().is_none() {
-        return false;
-    }
-    match processes.iter().find(|process| process.pid == note.pid) {
-        Some(first) => first.since == note.since,
-        None => {
-            let is_known = members.any(|member| is_known(member.pid, note));
-            if !is_known {
-                tracing::warn!(
-                    group = note.pid,
-                    "processes are left alone that may be of an app, and may be others"
-                );
-            }
-            is_known
-        }
-    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
@@ -191,20 +234,21 @@ mod tests {
         let note =
             Note { pid: 10, since: "b/1".to_owned(), variables: Vec::new(), directory: PathBuf::new() };
         let known: fn(u32, &Note) -> bool = |pid, _| pid == 12;
-        let alive = |processes: &[Listed]| is_alive(&note, processes, known);
-        assert!(!alive(&[]));
-        assert!(alive(&[listed(10, 10, "b/1", false)]));
+        let look = |processes: &[Listed]| look(&note, processes, known);
+        assert_eq!(look(&[]), Seen::Nothing);
+        assert_eq!(look(&[listed(10, 10, "b/1", false)]), Seen::Alive);
         // Used again, after this or after another start of the machine.
-        assert!(!alive(&[listed(10, 10, "b/2", false)]));
-        assert!(!alive(&[listed(10, 10, "c/1", false), listed(12, 10, "c/2", false)]));
-        // The number belongs to a process of another group.
-        assert!(!alive(&[listed(10, 9, "b/1", false)]));
+        assert_eq!(look(&[listed(10, 10, "b/2", false)]), Seen::Others);
+        assert_eq!(look(&[listed(10, 9, "b/2", false)]), Seen::Others);
+        assert_eq!(look(&[listed(10, 10, "c/1", false), listed(12, 10, "c/2", false)]), Seen::Others);
+        // It is in another group.
+        assert_eq!(look(&[listed(10, 9, "b/1", false)]), Seen::Nothing);
         // Ended; with children that live.
-        assert!(!alive(&[listed(10, 10, "b/1", true)]));
-        assert!(alive(&[listed(10, 10, "b/1", true), listed(11, 10, "b/2", false)]));
+        assert_eq!(look(&[listed(10, 10, "b/1", true)]), Seen::Nothing);
+        assert_eq!(look(&[listed(10, 10, "b/1", true), listed(11, 10, "b/2", false)]), Seen::Alive);
         // Gone; with a child that is known, with one that is not.
-        assert!(alive(&[listed(11, 10, "b/2", false), listed(12, 10, "b/2", false)]));
-        assert!(!alive(&[listed(11, 10, "b/2", false)]));
-        assert!(!alive(&[listed(12, 10, "b/2", true)]));
+        assert_eq!(look(&[listed(11, 10, "b/2", false), listed(12, 10, "b/2", false)]), Seen::Alive);
+        assert_eq!(look(&[listed(11, 10, "b/2", false)]), Seen::Unknown);
+        assert_eq!(look(&[listed(12, 10, "b/2", true)]), Seen::Nothing);
     }
 }

@@ -102,12 +102,10 @@ impl Running {
         let exit = group.exit();
         if !grace.is_zero() {
             group.signal(Signal::TERM);
+            (group, _) = wait_for_end(group, grace, None).await;
         }
-        let mut has_ended;
-        (group, has_ended) = wait_for_end(group, grace, None).await;
-        if !has_ended {
-            (group, has_ended) = wait_for_end(group, KILL_TIME, Some(Signal::KILL)).await;
-        }
+        // Killed also if nothing was seen to live: a process that just began may not have been seen.
+        let (group, has_ended) = wait_for_end(group, KILL_TIME, Some(Signal::KILL)).await;
         if has_ended {
             // Fails only when the runtime ends.
             let _ = tokio::task::spawn_blocking(move || group.bury()).await;

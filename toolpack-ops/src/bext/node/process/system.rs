@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use rustix::process::{Pid, Signal, getpgrp, kill_process_group};
+use rustix::process::{Pid, Signal, getpgrp, kill_process_group, test_kill_process_group};
 
 /// A process as the system lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,13 @@ pub(super) fn process(pid: u32) -> io::Result<Option<Listed>> {
     Ok(ps_processes(&["-p", &pid.to_string()])?.pop())
 }
 
-/// Whether a process of the group is still alive.
+/// Whether there is a process in the group, be it one that has ended and was not asked how.
+pub(super) fn is_there(group: Pid) -> bool {
+    test_kill_process_group(group) != Err(rustix::io::Errno::SRCH)
+}
+
+/// Whether a process of the group is still alive. While they are listed, one of them may start another and end, which is
+/// then not seen: this is certain only of a group that was killed before.
 pub(super) fn has_living(group: Pid) -> io::Result<bool> {
     let group = group.as_raw_pid().unsigned_abs();
     Ok(processes()?.iter().any(|process| process.group == group && !process.is_dead))
@@ -56,8 +62,9 @@ pub(super) fn group(number: u32) -> Option<Pid> {
 pub(super) fn signal(group: Pid, signal: Signal) {
     match kill_process_group(group, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        // Some systems refuse it too when nothing of the group lives any more.
         Err(error) => {
-            tracing::warn!(%error, ?group, ?signal, "a group of processes could not be sent a signal")
+            tracing::debug!(%error, ?group, ?signal, "a group of processes could not be sent a signal")
         }
     }
 }

@@ -4,9 +4,10 @@
 //! symbolic links. So no name, and no link that somebody puts there meanwhile, leads out of it.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -38,7 +39,8 @@ pub(super) struct FoundFile {
     pub(super) file: File,
     /// Of the plain file, within the site.
     pub(super) path: PathBuf,
-    pub(super) metadata: std::fs::Metadata,
+    pub(super) length: u64,
+    pub(super) modified: Option<SystemTime>,
     /// How it is compressed.
     pub(super) coding: Option<Coding>,
     /// Whether there are several forms of it.
@@ -113,25 +115,26 @@ impl Way<'_> {
     /// A regular file here, in the first of these codings that there is.
     fn file(&self, name: &OsStr, accepted: &[Coding]) -> io::Result<Option<FoundFile>> {
         // Without the plain file, there is no file of which the others are forms.
-        let Some((mut file, mut metadata)) = self.regular(name)? else { return Ok(None) };
+        let Some(mut form) = self.regular(name)? else { return Ok(None) };
         let mut forms = Vec::new();
         for coding in Coding::ALL {
-            if let Some(form) = self.regular(&with_suffix(name, coding.suffix()))? {
-                forms.push((coding, form));
+            if let Some(other) = self.regular(&with_suffix(name, coding.suffix()))? {
+                forms.push((coding, other));
             }
         }
         let varies = !forms.is_empty();
         let mut coding = None;
         let best = accepted.iter().find_map(|liked| forms.iter().position(|(coding, _)| coding == liked));
         if let Some(best) = best {
-            let (best, form) = forms.swap_remove(best);
-            (file, metadata) = form;
-            coding = Some(best);
+            let (best, compressed) = forms.swap_remove(best);
+            (form, coding) = (compressed, Some(best));
         }
-        Ok(Some(FoundFile { file, path: self.path.join(name), metadata, coding, varies }))
+        let (file, metadata) = form;
+        let (length, modified) = (metadata.len(), metadata.modified().ok());
+        Ok(Some(FoundFile { file, path: self.path.join(name), length, modified, coding, varies }))
     }
 
-    fn regular(&self, name: &OsStr) -> io::Result<Option<(File, std::fs::Metadata)>> {
+    fn regular(&self, name: &OsStr) -> io::Result<Option<(File, Metadata)>> {
         // A named pipe must not keep the thread waiting for a writer.
         let Some(file) = self.open(name, OFlags::NONBLOCK)? else { return Ok(None) };
         let metadata = file.metadata()?;

@@ -167,9 +167,8 @@ impl Shelf {
     }
 
     fn opened(&self, found: FoundFile, wants_content: bool) -> io::Result<Opened> {
-        let FoundFile { file, path, metadata, coding, varies } = found;
-        let length = metadata.len();
-        let key = FileKey { path, coding, length, modified: metadata.modified().ok() };
+        let FoundFile { file, path, length, modified, coding, varies } = found;
+        let key = FileKey { path, coding, length, modified };
         let mut tag = self.tags.known(&key);
         let mut content = None;
         if length <= PIECE as u64 && (wants_content || tag.is_none()) {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
-use tempfile::TempDir;
 
+use crate::bext::node::source::scratch::Scratch;
 use crate::bext::node::source::{Artifact, Artifacts, Source, SourceLimits};
 use crate::error::Error;
 
@@ -40,13 +40,13 @@ fn packed(tar: Tar) -> Vec<u8> {
 }
 
 struct Place {
-    root: TempDir,
+    root: Scratch,
     artifacts: Artifacts,
 }
 
 impl Place {
     async fn new() -> Self {
-        let root = TempDir::new().unwrap();
+        let root = Scratch::new();
         let artifacts = Artifacts::open(root.path().join("artifacts")).await.unwrap();
         Self { root, artifacts }
     }

@@ -354,7 +354,7 @@ fn each_directory(directory: &Path, work: &mut impl FnMut(&Path) -> io::Result<(
 }
 
 /// Removes a tree whose directories may be read-only. Nothing is made in it meanwhile.
-fn remove_tree(root: &Path) -> io::Result<()> {
+pub(super) fn remove_tree(root: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(root)?.is_dir() {
         return fs::remove_file(root);
     }

@@ -34,6 +34,8 @@ pub(super) struct Export<'a> {
     bytes: u64,
     /// What may turn out to be the manifest, by its path.
     manifests: BTreeMap<String, Vec<u8>>,
+    /// What is read goes through here.
+    buffer: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +111,7 @@ impl<'a> Export<'a> {
             entered: 0,
             bytes: 0,
             manifests: BTreeMap::new(),
+            buffer: vec![0; 64 << 10],
         }
     }
 
@@ -258,16 +261,15 @@ impl<'a> Export<'a> {
         let mut kept = is_manifest.then(Vec::new);
         let mut hasher = blake3::Hasher::new();
         let mut bytes = 0;
-        let mut buffer = vec![0; 64 << 10];
         loop {
             self.stop.check()?;
-            let count = match from.read(&mut buffer) {
+            let count = match from.read(&mut self.buffer) {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == IoKind::Interrupted => continue,
                 Err(error) => return Err(unreadable(&path, error)),
             };
-            let chunk = &buffer[..count];
+            let chunk = &self.buffer[..count];
             bytes += count as u64;
             self.bytes += count as u64;
             if self.bytes > self.limits.bytes {

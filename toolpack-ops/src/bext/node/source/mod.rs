@@ -15,6 +15,8 @@ mod limits;
 mod manifest;
 mod order;
 mod place;
+#[cfg(test)]
+pub(crate) mod scratch;
 mod task;
 
 use std::io;
@@ -30,7 +32,7 @@ use crate::error::{Error, ErrorKind};
 
 pub(crate) use self::artifacts::{Artifact, ArtifactId, Artifacts};
 pub(crate) use self::limits::SourceLimits;
-pub(crate) use self::manifest::Manifest;
+pub(crate) use self::order::is_same;
 
 /// A source that was looked at. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -93,8 +95,8 @@ impl Source {
         let kind = match Place::of(source)? {
             Place::Path(path) => task::run(move |_| Kind::at(&path)).await?,
             #[cfg(feature = "bext-git")]
-            Place::Http(_) | Place::Ssh(_) => {
-                let repository = git::Repository::remote(Place::of(source)?, copies);
+            place => {
+                let repository = git::Repository::remote(place, copies);
                 repository.refresh().await?;
                 Kind::Git(Arc::new(repository))
             }
@@ -105,6 +107,17 @@ impl Source {
             }
         };
         Ok(Self { kind, limits })
+    }
+
+    /// Removes the copy that was kept of a source, if there is one.
+    pub(crate) async fn forget(source: &AppSource, copies: &Path) -> Result<(), Error> {
+        #[cfg(feature = "bext-git")]
+        if let place @ (Place::Http(_) | Place::Ssh(_)) = Place::of(source)? {
+            git::Repository::remote(place, copies).forget().await?;
+        }
+        #[cfg(not(feature = "bext-git"))]
+        let _ = (source, copies);
+        Ok(())
     }
 
     /// The runtime that its newest version has, if it is read at all: by a command in its manifest.
@@ -148,6 +161,20 @@ impl Source {
         }
     }
 
+    /// Removes the copies of remote repositories that none of these sources needs, and that are not being fetched.
+    pub(crate) async fn keep_copies(copies: &Path, sources: &[AppSource]) -> Result<(), Error> {
+        #[cfg(feature = "bext-git")]
+        {
+            let places: Vec<Place> = sources.iter().filter_map(|source| Place::of(source).ok()).collect();
+            git::keep_copies(copies, places).await
+        }
+        #[cfg(not(feature = "bext-git"))]
+        {
+            let _ = (copies, sources);
+            Ok(())
+        }
+    }
+
     /// Reads all files of a directory or an archive, without writing any.
     async fn scan(&self) -> Result<Exported, Error> {
         let this = self.clone();
@@ -176,6 +203,11 @@ impl Kind {
     fn at(path: &Path) -> Result<Self, Error> {
         let path = path.canonicalize().map_err(not_found)?;
         if path.is_dir() {
+            if path.parent().is_none() || is_of_a_node(&path) {
+                return Err(invalid(
+                    "this directory holds more than an app: a whole machine, or the data of a node",
+                ));
+            }
             if !is_repository(&path) {
                 return Ok(Self::Directory(path));
             }
@@ -209,6 +241,12 @@ fn is_repository(path: &Path) -> bool {
     // `.git` is a file in a further working copy of a repository.
     path.join(".git").exists()
         || path.join("HEAD").is_file() && path.join("objects").is_dir() && path.join("refs").is_dir()
+}
+
+/// Whether a directory is within the instances of a node, where secrets are.
+fn is_of_a_node(path: &Path) -> bool {
+    path.ancestors()
+        .any(|above| path.starts_with(above.join("instances")) && export::is_data_of_a_node(above))
 }
 
 #[cfg(not(feature = "bext-git"))]

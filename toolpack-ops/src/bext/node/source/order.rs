@@ -84,7 +84,7 @@ fn bare(name: &str) -> &str {
 }
 
 /// Whether both names say the same version, one perhaps with `v` before it.
-pub(super) fn is_same(one: &str, other: &str) -> bool {
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
     bare(one) == bare(other)
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 
@@ -81,15 +80,27 @@ pub(super) async fn run<T: Send + 'static>(
 }
 
 /// As [`run`], for so long at most. The caller hears of it in time, even if the work takes a moment more to end.
+///
+/// It has a thread of its own, because a server that is silent may hold it up: a process that ends does not wait for it.
 #[cfg(feature = "bext-git")]
 pub(super) async fn run_within<T: Send + 'static>(
-    limit: Duration,
+    limit: std::time::Duration,
     work: impl FnOnce(&Arc<Stop>) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::time::timeout(limit, run(work)).await.unwrap_or_else(|_| {
-        let message = format!("the repository was not read within {} s", limit.as_secs_f64());
-        Err(Error::new(ErrorKind::TimedOut, "source_timeout", message))
-    })
+    let failed = || Error::new(ErrorKind::Unexpected, "internal", "the engine failed");
+    let stop = Arc::new(Stop::default());
+    let _stop_on_drop = StopOnDrop(stop.clone());
+    let (done, is_done) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("source-fetch".to_owned());
+    // Nobody may listen any more, and then nobody wants the result.
+    thread.spawn(move || drop(done.send(work(&stop)))).map_err(|error| failed().with_source(error))?;
+    match tokio::time::timeout(limit, is_done).await {
+        Ok(result) => result.map_err(|panic| failed().with_source(panic))?,
+        Err(_) => {
+            let message = format!("the repository was not read within {} s", limit.as_secs_f64());
+            Err(Error::new(ErrorKind::TimedOut, "source_timeout", message))
+        }
+    }
 }
 
 #[cfg(test)]

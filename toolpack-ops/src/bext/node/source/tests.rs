@@ -7,18 +7,17 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempfile::TempDir;
-
+use super::scratch::Scratch;
 use super::*;
 
 /// A place for a source and for artifacts.
 struct Place {
-    root: TempDir,
+    root: Scratch,
 }
 
 impl Place {
     fn new() -> Self {
-        let root = TempDir::new().unwrap();
+        let root = Scratch::new();
         fs::create_dir(root.path().join("app")).unwrap();
         Self { root }
     }
@@ -198,6 +197,11 @@ async fn a_directory_that_is_no_source_is_refused() {
     place.write("data/node.lock", "");
     place.write("data/instances.toml", "");
     refused("data holds the data of a node").await;
+    for within in ["instances", "instances/local/apps"] {
+        place.write(&format!("data/{within}/x"), "");
+        assert_eq!(error(place.path("app/data").join(within)).await.code(), "source_invalid");
+    }
+    assert_eq!(error(PathBuf::from("/")).await.code(), "source_invalid");
 }
 
 #[tokio::test]
@@ -253,6 +257,25 @@ async fn makers_of_the_same_artifact_agree() {
         assert_eq!(maker.await.unwrap().id, *resolved.content().unwrap());
     }
     assert_eq!(place.kept(), [resolved.content().unwrap().0.clone()]);
+}
+
+/// Says how long it takes; how long it may is another machine's business.
+#[tokio::test]
+#[allow(clippy::print_stderr, reason = "for whoever asks for it with --nocapture")]
+async fn many_files_become_an_artifact() {
+    let place = Place::new();
+    for number in 0..3000 {
+        place.write(&format!("d{}/f{number}", number % 100), vec![b'x'; 1000 + number % 7]);
+    }
+    let (source, artifacts) = (place.source().await, place.artifacts().await);
+    let begin = std::time::Instant::now();
+    let resolved = source.resolve(None).await.unwrap();
+    let hashed = begin.elapsed();
+    let artifact = artifacts.make(&source, &resolved).await.unwrap();
+    let made = begin.elapsed() - hashed;
+    assert!(artifacts.get(&artifact.id).await.unwrap().is_some());
+    assert_eq!(fs::read_dir(artifact.directory.join("d42")).unwrap().count(), 30);
+    eprintln!("3000 files: hashed in {hashed:?}, made in {made:?}");
 }
 
 #[tokio::test]

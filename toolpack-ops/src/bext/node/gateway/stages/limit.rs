@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
@@ -44,33 +43,38 @@ pub(crate) struct Limit<S> {
 }
 
 impl<S> Limit<S> {
-    fn admit(&self, request: Request<Incoming>) -> Result<Request<Body>, Refusal> {
-        let Some(visit) = request.extensions().get::<Visit>() else {
-            return Ok(request.map(|body| body.map_err(Into::into).boxed_unsync()));
-        };
+    /// Why a request is not taken, if it is not.
+    fn refusal(&self, request: &Request<Incoming>) -> Option<Refusal> {
+        let settings = &request.extensions().get::<Visit>()?.settings;
         // The request itself is counted already.
-        if self.counters.in_flight() > visit.settings.max_in_flight {
-            return Err(Refusal::new(
+        if self.counters.in_flight() > settings.max_in_flight {
+            return Some(Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_many_requests",
                 "too many requests are under way; max_in_flight of the gateway says how many there may be",
             ));
         }
-        let (max_bytes, idle_timeout) = (visit.settings.max_body_bytes, visit.settings.idle_timeout);
-        if request.body().is_end_stream() {
-            return Ok(request.map(|_| body::empty()));
-        }
-        if request.body().size_hint().lower() > max_bytes || announced(&request) > max_bytes {
-            return Err(too_large());
-        }
-        Ok(request.map(|body| Upload::new(body, max_bytes, idle_timeout).boxed_unsync()))
+        (announced(request) > settings.max_body_bytes).then(too_large)
     }
 }
 
-/// The length that a request says its body has; 0 if it says nothing.
+/// A request whose body is held to its limits.
+fn limited(request: Request<Incoming>) -> Request<Body> {
+    let limits = request
+        .extensions()
+        .get()
+        .map(|Visit { settings, .. }| (settings.max_body_bytes, settings.idle_timeout));
+    request.map(|incoming| match limits {
+        Some((max_bytes, idle_timeout)) if !incoming.is_end_stream() => {
+            Upload::new(incoming, max_bytes, idle_timeout).boxed_unsync()
+        }
+        _ => body::empty(),
+    })
+}
+
+/// How large the body of a request is, as far as it says so.
 fn announced(request: &Request<Incoming>) -> u64 {
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    length.and_then(|length| length.parse().ok()).unwrap_or(0)
+    request.body().size_hint().lower()
 }
 
 /// What is answered to a body that is too large, whenever that is found out.
@@ -95,10 +99,9 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let form = Form::asked(request.headers());
-        match self.admit(request) {
-            Ok(request) => Either::Right(self.inner.call(request)),
-            Err(refusal) => own(refusal.answer(form)),
+        match self.refusal(&request) {
+            None => Either::Right(self.inner.call(limited(request))),
+            Some(refusal) => own(refusal.answer(Form::asked(request.headers()))),
         }
     }
 }

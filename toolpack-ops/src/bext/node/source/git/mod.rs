@@ -24,6 +24,8 @@ use crate::bext::engine::Version;
 use crate::error::{Error, ErrorKind};
 use remote::Remote;
 
+pub(super) use remote::keep_copies;
+
 /// A repository on this machine, or a copy of a remote one.
 #[derive(Debug)]
 pub(super) struct Repository {
@@ -65,6 +67,16 @@ impl Repository {
     pub(super) fn remote(place: Place, copies: &Path) -> Self {
         let remote = Remote::new(place, copies);
         Self { directory: remote.copy().to_owned(), remote: Some(Arc::new(remote)) }
+    }
+
+    /// Removes the copy of one that is elsewhere. The file of its lock stays, as whoever fetches may hold it.
+    pub(super) async fn forget(self) -> Result<(), Error> {
+        let Some(remote) = self.remote else { return Ok(()) };
+        task::run(move |_| match std::fs::remove_dir_all(remote.copy()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(super::unwritable(error)),
+            _ => Ok(()),
+        })
+        .await
     }
 
     /// Fetches what is new, if it is elsewhere.

@@ -41,10 +41,9 @@ pub(super) struct Remote {
 
 impl Remote {
     pub(super) fn new(place: Place, copies: &Path) -> Self {
-        let name = blake3::hash(format!("{place:?}").as_bytes()).to_hex();
         Self {
+            copy: copies.join(name_of(&place)),
             place,
-            copy: copies.join(&name[..32]),
             ssh: PathBuf::from("ssh"),
             limit: LIMIT,
             fetched: Mutex::new(None),
@@ -121,6 +120,42 @@ impl Remote {
         );
         made.map(Into::into).map_err(|error| unwritable(std::io::Error::other(error)))
     }
+}
+
+/// Under which name the copy is kept.
+fn name_of(place: &Place) -> String {
+    let hash = blake3::hash(format!("{place:?}").as_bytes()).to_hex();
+    hash[..32].to_owned()
+}
+
+/// Removes the copies of all but these, unless they are being fetched.
+pub(in crate::bext::node::source) async fn keep_copies(
+    copies: &Path,
+    places: Vec<Place>,
+) -> Result<(), Error> {
+    let copies = copies.to_owned();
+    task::run(move |stop| {
+        let kept: Vec<String> = places.iter().map(name_of).collect();
+        let entries = match fs::read_dir(&copies) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(unwritable(error)),
+        };
+        for entry in entries {
+            stop.check()?;
+            let entry = entry.map_err(unwritable)?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let is_copy = name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if is_copy
+                && !kept.contains(&name)
+                && let Some(_turn) = Turn::try_take(&entry.path())?
+            {
+                fs::remove_dir_all(entry.path()).map_err(unwritable)?;
+            }
+        }
+        Ok(())
+    })
+    .await
 }
 
 fn remote_of<'repo>(repo: &'repo gix::Repository, url: &str) -> gix::Result<gix::Remote<'repo>> {
@@ -202,22 +237,27 @@ struct Turn(#[expect(dead_code, reason = "it is held, not read")] File);
 impl Turn {
     fn wait(copy: &Path, stop: &Stop) -> Result<Self, Error> {
         const BETWEEN: Duration = Duration::from_millis(20);
+        loop {
+            stop.check()?;
+            if let Some(turn) = Self::try_take(copy)? {
+                return Ok(turn);
+            }
+            std::thread::sleep(BETWEEN);
+        }
+    }
+
+    /// None if someone else has it.
+    fn try_take(copy: &Path) -> Result<Option<Self>, Error> {
         if let Some(copies) = copy.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(copies).map_err(unwritable)?;
         }
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(copy.with_extension("lock"))
-            .map_err(unwritable)?;
-        loop {
-            stop.check()?;
-            match lock.try_lock() {
-                Ok(()) => return Ok(Self(lock)),
-                Err(fs::TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
-                Err(fs::TryLockError::Error(error)) => return Err(unwritable(error)),
-            }
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        let lock = options.open(copy.with_extension("lock")).map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self(lock))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(unwritable(error)),
         }
     }
 }

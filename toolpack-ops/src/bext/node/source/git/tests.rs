@@ -8,10 +8,10 @@ use std::path::Path;
 
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
-use tempfile::TempDir;
 
 use super::fixture::Fixture;
 use crate::bext::engine::Runtime;
+use crate::bext::node::source::scratch::Scratch;
 use crate::bext::node::source::{Artifacts, Source, SourceLimits};
 use crate::error::Error;
 
@@ -42,7 +42,7 @@ fn hex(id: ObjectId) -> String {
 
 #[tokio::test]
 async fn versions_are_tags_branches_and_commits() {
-    let root = TempDir::new().unwrap();
+    let root = Scratch::new();
     let git = Fixture::new(&root.path().join("app"));
     let first = git.commit(&[("index.html", "one")]);
     git.tag("v1.2.3", first);
@@ -83,7 +83,7 @@ async fn versions_are_tags_branches_and_commits() {
 
 #[tokio::test]
 async fn without_tags_that_read_as_versions_the_newest_is_what_head_is_at() {
-    let root = TempDir::new().unwrap();
+    let root = Scratch::new();
     let git = Fixture::bare(&root.path().join("app.git"));
     let source = open(&root.path().join("app.git")).await;
     let error = version_of(&source, None).await.unwrap_err();
@@ -105,7 +105,7 @@ async fn without_tags_that_read_as_versions_the_newest_is_what_head_is_at() {
 
 #[tokio::test]
 async fn commits_that_begin_alike_are_not_guessed() {
-    let root = TempDir::new().unwrap();
+    let root = Scratch::new();
     let git = Fixture::bare(&root.path().join("app.git"));
     let commit = git.commit(&[("a", "1")]);
     // Seven digits are too many to collide by chance; so the shortest that is looked up is looked up here.
@@ -126,7 +126,7 @@ async fn commits_that_begin_alike_are_not_guessed() {
 
 #[tokio::test]
 async fn only_what_is_committed_counts() {
-    let root = TempDir::new().unwrap();
+    let root = Scratch::new();
     let app = root.path().join("app");
     let git = Fixture::new(&app);
     git.commit(&[("index.html", "committed"), ("docs/a.txt", "a")]);
@@ -151,7 +151,7 @@ async fn only_what_is_committed_counts() {
 
 #[tokio::test]
 async fn kinds_of_entries_become_files() {
-    let root = TempDir::new().unwrap();
+    let root = Scratch::new();
     let git = Fixture::bare(&root.path().join("app.git"));
     git.commit_of(&[
         ("run.sh", EntryKind::BlobExecutable, git.blob("#!/bin/sh")),
@@ -177,7 +177,7 @@ async fn kinds_of_entries_become_files() {
 
 #[tokio::test]
 async fn trees_made_to_harm_are_refused() {
-    let root = TempDir::new().unwrap();
+    let root = Scratch::new();
     let git = Fixture::bare(&root.path().join("app.git"));
     let artifacts = Artifacts::open(root.path().join("artifacts")).await.unwrap();
     let limits = SourceLimits { files: 1000, object_bytes: 10, ..SourceLimits::default() };
@@ -234,7 +234,7 @@ async fn trees_made_to_harm_are_refused() {
 
 #[tokio::test]
 async fn a_repository_that_is_broken_is_refused() {
-    let root = TempDir::new().unwrap();
+    let root = Scratch::new();
     let app = root.path().join("app");
     fs::create_dir_all(app.join(".git")).unwrap();
     let error = try_open(&app).await.unwrap_err();

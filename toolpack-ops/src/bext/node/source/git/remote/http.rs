@@ -11,17 +11,14 @@ use crate::error::{Error, ErrorKind};
 /// A server that says nothing for so long is given up. While it packs, git's says something every 5 seconds.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// How requests are made, each within a time limit.
+/// How requests are made.
 pub(super) fn options(limit: Duration) -> http::Options {
     // It stays with whoever was first in this process; an embedder that chose another provider keeps that.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let backend = http::reqwest::Options {
-        configure_client: Some(Box::new(move |_| {
-            let builder = reqwest::Client::builder()
-                .connect_timeout(SILENCE.min(limit))
-                .read_timeout(SILENCE.min(limit))
-                .http1_title_case_headers();
-            Ok(reqwest::blocking::ClientBuilder::from(builder).timeout(limit))
+        // Of this client the time limit is one for each step: the answer, and every piece of its body.
+        configure_client: Some(Box::new(move |client| {
+            Ok(client.connect_timeout(SILENCE.min(limit)).timeout(SILENCE.min(limit)))
         })),
         configure_request: None,
     };
