@@ -14,8 +14,8 @@ use super::running::Condition;
 use super::store::{AppRow, AppsTable, DomainsTable, Fault, RouteRow, RoutesTable};
 use super::tasks::Wanted;
 use crate::bext::engine::{
-    App, AppName, AppPage, AppRef, AppStatus, Apps, Canary, Cursor, Domain, DomainName, DomainPage, InstanceId,
-    ListApps, ListDomains, NewApp,
+    App, AppName, AppPage, AppRef, AppStatus, Apps, Canary, Cursor, Domain, DomainName, DomainPage,
+    InstanceId, ListApps, ListDomains, NewApp,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -32,7 +32,11 @@ impl Apps for Node {
             .store
             .read(move |connection| {
                 let with_rest = |app| registered(connection, app);
-                AppsTable(connection).page(&after, limit + 1)?.into_iter().map(with_rest).collect::<Result<Vec<_>, Fault>>()
+                AppsTable(connection)
+                    .page(&after, limit + 1)?
+                    .into_iter()
+                    .map(with_rest)
+                    .collect::<Result<Vec<_>, Fault>>()
             })
             .await?;
         let more = rows.len() > limit;
@@ -116,7 +120,8 @@ impl Apps for Node {
     ) -> Result<(), Error> {
         let hosted = self.hosted(instance).await?;
         let _turn = hosted.tasks.enter()?;
-        let (only_of, unwanted, now, traffic_of) = (app.cloned(), domain.clone(), hosted.now(), hosted.clone());
+        let (only_of, unwanted, now, traffic_of) =
+            (app.cloned(), domain.clone(), hosted.now(), hosted.clone());
         let removed = hosted.store.write_then(
             move |transaction| {
                 let domains = DomainsTable(transaction);
@@ -192,9 +197,7 @@ async fn add(hosted: &Arc<Hosted>, new: NewApp, wanted: &Wanted) -> Result<App, 
     // Looked at before the source, which may take long, and once more when it is written.
     let (name, free) = (new.name.clone(), domains.clone());
     hosted.store.read(move |connection| check_new(connection, &name, &free)).await?;
-    let looked = async {
-        hosted.source(&new.source).await?.runtime().await
-    };
+    let looked = async { hosted.source(&new.source).await?.runtime().await };
     let found = wanted.until(looked).await??;
     if let Some(chosen) = new.runtime.filter(|chosen| *chosen != found) {
         return Err(runtime_mismatch(chosen));
@@ -265,7 +268,8 @@ fn domain_not_found(
     const LOOKED_AT: usize = 1_000;
     let known = domains.page(app, "", LOOKED_AT)?;
     let names: Vec<&str> = known.iter().map(|(domain, _)| domain.as_str()).collect();
-    let whom = app.map_or_else(|| "no app of the instance".to_owned(), |app| format!("not to the app \"{app}\""));
+    let whom =
+        app.map_or_else(|| "no app of the instance".to_owned(), |app| format!("not to the app \"{app}\""));
     let near = near(domain.as_str(), &names);
     let hint = if near.is_empty() {
         "list_domains shows those that there are".to_owned()

@@ -67,7 +67,13 @@ impl Attempt {
             .store
             .write(move |transaction| {
                 let subject = (run.as_str(), kind, about.app.as_str());
-                Journal(transaction).begin(subject, about.parent.as_deref(), &described(&about), step, started_at)
+                Journal(transaction).begin(
+                    subject,
+                    about.parent.as_deref(),
+                    &described(&about),
+                    step,
+                    started_at,
+                )
             })
             .await?;
         Ok(Self { hosted, draft, wanted, id, began, started_at, stages, turn, _claim: claim })
@@ -108,8 +114,10 @@ impl Attempt {
         self.reached(STAGES - 1, &format!("leading requests to {}", self.version()));
         let now = self.hosted.now();
         let took = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let record = record(&self.id, &self.hosted.id, &self.draft, (self.started_at, now, took), status, None);
-        let (id, app, written, hosted) = (self.id.clone(), self.draft.app.clone(), record.clone(), self.hosted.clone());
+        let record =
+            record(&self.id, &self.hosted.id, &self.draft, (self.started_at, now, took), status, None);
+        let (id, app, written, hosted) =
+            (self.id.clone(), self.draft.app.clone(), record.clone(), self.hosted.clone());
         let in_traffic = app.clone();
         let switched = self.hosted.store.write_then(
             move |transaction| {

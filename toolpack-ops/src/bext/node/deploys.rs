@@ -10,8 +10,8 @@ use super::hosted::{Hosted, app_not_found};
 use super::release::{self, Order};
 use super::store::{AppsTable, RecordsTable};
 use crate::bext::engine::{
-    AppName, Cursor, Deploy, DeployPage, DeployRecord, Deploys, FleetDeploy, FleetResult, ListDeploys, Release,
-    Rollback, Stages,
+    AppName, Cursor, Deploy, DeployPage, DeployRecord, Deploys, FleetDeploy, FleetResult, ListDeploys,
+    Release, Rollback, Stages,
 };
 use crate::error::Error;
 

@@ -141,7 +141,8 @@ pub(crate) async fn settle(
         done += parts.iter().filter(|part| part.state == RunState::Done).count();
     }
     let all = run.subject.split(',').count();
-    let error = (done < all).then(|| format!("the node was stopped in the middle; {done} of {all} were deployed"));
+    let error =
+        (done < all).then(|| format!("the node was stopped in the middle; {done} of {all} were deployed"));
     let state = if error.is_none() { RunState::Done } else { RunState::Failed };
     runs.write(move |transaction| Journal(transaction).end(&run.id, state, error.as_deref(), now)).await
 }

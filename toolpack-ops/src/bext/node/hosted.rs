@@ -20,7 +20,9 @@ use super::store::{AppRow, AppsTable, Fault, ReleaseRow, RoutesTable, Store, blo
 use super::tasks::{Tasks, Turn};
 use super::traffic::{Change, Traffic};
 use crate::bext::engine::embedded::registry::{Registry, url_of};
-use crate::bext::engine::{AppName, AppSource, Clock, Instance, InstanceId, InstanceUrl, Runtime, Timestamp, Version};
+use crate::bext::engine::{
+    AppName, AppSource, Clock, Instance, InstanceId, InstanceUrl, Runtime, Timestamp, Version,
+};
 use crate::error::{Error, ErrorKind};
 
 /// How long it takes until a release that did not start is tried again, at first and at most.
@@ -109,7 +111,8 @@ impl Hosted {
             }
             Err(error) => {
                 if error.message() != before {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    let cause =
+                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                     tracing::warn!(instance = %self.id, cause, "{error}");
                 }
                 self.traffic.fail(error.message().to_owned());
@@ -123,7 +126,9 @@ impl Hosted {
         let address = blocking(move || Ok(registry.listen(&id)?)).await?;
         let gateway = Gateway::bind(address, self.config().gateway).await.map_err(|error| {
             let why = match error.kind() {
-                std::io::ErrorKind::AddrInUse => format!("port {} is in use by another program", address.port()),
+                std::io::ErrorKind::AddrInUse => {
+                    format!("port {} is in use by another program", address.port())
+                }
                 kind => kind.to_string(),
             };
             let message = format!("the gateway cannot listen: {why}");
@@ -180,10 +185,15 @@ impl Hosted {
         let manifest = &pinned.artifact.manifest;
         let Some(command) = manifest.command.clone() else {
             let artifact = pinned.artifact.clone();
-            let site = blocking(move || Ok(Site::open(artifact.site_directory())?)).await.map_err(|error| {
-                Error::new(ErrorKind::Unavailable, "artifact_unavailable", "the files of the release cannot be read")
+            let site =
+                blocking(move || Ok(Site::open(artifact.site_directory())?)).await.map_err(|error| {
+                    Error::new(
+                        ErrorKind::Unavailable,
+                        "artifact_unavailable",
+                        "the files of the release cannot be read",
+                    )
                     .with_source(error)
-            })?;
+                })?;
             return Ok(Running::of_site(version.clone(), site, pinned));
         };
         let (secrets, name) = (self.secrets.clone(), app.clone());
@@ -217,7 +227,11 @@ impl Hosted {
                 let with_domains = |route: super::store::RouteRow| {
                     Ok((super::store::DomainsTable(connection).of(&route.app)?, route))
                 };
-                RoutesTable(connection).all()?.into_iter().map(with_domains).collect::<Result<Vec<_>, Fault>>()
+                RoutesTable(connection)
+                    .all()?
+                    .into_iter()
+                    .map(with_domains)
+                    .collect::<Result<Vec<_>, Fault>>()
             })
             .await?;
         for (domains, route) in routes {

@@ -8,8 +8,8 @@ use super::Node;
 use super::probe::probe;
 use super::store::AppsTable;
 use crate::bext::engine::{
-    Cursor, HealthReport, Instance, InstanceId, InstanceMetrics, InstancePage, InstanceStatus,
-    Instances, ListInstances,
+    Cursor, HealthReport, Instance, InstanceId, InstanceMetrics, InstancePage, InstanceStatus, Instances,
+    ListInstances,
 };
 use crate::error::Error;
 

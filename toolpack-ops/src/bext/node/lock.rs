@@ -21,8 +21,12 @@ impl NodeLock {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let unavailable = |error: std::io::Error| {
-            Error::new(ErrorKind::Unavailable, "store_unavailable", "the lock of the data directory cannot be used")
-                .with_source(error)
+            Error::new(
+                ErrorKind::Unavailable,
+                "store_unavailable",
+                "the lock of the data directory cannot be used",
+            )
+            .with_source(error)
         };
         let file = options.open(root.join("node.lock")).map_err(unavailable)?;
         match file.try_lock() {

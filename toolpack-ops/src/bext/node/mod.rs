@@ -154,7 +154,8 @@ impl Node {
         };
         let mut instances = BTreeMap::new();
         for instance in blocking(move || Ok(registry.all()?)).await?.iter() {
-            let hosted = Hosted::open(instance.clone(), Layout::of(&root, &instance.id), common.clone()).await;
+            let hosted =
+                Hosted::open(instance.clone(), Layout::of(&root, &instance.id), common.clone()).await;
             let hosted = hosted.map_err(|error| error.at("open", &instance.id))?;
             instances.insert(instance.id.clone(), Arc::new(hosted));
         }
@@ -201,9 +202,8 @@ impl Node {
         limit: PageSize<200>,
     ) -> Result<Vec<Run>, Error> {
         let hosted = self.hosted(instance).await?;
-        let page = move |connection: &rusqlite::Connection| {
-            Journal(connection).page(before.as_deref(), limit.get())
-        };
+        let page =
+            move |connection: &rusqlite::Connection| Journal(connection).page(before.as_deref(), limit.get());
         hosted.store.read(page).await
     }
 
@@ -212,7 +212,8 @@ impl Node {
         let Some(hosted) = self.shared.instances.get(id) else {
             // The error says which there are.
             self.shared.data.resolve(id).await?;
-            let message = format!("the instance \"{id}\" was added after the node was started; start it anew");
+            let message =
+                format!("the instance \"{id}\" was added after the node was started; start it anew");
             return Err(Error::new(ErrorKind::Unavailable, "instance_not_started", message));
         };
         self.shared.tasks.open()?;
@@ -233,7 +234,9 @@ impl Shared {
             let last = store.read(move |connection| {
                 let run = Journal(connection).page(None, 1)?.pop().map(|run| run.id);
                 let record = match id {
-                    Some(id) => RecordsTable(connection).page(&id, None, None, 1)?.pop().map(|record| record.id),
+                    Some(id) => {
+                        RecordsTable(connection).page(&id, None, None, 1)?.pop().map(|record| record.id)
+                    }
                     None => None,
                 };
                 Ok(run.max(record))

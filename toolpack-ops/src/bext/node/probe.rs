@@ -119,7 +119,9 @@ async fn state(hosted: &Hosted) -> Result<(), String> {
     match tokio::time::timeout(LIMIT, answer).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.message().to_owned()),
-        Err(_) => Err(format!("the state of the instance does not answer within {} seconds", LIMIT.as_secs())),
+        Err(_) => {
+            Err(format!("the state of the instance does not answer within {} seconds", LIMIT.as_secs()))
+        }
     }
 }
 

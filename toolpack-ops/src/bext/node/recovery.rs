@@ -12,7 +12,8 @@ use crate::error::{Error, ErrorKind};
 pub(crate) async fn recover(hosted: &Hosted) -> Result<(), Error> {
     let ledger = hosted.layout.processes();
     let swept = process::sweep(&ledger).await.map_err(|error| {
-        let message = "processes that an earlier node left behind cannot be ended; the log of the server says why";
+        let message =
+            "processes that an earlier node left behind cannot be ended; the log of the server says why";
         Error::new(ErrorKind::Unavailable, "sweep_failed", message).with_source(error)
     })?;
     if swept > 0 {
@@ -30,7 +31,9 @@ pub(crate) async fn recover(hosted: &Hosted) -> Result<(), Error> {
             (RunKind::Deploy | RunKind::Promotion | RunKind::Rollback, _) => {
                 attempt::undo_after_restart(hosted, run).await?;
             }
-            (RunKind::Fleet, _) => return Err(Fault::foreign("a run of several instances in one of them").into()),
+            (RunKind::Fleet, _) => {
+                return Err(Fault::foreign("a run of several instances in one of them").into());
+            }
         }
     }
     hosted.clear_away().await;

@@ -22,9 +22,7 @@ use super::source::is_same;
 use super::store::{AppRow, AppsTable, ReleaseRow, ReleasesTable, RouteRow, RoutesTable};
 use super::tasks::{Turn, Wanted};
 use super::traffic::Change;
-use crate::bext::engine::{
-    AppName, DeployRecord, DeployStatus, Percent, Runtime, Stages, Strategy, Version,
-};
+use crate::bext::engine::{AppName, DeployRecord, DeployStatus, Percent, Runtime, Stages, Strategy, Version};
 use crate::error::{Error, ErrorKind};
 
 /// Who asked for a release of which app, and who waits for it.
@@ -92,7 +90,9 @@ pub(crate) async fn deploy(
             return Err(Error::new(ErrorKind::Conflict, "canary_running", message));
         }
         None if canary.is_some() => {
-            let message = format!("nothing of \"{name}\" is live that a canary could run beside; deploy without one first");
+            let message = format!(
+                "nothing of \"{name}\" is live that a canary could run beside; deploy without one first"
+            );
             return Err(Error::new(ErrorKind::Conflict, "nothing_live", message));
         }
         _ => {}
@@ -179,8 +179,7 @@ async fn start(attempt: &mut Attempt, came_of_it: Value, pinned: Pinned) -> Resu
 pub(crate) async fn promote(order: Order, work: (Wanted, Turn)) -> Result<DeployRecord, Error> {
     let subject = order.subject().await?;
     let name = subject.app.name.clone();
-    let Some((live, canary)) =
-        subject.route.clone().and_then(|route| Some((route.live, route.canary?.1)))
+    let Some((live, canary)) = subject.route.clone().and_then(|route| Some((route.live, route.canary?.1)))
     else {
         let message = format!("no canary of \"{name}\" runs; deploy with canary_percent starts one");
         return Err(Error::new(ErrorKind::Conflict, "no_canary", message));
@@ -310,10 +309,8 @@ fn not_kept(version: &Version, releases: &[ReleaseRow]) -> Error {
             kept.push(release.version.as_str());
         }
     }
-    let message = format!(
-        "the artifact of {version} is not kept; kept are {}; deploy makes it again",
-        listed(&kept)
-    );
+    let message =
+        format!("the artifact of {version} is not kept; kept are {}; deploy makes it again", listed(&kept));
     Error::new(ErrorKind::NotFound, "version_not_kept", message)
 }
 

@@ -29,8 +29,13 @@ pub(crate) struct Place(u64);
 #[derive(Debug)]
 enum Work {
     // What an artifact is pinned by is held so that the files stay.
-    Site { _artifact: Pinned },
-    Process { process: Process, _artifact: Pinned },
+    Site {
+        _artifact: Pinned,
+    },
+    Process {
+        process: Process,
+        _artifact: Pinned,
+    },
     /// It should run and does not: the node was started, and it was not yet or does not.
     Down {
         /// Why; none while it is being started for the first time.
@@ -83,7 +88,9 @@ impl Running {
     pub(crate) fn condition(&self) -> Condition {
         match &self.work {
             Work::Site { .. } => Condition::Well,
-            Work::Process { process, .. } => process.status().trouble.map_or(Condition::Well, Condition::Troubled),
+            Work::Process { process, .. } => {
+                process.status().trouble.map_or(Condition::Well, Condition::Troubled)
+            }
             Work::Down { reason: None, .. } => Condition::Starting,
             Work::Down { reason: Some(reason), .. } => Condition::Troubled(reason.clone()),
         }

@@ -137,7 +137,11 @@ fn given_up() -> Error {
 }
 
 fn stopping() -> Error {
-    Error::new(ErrorKind::Unavailable, "node_stopping", "the node is stopping; try again when it is started anew")
+    Error::new(
+        ErrorKind::Unavailable,
+        "node_stopping",
+        "the node is stopping; try again when it is started anew",
+    )
 }
 
 #[cfg(test)]

@@ -27,7 +27,10 @@ struct State {
 
 #[derive(Debug)]
 enum Front {
-    Up { gateway: Gateway, since: Instant },
+    Up {
+        gateway: Gateway,
+        since: Instant,
+    },
     /// It does not listen, and why.
     Down(String),
 }

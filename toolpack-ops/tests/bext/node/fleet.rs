@@ -57,7 +57,11 @@ async fn ids_are_checked_before_any_deploy() {
     let error = refused(unknown, ErrorKind::NotFound, "instance_not_found");
     assert!(error.message().contains("prod-9"), "{error}");
     for bad in [&[][..], &["prod-1", "prod-1"]] {
-        refused(bench.node.fleet_deploy(to(bad), Arc::new(Unheard)).await, ErrorKind::InvalidInput, "invalid_argument");
+        refused(
+            bench.node.fleet_deploy(to(bad), Arc::new(Unheard)).await,
+            ErrorKind::InvalidInput,
+            "invalid_argument",
+        );
     }
     assert_eq!(bench.node.history(ListDeploys::default()).await.unwrap().deploys, []);
 }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use toolpack_ops::bext::engine::{
-    AppStatus, Apps, DeployStatus, Deploys, PageSize, Percent, Deploy, Rollback, Stages, Unheard,
+    AppStatus, Apps, Deploy, DeployStatus, Deploys, PageSize, Percent, Rollback, Stages, Unheard,
 };
 use toolpack_ops::bext::node::{Node, NodeConfig, RunState};
 

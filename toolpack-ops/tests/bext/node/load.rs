@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Bench;
 use super::http::try_get;
 
-async fn visit(gateway: String, host: &'static str, stop: Arc<AtomicBool>) -> (BTreeMap<String, usize>, Vec<String>) {
+async fn visit(
+    gateway: String,
+    host: &'static str,
+    stop: Arc<AtomicBool>,
+) -> (BTreeMap<String, usize>, Vec<String>) {
     let (mut seen, mut failures) = (BTreeMap::new(), Vec::new());
     while !stop.load(Ordering::Relaxed) {
         match try_get(&gateway, host, "/", "").await {

@@ -44,7 +44,11 @@ async fn an_app_that_is_not_there_has_no_secrets() {
     let unknown = of(Some("ghost"));
     refused(bench.node.set_secret(&unknown, &name, value).await, ErrorKind::NotFound, "app_not_found");
     refused(bench.node.delete_secret(&unknown, &name).await, ErrorKind::NotFound, "app_not_found");
-    refused(bench.node.list_secrets(&unknown, ListSecrets::default()).await, ErrorKind::NotFound, "app_not_found");
+    refused(
+        bench.node.list_secrets(&unknown, ListSecrets::default()).await,
+        ErrorKind::NotFound,
+        "app_not_found",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

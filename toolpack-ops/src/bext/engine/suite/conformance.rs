@@ -26,7 +26,7 @@ impl Bench<'_> {
     }
 }
 
-/// The checks have names of their own, add up to a score, and leave the apps as they were.
+/// On a clock that goes, the checks have names of their own, add up to a score, and leave the apps as they were.
 pub async fn checks_leave_nothing_behind(harness: &dyn NodeHarness) {
     let bench = Bench::open(harness).await;
     let app = bench.live("shop").await;

@@ -407,8 +407,12 @@ pub async fn releases_survive_a_restart(harness: &dyn NodeHarness) {
     assert_eq!(bench.versions(&app).await, before);
     assert_eq!(bench.history(ListDeploys::default()).await, records);
     let until = Until::new("it answers again");
-    while bench.page(&app).await.status != 200 {
-        until.next().await;
+    loop {
+        let answer = bench.page(&app).await;
+        if answer.status == 200 {
+            break;
+        }
+        until.next_after(&answer).await;
     }
     assert_eq!(bench.served(&app).await, "1.1.0");
     let release = Release { app: None, ..release_of(&app) };

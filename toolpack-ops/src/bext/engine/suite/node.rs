@@ -174,7 +174,12 @@ impl Until {
     }
 
     pub(super) async fn next(&self) {
-        assert!(tokio::time::Instant::now() < self.end, "it never comes: {}", self.what);
+        self.next_after(&"").await;
+    }
+
+    /// The same, where there is something to say of what came in its place.
+    pub(super) async fn next_after(&self, seen: &(impl fmt::Debug + Sync)) {
+        assert!(tokio::time::Instant::now() < self.end, "it never comes: {}; seen: {seen:?}", self.what);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

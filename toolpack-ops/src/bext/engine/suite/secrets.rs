@@ -44,7 +44,7 @@ impl Bench<'_> {
             if answer.status == 200 {
                 return answer.body.trim().to_owned();
             }
-            until.next().await;
+            until.next_after(&answer).await;
         }
     }
 }

@@ -94,9 +94,7 @@ impl Journal<'_> {
 
     /// At most so many with ids before this one, the newest first.
     pub(crate) fn page(&self, before: Option<&str>, limit: usize) -> Result<Vec<Run>, Fault> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM runs WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM runs WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2");
         self.select(&sql, params![before, i64::try_from(limit).unwrap_or(i64::MAX)])
     }
 
@@ -117,7 +115,8 @@ impl Journal<'_> {
     }
 
     fn steps(&self, id: &str) -> Result<Vec<Step>, Fault> {
-        let sql = "SELECT name, state, data, started_at, finished_at FROM steps WHERE run = ?1 ORDER BY position";
+        let sql =
+            "SELECT name, state, data, started_at, finished_at FROM steps WHERE run = ?1 ORDER BY position";
         let mut statement = self.0.prepare(sql)?;
         let rows = statement.query_map([id], |row| Ok(step(row)))?;
         rows.map(|row| row?).collect()

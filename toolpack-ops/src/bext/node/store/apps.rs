@@ -61,7 +61,12 @@ impl AppsTable<'_> {
     }
 
     /// Notes that it has changed, and of which runtime it is.
-    pub(crate) fn touch(&self, name: &AppName, runtime: Option<Runtime>, now: Timestamp) -> Result<(), Fault> {
+    pub(crate) fn touch(
+        &self,
+        name: &AppName,
+        runtime: Option<Runtime>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let sql = "UPDATE apps SET updated_at = ?2, runtime = coalesce(?3, runtime) WHERE name = ?1";
         let row = params![name.as_str(), now.unix_millis(), runtime.map(runtime_name)];
         self.0.prepare(sql)?.execute(row)?;
@@ -115,7 +120,8 @@ impl DomainsTable<'_> {
         let rows = statement.query_map(params![after, app.map(AppName::as_str), limit], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
         })?;
-        rows.map(|row| row.map_err(Fault::from).and_then(|(domain, app)| Ok((read(domain)?, read(app)?)))).collect()
+        rows.map(|row| row.map_err(Fault::from).and_then(|(domain, app)| Ok((read(domain)?, read(app)?))))
+            .collect()
     }
 
     pub(crate) fn insert(&self, domain: &DomainName, app: &AppName) -> Result<(), Fault> {

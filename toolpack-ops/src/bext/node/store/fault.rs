@@ -14,9 +14,7 @@ impl Fault {
     /// What was read is nothing that this node has written.
     pub(crate) fn foreign(what: impl std::fmt::Display) -> Self {
         let message = "the state of the instance holds what this version does not understand";
-        Self::Ours(
-            Error::new(ErrorKind::Unsupported, "store_version", message).with_source(what.to_string()),
-        )
+        Self::Ours(Error::new(ErrorKind::Unsupported, "store_version", message).with_source(what.to_string()))
     }
 }
 

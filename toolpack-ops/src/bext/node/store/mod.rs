@@ -78,7 +78,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(Error::from),
-        Err(panic) => Err(Error::new(ErrorKind::Unexpected, "internal", "the engine failed").with_source(panic)),
+        Err(panic) => {
+            Err(Error::new(ErrorKind::Unexpected, "internal", "the engine failed").with_source(panic))
+        }
     }
 }
 

@@ -10,14 +10,14 @@ use crate::bext::engine::{AppName, DeployRecord, DeployStatus, InstanceId, Strat
 #[derive(Debug)]
 pub(crate) struct RecordsTable<'c>(pub(crate) &'c Connection);
 
-const COLUMNS: &str = "id, app, version, previous_version, status, strategy, duration_ms, started_at, finished_at,
+const COLUMNS: &str =
+    "id, app, version, previous_version, status, strategy, duration_ms, started_at, finished_at,
     deployed_by, error";
 
 impl RecordsTable<'_> {
     pub(crate) fn insert(&self, record: &DeployRecord) -> Result<(), Fault> {
-        let sql = format!(
-            "INSERT INTO records ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-        );
+        let sql =
+            format!("INSERT INTO records ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
         self.0.prepare(&sql)?.execute(params![
             record.id,
             record.app.as_str(),
