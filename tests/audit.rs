@@ -4,25 +4,34 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
 };
 
 use serde_json::{Value, json};
 
-use crate::support::process::{Server, call, example};
+use crate::support::{
+    data::{Data, companion_in},
+    process::{Server, call},
+};
 
 /// How often a server is killed; `cargo xtask long` asks for more.
 fn rounds() -> usize {
     std::env::var("TOOLPACK_KILL_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap())
 }
 
-fn companion(data: &Path) -> Server {
-    Server::start("bext-companion", &["--mcp", "--data", data.to_str().unwrap()])
+fn companion(data: &Data) -> Server {
+    data.companion(&["--mcp"])
+}
+
+/// Ends a client and the node.
+fn end(mut server: Server, data: &Data) {
+    server.end_input();
+    assert!(server.wait().success());
+    data.stop_node();
 }
 
 fn audit(args: &[&str], data: &Path) -> Output {
-    let mut command = Command::new(example("bext-companion"));
-    command.arg("audit").args(args).arg("--data").arg(data).stdin(Stdio::null()).output().unwrap()
+    companion_in(data, &[&["audit"], args].concat())
 }
 
 fn verify(data: &Path) -> (bool, String) {
@@ -46,10 +55,10 @@ fn set(id: impl Into<Value>, key: &str, value: &str) -> Value {
 #[test]
 fn every_write_that_was_answered_is_on_record_after_a_kill() {
     const LOAD: usize = 60;
-    let directory = tempfile::tempdir().unwrap();
+    let directory = Data::new();
     let mut answered = Vec::new();
     for round in 0..rounds() {
-        let mut server = companion(directory.path());
+        let mut server = companion(&directory);
         for n in 0..LOAD {
             server.send(&set(n, &format!("{round}-{n}"), "v"));
         }
@@ -59,6 +68,7 @@ fn every_write_that_was_answered_is_on_record_after_a_kill() {
             assert_eq!(answer["result"]["structuredContent"]["set"], true, "{answer}");
             answered.push(format!("{round}-{}", answer["id"]));
         }
+        directory.kill_node();
         drop(server);
         let (is_whole, said) = verify(directory.path());
         assert!(is_whole, "round {round}: {said}");
@@ -76,10 +86,12 @@ fn every_write_that_was_answered_is_on_record_after_a_kill() {
 }
 
 #[test]
-fn processes_share_one_chain() {
+fn clients_of_several_kinds_share_one_chain() {
     const WRITES: usize = 50;
-    let directory = tempfile::tempdir().unwrap();
-    let mut servers = [companion(directory.path()), companion(directory.path()), companion(directory.path())];
+    let directory = Data::new();
+    // Those whose flags differ have a log each in the node.
+    let kinds = [&["--mcp"][..], &["--mcp", "--confirm"], &["--mcp"]];
+    let mut servers = kinds.map(|args| directory.companion(args));
     for (number, server) in servers.iter_mut().enumerate() {
         (0..WRITES).for_each(|n| server.send(&set(n, &format!("{number}-{n}"), "v")));
     }
@@ -108,14 +120,13 @@ fn log(data: &Path) -> PathBuf {
 
 #[test]
 fn tampering_is_found() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut server = companion(directory.path());
+    let directory = Data::new();
+    let mut server = companion(&directory);
     for n in 0..6 {
         server.send(&set(n, &n.to_string(), "v"));
         server.answer_to(n);
     }
-    server.end_input();
-    assert!(server.wait().success());
+    end(server, &directory);
     let (is_whole, head) = verify(directory.path());
     assert!(is_whole, "{head}");
     let log = log(directory.path());
@@ -148,13 +159,12 @@ fn tampering_is_found() {
 
 #[test]
 fn values_that_were_kept_secret_are_not_on_record() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut server = companion(directory.path());
+    let directory = Data::new();
+    let mut server = companion(&directory);
     let long = "x".repeat(5_000);
     server.send(&set(1, "k", &long));
     server.answer_to(1);
-    server.end_input();
-    assert!(server.wait().success());
+    end(server, &directory);
     let text = fs::read_to_string(log(directory.path())).unwrap();
     assert!(!text.contains(&long) && text.contains("kv_set"));
     let record = records(directory.path()).pop().unwrap();
@@ -164,28 +174,25 @@ fn values_that_were_kept_secret_are_not_on_record() {
 
 #[test]
 fn a_cut_that_was_signed_anew_is_found_by_a_head_that_was_kept() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut server = companion(directory.path());
+    let directory = Data::new();
+    let mut server = companion(&directory);
     server.send(&set(1, "a", "v"));
     server.answer_to(1);
-    server.end_input();
-    assert!(server.wait().success());
+    end(server, &directory);
     let (_, said) = verify(directory.path());
     let head = said.split_whitespace().last().unwrap().to_owned();
     // Another write goes on from there.
-    let mut server = companion(directory.path());
+    let mut server = companion(&directory);
     server.send(&set(2, "b", "v"));
     server.answer_to(2);
-    server.end_input();
-    assert!(server.wait().success());
+    end(server, &directory);
     assert!(audit(&["verify", "--head", &head], directory.path()).status.success());
     // A log that was begun anew is whole by itself, and none that the head is of.
     fs::remove_dir_all(directory.path().join("audit")).unwrap();
-    let mut server = companion(directory.path());
+    let mut server = companion(&directory);
     server.send(&set(3, "c", "v"));
     server.answer_to(3);
-    server.end_input();
-    assert!(server.wait().success());
+    end(server, &directory);
     assert!(verify(directory.path()).0);
     let output = audit(&["verify", "--head", &head], directory.path());
     assert_eq!(output.status.code(), Some(1), "{output:?}");

@@ -10,7 +10,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::process::{Server, call, example, initialize, request};
+use crate::support::{
+    data::{Data, companion_in},
+    process::{Server, call, example, initialize, request},
+};
 
 const TOOLS: [&str; 7] =
     ["db_execute", "db_query", "kv_delete", "kv_get", "kv_list", "kv_set", "list_instances"];
@@ -51,7 +54,7 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS t (writer TEXT, n INTEGER)";
 
 #[test]
 fn both_eras_find_the_tools_and_use_them() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = Data::new();
     let data = directory.path().join("not/there/yet");
     let mut server = companion(&data);
 
@@ -82,6 +85,7 @@ fn both_eras_find_the_tools_and_use_them() {
     server.end_input();
     assert!(server.wait().success());
     assert_eq!(server.errors(), Vec::<String>::new());
+    assert!(companion_in(&data, &["node", "stop"]).status.success());
     assert!(data.join("instances.toml").is_file());
     // Its journal has been put back into it: the file alone is the whole store.
     let store = data.join("instances/local/apps/default");
@@ -92,7 +96,7 @@ fn both_eras_find_the_tools_and_use_them() {
 #[test]
 fn what_was_answered_survives_a_kill() {
     const ANSWERED: usize = 25;
-    let directory = tempfile::tempdir().unwrap();
+    let directory = Data::new();
     let mut server = companion(directory.path());
     get(&mut server, "db_execute", json!({ "sql": CREATE }));
     for n in 0..ANSWERED {
@@ -107,8 +111,10 @@ fn what_was_answered_survives_a_kill() {
         arguments["instance_id"] = json!("local");
         server.send(&call("unanswered", tool, arguments));
     }
-    // With SIGKILL.
-    drop(server);
+    directory.kill_node();
+    assert_eq!(server.wait().code(), Some(1));
+    let said = server.errors();
+    assert!(said.concat().contains("the node has ended unexpectedly"), "{said:?}");
 
     let mut server = companion(directory.path());
     let sql = "SELECT count(*), count(DISTINCT n), max(n) + 1 FROM t";
@@ -124,9 +130,9 @@ fn what_was_answered_survives_a_kill() {
 }
 
 #[test]
-fn processes_share_one_directory() {
+fn clients_share_one_directory() {
     const WRITES: usize = 20;
-    let directory = tempfile::tempdir().unwrap();
+    let directory = Data::new();
     // Both make the directory's files at once, and write to the same tables.
     let mut servers = [companion(directory.path()), companion(directory.path())];
     for (server, writer) in servers.iter_mut().zip(["one", "two"]) {
@@ -159,7 +165,7 @@ fn processes_share_one_directory() {
 
 #[test]
 fn a_hostile_caller_breaks_nothing() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = Data::new();
     let mut server = companion(directory.path());
     get(&mut server, "db_execute", json!({ "sql": "CREATE TABLE t (a)" }));
     get(&mut server, "db_execute", json!({ "sql": "INSERT INTO t VALUES ('kept')" }));
@@ -204,7 +210,10 @@ fn a_hostile_caller_breaks_nothing() {
     let mut left: Vec<_> =
         std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["audit", "instances", "instances.toml"]);
+    assert_eq!(
+        left,
+        ["audit", "instances", "instances.toml", "node.json", "node.lock", "node.log", "node.sock"]
+    );
 }
 
 #[test]
@@ -232,7 +241,7 @@ fn a_demo_that_cannot_play_fails() {
 
 #[test]
 fn help_and_version_go_to_standard_output() {
-    let home = tempfile::tempdir().unwrap();
+    let home = Data::new();
     let output = run(&["--help"], &[("HOME", home.path()), ("XDG_DATA_HOME", &home.path().join("data"))]);
     assert!(output.status.success() && output.stderr.is_empty());
     let help = text_of(&output.stdout);
@@ -254,6 +263,12 @@ fn help_and_version_go_to_standard_output() {
         "--verbose",
         "--version",
         "--help",
+        "--read-only",
+        "--in-process",
+        "--instances A,B",
+        "node start",
+        "node stop",
+        "node status",
         "keys create",
         "keys list",
         "keys revoke",
@@ -271,7 +286,7 @@ fn help_and_version_go_to_standard_output() {
 
 #[test]
 fn a_wrong_command_line_says_what_is_wrong_with_it() {
-    let home = tempfile::tempdir().unwrap();
+    let home = Data::new();
     for (args, says) in [
         (&[][..], "--mcp, --http ADDR or --demo"),
         (&["--mpc"], "--mpc"),
@@ -289,6 +304,16 @@ fn a_wrong_command_line_says_what_is_wrong_with_it() {
         (&["--mcp", "--audit", "perhaps"], "--audit perhaps: it is required, best-effort or off"),
         (&["--http", "0.0.0.0:0"], "--http 0.0.0.0:0: other machines could reach that"),
         (&["--http", "127.0.0.1:0", "--metrics", "0.0.0.0:0"], "--metrics 0.0.0.0:0: other machines could"),
+        (&["--demo", "--read-only"], "--demo shows what is written"),
+        (&["--demo", "--in-process"], "--in-process"),
+        (&["--mcp", "--instances", "a,a"], "--instances: a is there twice"),
+        (&["--mcp", "--instances", "a,../b"], "--instances: `../b` is no id"),
+        (&["node"], "node wants start, stop or status"),
+        (&["node", "dance"], "node wants start, stop or status"),
+        (&["node", "start", "--json"], "--json"),
+        (&["node", "status", "--verbose"], "--verbose"),
+        (&["node", "stop", "--instances", "a"], "--instances"),
+        (&["node", "start", "--data"], "--data wants a directory"),
         (&["keys"], "keys wants create, list or revoke"),
         (&["keys", "steal"], "keys wants create, list or revoke"),
         (&["keys", "create", "--scopes", "a"], "--name"),
@@ -322,7 +347,7 @@ fn a_wrong_command_line_says_what_is_wrong_with_it() {
 
 #[test]
 fn a_directory_that_cannot_be_used_is_named() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = Data::new();
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
     let output = run(&["--mcp", "--data", file.to_str().unwrap()], &[]);
@@ -332,7 +357,7 @@ fn a_directory_that_cannot_be_used_is_named() {
 
 #[test]
 fn without_a_flag_the_data_lies_where_the_platform_says() {
-    let home = tempfile::tempdir().unwrap();
+    let home = Data::new();
     let output = run(&["--mcp"], &[("HOME", home.path()), ("XDG_DATA_HOME", home.path())]);
     assert!(output.status.success(), "{output:?}");
     let relative = if cfg!(target_os = "macos") { "Library/Application Support/bext" } else { "bext" };
@@ -341,7 +366,7 @@ fn without_a_flag_the_data_lies_where_the_platform_says() {
 
 #[test]
 fn http_is_served_on_loopback() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = Data::new();
     let data = directory.path().to_str().unwrap();
     let mut server = Server::start("bext-companion", &["--http", "127.0.0.1:0", "--no-auth", "--data", data]);
     let url = server.url();

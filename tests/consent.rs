@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::process::{Server, call};
+use crate::support::{
+    data::Data,
+    process::{Server, call},
+};
 
-fn companion(data: &std::path::Path) -> Server {
-    Server::start("bext-companion", &["--mcp", "--confirm", "--data", data.to_str().unwrap()])
+fn companion(data: &Data) -> Server {
+    data.companion(&["--mcp", "--confirm"])
 }
 
 fn set(server: &mut Server, key: &str) {
@@ -37,8 +40,8 @@ fn answered(asked: &Value, mut message: Value, id: &str, answer: Value) -> Value
 
 #[test]
 fn consent_is_to_these_arguments_and_used_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut server = companion(directory.path());
+    let data = Data::new();
+    let mut server = companion(&data);
     set(&mut server, "a");
     set(&mut server, "b");
     server.send(&delete("a", "first"));
@@ -72,8 +75,8 @@ fn consent_is_to_these_arguments_and_used_once() {
 
 #[test]
 fn who_cannot_be_asked_is_told_how() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut server = companion(directory.path());
+    let data = Data::new();
+    let mut server = companion(&data);
     set(&mut server, "a");
     server.send(&call("mute", "kv_delete", json!({"instance_id": "local", "key": "a"})));
     let refused = server.answer_to("mute");

@@ -7,9 +7,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::{
+    data::Data,
     http::{Request, Response},
     process::{PATIENCE, Server, call, example, initialize, request},
 };
@@ -18,7 +18,7 @@ use crate::support::{
 struct Guarded {
     server: Server,
     address: String,
-    data: TempDir,
+    data: Data,
 }
 
 /// Runs the companion to its end.
@@ -46,7 +46,7 @@ fn revoke(data: &Path, key: &str) {
 impl Guarded {
     /// With a directory in which there is a key already, so that none is printed.
     fn start(flags: &[&str]) -> (Self, String) {
-        let data = tempfile::tempdir().unwrap();
+        let data = Data::new();
         let key = create(data.path(), &["--scopes", "*"]);
         let server = serve(data.path(), flags);
         let address = address(&server);
@@ -124,7 +124,7 @@ fn without_a_good_key_nobody_learns_anything() {
 
 #[test]
 fn a_first_start_makes_a_key_that_works_and_a_second_makes_none() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let mut server = serve(data.path(), &[]);
     let address = address(&server);
     let configuration = server.said().iter().find_map(|line| {
@@ -219,7 +219,8 @@ fn keys_are_listed_and_kept_as_hashes() {
     Request::post(&server.address, &list()).key(&key).key(&key).send();
     Request::get(&server.address, &format!("/mcp?key={key}")).send();
     server.server.terminate();
-    let logged = server.server.errors().join("\n");
+    let log = std::fs::read_to_string(server.data.path().join("node.log")).unwrap();
+    let logged = server.server.errors().join("\n") + &log;
     assert!(logged.contains("DEBUG"), "it was to log what happens");
     assert!(!logged.contains(secret), "{logged}");
     for file in walk(server.data.path()) {
@@ -231,7 +232,9 @@ fn keys_are_listed_and_kept_as_hashes() {
 
 fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+    // A socket cannot be read.
+    let files = entries.filter(|path| path.is_dir() || path.is_file());
+    files.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[test]
@@ -281,7 +284,7 @@ fn figures_are_for_whoever_may_read_them() {
 
 #[test]
 fn figures_may_have_an_address_of_their_own() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     create(data.path(), &["--scopes", "*"]);
     let server = serve(data.path(), &["--metrics", "127.0.0.1:0"]);
     let endpoint = address(&server);
@@ -296,7 +299,7 @@ fn figures_may_have_an_address_of_their_own() {
 
 #[test]
 fn no_key_is_made_for_a_server_that_does_not_start_or_that_nobody_saw() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert_eq!(run(&["--http", &address], data.path()).status.code(), Some(1));
@@ -316,7 +319,7 @@ fn no_key_is_made_for_a_server_that_does_not_start_or_that_nobody_saw() {
 
 #[test]
 fn servers_that_start_at_once_make_one_key() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let servers: Vec<Server> = (0..4).map(|_| serve(data.path(), &[])).collect();
     servers.iter().for_each(|server| _ = server.url());
     let told = servers.iter().filter(|server| server.said().iter().any(|line| line.contains("bx_")));
@@ -327,7 +330,7 @@ fn servers_that_start_at_once_make_one_key() {
 
 #[test]
 fn a_key_is_revoked_however_it_is_named_and_looking_makes_nothing() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let nowhere = data.path().join("nowhere");
     let looked = run(&["keys", "list"], &nowhere);
     assert!(looked.status.success() && !nowhere.exists(), "{looked:?}");

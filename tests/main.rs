@@ -10,6 +10,7 @@ mod guarded;
 mod http;
 mod keys;
 mod limits;
+mod node;
 mod real_clients;
 mod security;
 mod sockets;

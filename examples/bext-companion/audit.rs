@@ -1,19 +1,22 @@
 //! The audit log of a data directory: kept while it is served, looked at from the command line.
 
-use std::{error::Error, io::Write, path::Path};
+use std::{io::Write, path::Path};
 
 use toolpack::{
     AuditMode,
     audit::{AuditConfig, AuditLog, Head, Verify, tail},
 };
 
-use crate::args::{AuditArg, AuditCommand, AuditTask};
+use crate::{
+    Failure,
+    args::{AuditArg, AuditCommand, AuditTask},
+};
 
 /// Where in a data directory the log is.
 const DIRECTORY: &str = "audit";
 
 /// The log to keep, if one is to be kept.
-pub(crate) fn log(data: &Path, wanted: AuditArg) -> Result<Option<AuditLog>, Box<dyn Error>> {
+pub(crate) fn log(data: &Path, wanted: AuditArg) -> Result<Option<AuditLog>, Failure> {
     let mode = match wanted {
         AuditArg::Off => return Ok(None),
         AuditArg::BestEffort => AuditMode::BestEffort,
@@ -23,7 +26,7 @@ pub(crate) fn log(data: &Path, wanted: AuditArg) -> Result<Option<AuditLog>, Box
 }
 
 /// Does what the command line says; a log that is not whole is an error.
-pub(crate) fn run(task: &AuditTask, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(task: &AuditTask, out: &mut impl Write) -> Result<(), Failure> {
     let directory = task.data.join(DIRECTORY);
     match &task.command {
         AuditCommand::Verify { head } => {

@@ -1,20 +1,24 @@
 //! The keys of a data directory: made, listed and taken back from the command line, and shown by whoever calls over HTTP.
 
-use std::{error::Error, fs::File, io::Write, path::Path, time::SystemTime};
+use std::{fs::File, io::Write, path::Path, time::SystemTime};
 
 use jiff::Timestamp;
+use tokio::task::spawn_blocking;
 use toolpack::{
     bext::scopes,
     http::{ApiKey, ApiKeys, Granted, KeyRecord, NewKey},
 };
 
-use crate::args::{KeysCommand, KeysTask, NewKeyArgs};
+use crate::{
+    Failure,
+    args::{KeysCommand, KeysTask, NewKeyArgs},
+};
 
 /// What a scope is written as that stands for all of them.
 const EVERY_SCOPE: &str = "*";
 
 /// The keys in a data directory.
-pub(crate) fn open(data: &Path) -> Result<ApiKeys, Box<dyn Error>> {
+pub(crate) fn open(data: &Path) -> Result<ApiKeys, Failure> {
     Ok(ApiKeys::open(data)?.prefix("bx")?)
 }
 
@@ -29,10 +33,10 @@ pub(crate) enum Beginning {
 }
 
 /// Makes a key where there never was any; of servers that start at once, one does.
-pub(crate) async fn begin(keys: &ApiKeys, data: &Path) -> Result<Beginning, Box<dyn Error>> {
-    // Held until the key is there.
+pub(crate) async fn begin(keys: &ApiKeys, data: &Path) -> Result<Beginning, Failure> {
+    // Held until the key is there. Others wait on threads of their own: on this one they would keep from it whoever has it.
     let lock = File::create(data.join("keys.lock"))?;
-    lock.lock()?;
+    let _lock = spawn_blocking(move || lock.lock().map(|()| lock)).await??;
     let records = keys.list().await?;
     if records.is_empty() {
         let first = NewKey::named("made at the first start").every_scope().every_tenant();
@@ -44,11 +48,7 @@ pub(crate) async fn begin(keys: &ApiKeys, data: &Path) -> Result<Beginning, Box<
 }
 
 /// Does what the command line says; notes are for people.
-pub(crate) async fn run(
-    task: KeysTask,
-    out: &mut impl Write,
-    notes: &mut impl Write,
-) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(task: KeysTask, out: &mut impl Write, notes: &mut impl Write) -> Result<(), Failure> {
     // What is only looked at is not made for that.
     if !matches!(task.command, KeysCommand::Create(_)) && !task.data.join("keys.db").exists() {
         writeln!(notes, "There are no keys in {}.", task.data.display())?;
@@ -120,7 +120,7 @@ fn new_key(args: NewKeyArgs) -> NewKey {
 }
 
 /// Writes what there is to know of keys, one a line.
-fn write_table(records: &[KeyRecord], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+fn write_table(records: &[KeyRecord], out: &mut impl Write) -> Result<(), Failure> {
     let heads = ["ID", "NAME", "STATE", "SCOPES", "CREATED", "EXPIRES"].map(str::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(heads).chain(records.iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();

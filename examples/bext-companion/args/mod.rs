@@ -1,15 +1,26 @@
 //! The command line: what is asked for, and what is wrong with it.
 
 mod audit;
+mod help;
 mod keys;
+mod node;
+mod serving;
 mod words;
 
 use std::{env, ffi::OsString, path::PathBuf};
 
-use self::words::{Words, once};
+use toolpack::bext::engine::InstanceId;
+
 pub(crate) use self::{
     audit::{AuditCommand, AuditTask},
+    help::help,
     keys::{KeysCommand, KeysTask, NewKeyArgs},
+    node::NodeTask,
+    serving::{Args, AuditArg, Flags, HttpArgs, StartArgs},
+};
+use self::{
+    serving::{read_instances, read_mode},
+    words::{Words, once},
 };
 
 /// What to do.
@@ -17,121 +28,17 @@ pub(crate) use self::{
 pub(crate) enum Task {
     Help,
     Version,
+    /// Be the application of the demo and of the checks.
+    DemoApp,
     /// Play the dialogue, and draw what visitors saw into this file.
     Demo(Option<PathBuf>),
     /// Serve standard input and output.
     Stdio(Args),
     /// Serve HTTP.
     Http(HttpArgs, Args),
+    Node(NodeTask),
     Keys(KeysTask),
     Audit(AuditTask),
-}
-
-/// What both ways of serving take.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Args {
-    pub(crate) data: PathBuf,
-    /// Whether the person is asked before something destructive is done.
-    pub(crate) confirm: bool,
-    pub(crate) audit: AuditArg,
-    pub(crate) verbose: bool,
-}
-
-/// What serving HTTP takes.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct HttpArgs {
-    pub(crate) address: String,
-    /// Whether whoever reaches it may call every tool.
-    pub(crate) no_auth: bool,
-    /// Where figures for Prometheus are served, beside `/metrics` for keys that may read them.
-    pub(crate) metrics: Option<String>,
-    /// Proxies that say where requests come from.
-    pub(crate) trusted_proxies: Vec<String>,
-    /// Names by which it is asked for, beside those of this machine.
-    pub(crate) hosts: Vec<String>,
-}
-
-/// How a record is kept of what is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum AuditArg {
-    /// Nothing is changed that is not on record.
-    #[default]
-    Required,
-    /// As well as it goes.
-    BestEffort,
-    Off,
-}
-
-/// What `--help` prints.
-pub(crate) fn help() -> String {
-    let data = data_directory().map_or_else(|| "none here".to_owned(), |path| path.display().to_string());
-    format!(
-        r#"bext-companion lets an AI assistant work with bext instances: it serves their databases and keys
-as tools over MCP, the Model Context Protocol.
-
-Usage:
-  bext-companion --mcp [--confirm] [--audit MODE] [--data DIR] [--verbose]
-  bext-companion --http ADDR [--no-auth] [--metrics ADDR] [--allow-host NAME] [--trust-proxy NET] [--confirm]
-                 [--audit MODE] [--data DIR] [--verbose]
-  bext-companion keys create --name NAME --scopes A,B [--expires 30d] [--data DIR]
-  bext-companion keys list | keys revoke ID [--data DIR]
-  bext-companion audit verify [--head SEQ:HASH] | audit tail [--records N] [--short] [--data DIR]
-  bext-companion --demo [--plot FILE]
-
-An assistant starts it by itself. Put this into its configuration file:
-
-  {{"mcpServers":{{"bext":{{"command":"bext-companion","args":["--mcp"]}}}}}}
-
-Flags:
-  --mcp        Serve the client that started this program, on standard input and output.
-  --http ADDR  Serve clients of this machine at http://ADDR/mcp, such as --http 127.0.0.1:8080; port 0
-               takes a free one. Who calls shows a key: a first start makes one, and prints it with the
-               configuration of a client. "listening on URL" on standard error says when it is served,
-               /health whether.
-  --no-auth    Serve HTTP without keys: whoever has an account on this machine may call every tool.
-  --metrics ADDR
-               Also serve figures for Prometheus at http://ADDR/metrics, to whoever reaches it; without
-               this flag /metrics stands beside /mcp, for keys with the scope bext:admin.
-  --allow-host NAME
-               Also answer requests for this name, as a proxy with TLS in front passes them on. May be
-               there several times.
-  --trust-proxy NET
-               Believe this proxy, an address or a network, about where requests come from. May be there
-               several times. Without it, all that come through a proxy count as one address.
-  --confirm    Have the person agree before something destructive is done. A client that cannot ask is
-               refused then.
-  --audit MODE required (the default): nothing is changed that is not on record; best-effort: a call
-               does not wait for the record, nor fail with it; off.
-  --data DIR   Where everything is kept; made on first start. Several processes may share it.
-               Default: {data}
-  --demo       Play an assistant's dialogue with real calls in a scratch directory: releases of an application on
-               four instances, with visitors on them all the time, who are counted. Under a minute. Removes what
-               it made, but for a drawing of what visitors saw: in FILE, or bext-demo.svg among temporary files.
-  --verbose    Log what happens, to standard error; only warnings by default.
-  --version    Print the version.
-  --help       Print this.
-
-Keys, for --http. A key is shown once, when it is made; a running server knows of changes at once.
-  keys create  Make one with these scopes (bext:read, bext:write, bext:admin; * for all) and print it.
-               --expires takes a number and a unit: 12h, 30d, 8w. Without it, it is good until revoked.
-  keys list    Print the id, the name and the rest of each, but not what it was made of.
-  keys revoke  Take one back, by its id. Its open connections to tools end, too.
-
-The audit log, in audit/ of the data directory: who did what, in a chain in which a record that was
-removed, changed or moved shows.
-  audit verify Say whether it is whole, or where it breaks. --head: one that was printed earlier, and
-               kept where nobody who can write to the log can; it must still be part of the chain.
-  audit tail   Print the last records, as they are kept, one object of JSON a line; 20 without
-               --records. --short: as lines for people.
-
-In the data directory, instances.toml lists the instances; the data of an app lies in
-instances/ID/apps/APP/ as SQLite files; keys are in keys.db, as hashes. Nothing else on this machine is
-touched.
-
-Exit status: 0 when the client has gone or a signal came, 1 when something failed or the audit log is
-not whole, 2 for a wrong flag.
-"#
-    )
 }
 
 /// Reads the words after the program's name.
@@ -141,6 +48,13 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
     let mut is_first = true;
     while let Some(word) = words.next() {
         match word.flag.as_str() {
+            "node" if is_first => return help_or(words, |words| node::parse(words).map(Task::Node)),
+            "demo-app" if is_first => {
+                return help_or(words, |mut words| match words.next() {
+                    None => Ok(Task::DemoApp),
+                    Some(word) => Err(word.unknown()),
+                });
+            }
             "keys" if is_first => return help_or(words, |words| keys::parse(words).map(Task::Keys)),
             "audit" if is_first => return help_or(words, |words| audit::parse(words).map(Task::Audit)),
             "--data" => once(&word, &mut given.data, words.value(&word, "a directory")?)?,
@@ -151,6 +65,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
             }
             "--plot" => once(&word, &mut given.plot, words.value(&word, "a file")?)?,
             "--allow-host" => given.hosts.push(words.text(&word, "a name such as mcp.example.com")?),
+            "--instances" => {
+                let ids = words.text(&word, "ids such as staging-1,prod-1")?;
+                once(&word, &mut given.instances, read_instances(&ids)?)?;
+            }
             "--audit" => {
                 let mode = words.text(&word, "required, best-effort or off")?;
                 once(&word, &mut given.audit, read_mode(&mode)?)?;
@@ -183,15 +101,6 @@ fn help_or<I: Iterator<Item = OsString>>(
     read(Words(words.into_iter()))
 }
 
-fn read_mode(mode: &str) -> Result<AuditArg, String> {
-    match mode {
-        "required" => Ok(AuditArg::Required),
-        "best-effort" => Ok(AuditArg::BestEffort),
-        "off" => Ok(AuditArg::Off),
-        _ => Err(format!("--audit {mode}: it is required, best-effort or off")),
-    }
-}
-
 /// The flags as they were given.
 #[derive(Debug, Default)]
 struct Given {
@@ -202,8 +111,11 @@ struct Given {
     trusted_proxies: Vec<String>,
     hosts: Vec<String>,
     confirm: bool,
+    read_only: bool,
     audit: Option<AuditArg>,
     data: Option<OsString>,
+    instances: Option<Vec<InstanceId>>,
+    in_process: bool,
     demo: bool,
     plot: Option<OsString>,
     verbose: bool,
@@ -218,6 +130,8 @@ impl Given {
             "--mcp" => &mut self.mcp,
             "--no-auth" => &mut self.no_auth,
             "--confirm" => &mut self.confirm,
+            "--read-only" => &mut self.read_only,
+            "--in-process" => &mut self.in_process,
             "--demo" => &mut self.demo,
             "--verbose" => &mut self.verbose,
             "--version" | "-V" => &mut self.version,
@@ -236,7 +150,9 @@ impl Given {
         let tasks = [("--mcp", self.mcp), ("--http", self.http.is_some()), ("--demo", self.demo)];
         let named: Vec<&str> = tasks.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
         if named.is_empty() {
-            return Err("say what to do: --mcp, --http ADDR or --demo, or keys or audit first".to_owned());
+            return Err(
+                "say what to do: --mcp, --http ADDR or --demo, or node, keys or audit first".to_owned()
+            );
         }
         if let [first, second, ..] = named[..] {
             return Err(format!("{first} and {second} go one at a time"));
@@ -245,6 +161,9 @@ impl Given {
             ("--data", "plays in a directory of its own", self.data.is_some()),
             ("--verbose", "prints every call by itself", self.verbose),
             ("--confirm", "has nobody to ask", self.confirm),
+            ("--read-only", "shows what is written, too,", self.read_only),
+            ("--instances", "plays in a directory of its own", self.instances.is_some()),
+            ("--in-process", "says by itself where the engine is", self.in_process),
             ("--audit", "leaves nothing behind", self.audit.is_some()),
         ];
         if let Some((flag, why, _)) = serves.into_iter().find(|(_, _, given)| self.demo && *given) {
@@ -266,10 +185,17 @@ impl Given {
             return Ok(Task::Demo(self.plot.map(PathBuf::from)));
         }
         let args = Args {
-            data: data_or_default(self.data)?,
-            confirm: self.confirm,
-            audit: self.audit.unwrap_or_default(),
-            verbose: self.verbose,
+            flags: Flags {
+                confirm: self.confirm,
+                read_only: self.read_only,
+                audit: self.audit.unwrap_or_default(),
+            },
+            start: StartArgs {
+                data: data_or_default(self.data)?,
+                instances: self.instances.unwrap_or_default(),
+                verbose: self.verbose,
+            },
+            in_process: self.in_process,
         };
         Ok(match self.http {
             Some(address) => {
@@ -287,10 +213,12 @@ impl Given {
     }
 }
 
-/// The data directory that was given, or the platform's.
+/// The data directory that was given, or the platform's; absolute.
 fn data_or_default(given: Option<OsString>) -> Result<PathBuf, String> {
     let known = given.map(PathBuf::from).or_else(data_directory);
-    known.ok_or_else(|| "no home directory is known: say --data DIR".to_owned())
+    let known = known.ok_or("no home directory is known: say --data DIR")?;
+    // A node is not where the one is who starts it.
+    std::path::absolute(&known).map_err(|error| format!("--data {}: {error}", known.display()))
 }
 
 /// Where programs of this platform keep the data of their user.

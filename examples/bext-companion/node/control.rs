@@ -1,0 +1,184 @@
+//! `node start`, `stop` and `status`.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, test_kill_process};
+use serde_json::json;
+
+use super::{About, Log, Opening, Record, StartLock, Want, opening::Status, process};
+use crate::{
+    Failure, NAME,
+    args::{Flags, NodeTask, StartArgs},
+    engine::is_held,
+    front::{Attached, ask, attach, note},
+};
+
+/// How long a node that was told to end may take: requests and apps have their time for it.
+const ENDING_TIME: Duration = Duration::from_secs(120);
+
+/// How long the entry of a process that has ended may stay in the list of processes, before nobody waits for that any more.
+const LISTED_TIME: Duration = Duration::from_secs(3);
+
+/// The exit status of `node status` where none runs.
+const NOT_RUNNING: u8 = 3;
+
+/// Does what the command line says.
+pub(crate) fn run(task: &NodeTask, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    match task {
+        NodeTask::Start(start) => begin(start, out)?,
+        NodeTask::Stop { data } => stop(data, out)?,
+        NodeTask::Status { data, is_json } => return status(data, *is_json, out),
+        NodeTask::Run { start, is_detached } => process::run(start, *is_detached)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn begin(start: &StartArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let opening = Opening::new(Want::Status, Flags::default());
+    let data = start.data.display();
+    if let Some(about) = ask(start, &opening)?.and_then(|attached| attached.answer.about) {
+        writeln!(out, "the node of {data} runs already (pid {})", about.pid)?;
+        note(start, Some(&about));
+        return Ok(());
+    }
+    let about = attach(start, &opening)?.answer.about.ok_or("the node does not say who it is")?;
+    writeln!(
+        out,
+        "the node of {data} runs (pid {}); its log is {}",
+        about.pid,
+        Log::path(&start.data).display()
+    )?;
+    Ok(())
+}
+
+fn stop(data: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let shown = data.display();
+    if !data.exists() {
+        writeln!(out, "no node runs in {shown}")?;
+        return Ok(());
+    }
+    // One that is being started is waited for.
+    let _turn = StartLock::take(data).map_err(|error| format!("{shown}: {error}"))?;
+    let ending = match ask(&anything_in(data), &Opening::new(Want::Stop, Flags::default()))? {
+        Some(attached) => attached.answer.about,
+        // One that has no socket any more and still holds the lock is ending.
+        None if is_held(data)? => Record::read(data).filter(|about| !about.in_process),
+        None => None,
+    };
+    let Some(about) = ending else {
+        let holder = if is_held(data)? { "; another process has it with --in-process" } else { "" };
+        writeln!(out, "no node runs in {shown}{holder}")?;
+        return Ok(());
+    };
+    wait_for_end(&about)?;
+    writeln!(out, "the node of {shown} has ended (pid {})", about.pid)?;
+    Ok(())
+}
+
+/// Waits until the process is no more.
+fn wait_for_end(about: &About) -> Result<(), Failure> {
+    let Some(pid) = i32::try_from(about.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    if !within(ENDING_TIME, || Ok(!is_alive(pid)?))? {
+        return Err(format!(
+            "the node (pid {}) was told to end, and does not; its log is {}",
+            about.pid,
+            Log::path(Path::new(&about.data)).display()
+        )
+        .into());
+    }
+    // It is still listed until its parent has asked how it ended; whoever that is may take its time, or never ask.
+    within(LISTED_TIME, || Ok(test_kill_process(pid).is_err()))?;
+    Ok(())
+}
+
+/// Whether something comes about in time.
+fn within(time: Duration, is_so: impl Fn() -> io::Result<bool>) -> io::Result<bool> {
+    let began = Instant::now();
+    while !is_so()? {
+        if began.elapsed() > time {
+            return Ok(false);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(true)
+}
+
+/// Whether a process runs. One that has ended, and whose parent has not asked how, does not.
+fn is_alive(pid: Pid) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use rustix::process::{PidfdFlags, pidfd_open};
+
+        let process = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(process) => process,
+            Err(rustix::io::Errno::SRCH) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        Ok(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&at_once))? == 0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    Ok(test_kill_process(pid).is_ok())
+}
+
+fn status(data: &Path, is_json: bool, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let opening = Opening::new(Want::Status, Flags::default());
+    let asked = if data.exists() { ask(&anything_in(data), &opening)? } else { None };
+    let Some(Attached { answer, .. }) = asked else {
+        if is_json {
+            writeln!(out, "{}", json!({ "running": false, "data": data.display().to_string() }))?;
+        } else {
+            writeln!(out, "no node runs in {}; `{NAME} node start` starts one", data.display())?;
+        }
+        return Ok(ExitCode::from(NOT_RUNNING));
+    };
+    let about = answer.about.ok_or("the node does not say who it is")?;
+    let status = answer.status.ok_or("the node does not say how it is")?;
+    if is_json {
+        let About { pid, version, build, started_at, data, socket, .. } = about;
+        let Status { instances, trouble, clients } = status;
+        let mut shown = json!({
+            "running": true, "pid": pid, "version": version, "build": build, "started_at": started_at,
+            "data": data, "socket": socket, "instances": instances, "clients": clients,
+        });
+        if let Some(trouble) = trouble {
+            shown["trouble"] = trouble.into();
+        }
+        writeln!(out, "{shown}")?;
+    } else {
+        write!(out, "{}", for_people(&about, &status))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn for_people(about: &About, status: &Status) -> String {
+    let About { pid, version, started_at, data, .. } = about;
+    let fronts = if status.clients == 1 { "1 client" } else { &format!("{} clients", status.clients) };
+    let mut text =
+        format!("the node of {data} runs: pid {pid}, version {version}, since {started_at}, {fronts}\n");
+    if let Some(trouble) = &status.trouble {
+        text.push_str(&format!("its instances are not known: {trouble}\n"));
+    }
+    for instance in &status.instances {
+        let apps = match instance.apps {
+            None => String::new(),
+            Some(1) => ", 1 app".to_owned(),
+            Some(apps) => format!(", {apps} apps"),
+        };
+        let url = instance.url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
+        text.push_str(&format!("  {}: {}{apps}{url}\n", instance.id, instance.status));
+    }
+    text
+}
+
+/// For whom nothing is started.
+fn anything_in(data: &Path) -> StartArgs {
+    StartArgs { data: PathBuf::from(data), instances: Vec::new(), verbose: false }
+}
