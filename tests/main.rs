@@ -3,6 +3,7 @@
 
 mod audit;
 mod bench_server;
+mod bext;
 mod companion;
 mod consent;
 mod guarded;

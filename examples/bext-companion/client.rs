@@ -2,8 +2,8 @@
 
 use std::{
     error::Error,
+    ffi::OsStr,
     io::{BufRead, BufReader, Write},
-    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -36,12 +36,10 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// Starts this very program as a server over this data.
-    pub(crate) fn start(data: &Path) -> Result<Self, Box<dyn Error>> {
+    /// Starts this very program as a server, with these words of a command line.
+    pub(crate) fn start(words: &[&OsStr]) -> Result<Self, Box<dyn Error>> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["--mcp", "--in-process"])
-            .arg("--data")
-            .arg(data)
+            .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

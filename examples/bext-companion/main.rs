@@ -26,6 +26,7 @@ use std::{
 };
 
 use tokio::runtime::Builder;
+use toolpack::bext::node::sample_app::run_from_environment;
 
 use self::{args::Task, causes::with_causes};
 
@@ -57,12 +58,15 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
     let done = match task {
         Task::Help => say_bytes(args::help().as_bytes()),
         Task::Version => say_bytes(format!("{NAME} {VERSION}\n").as_bytes()),
-        Task::Demo => demo::run(&mut io::stdout().lock()).map_err(|error| with_causes(error.as_ref()).into()),
+        Task::Demo(plot) => {
+            demo::run(&mut io::stdout().lock(), plot).map_err(|error| with_causes(error.as_ref()).into())
+        }
         Task::Stdio(args) if args.in_process => in_process::serve_stdio(&args),
         Task::Stdio(args) => front::serve_stdio(&args),
         Task::Http(http, args) if args.in_process => in_process::serve_http(&http, &args),
         Task::Http(http, args) => front::serve_http(http, &args),
-        // The only one whose end says more than whether it failed.
+        Task::DemoApp => return Ok(run_from_environment()),
+        // Whose end says more than whether it failed.
         Task::Node(task) => return node::run(&task, &mut io::stdout()),
         Task::Keys(task) => Builder::new_current_thread().enable_all().build()?.block_on(keys::run(
             task,

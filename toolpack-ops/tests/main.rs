@@ -5,6 +5,8 @@
 mod bext {
     mod clock;
     mod contract;
+    #[cfg(feature = "bext-node")]
+    mod node;
     mod processes;
     mod promises;
     mod schemas;

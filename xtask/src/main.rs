@@ -10,6 +10,7 @@ mod built;
 mod conformance;
 mod features;
 mod files;
+mod node;
 mod plan;
 mod server;
 mod soak;
@@ -51,6 +52,9 @@ usage: cargo xtask COMMAND
       subscriptions, and oversized and broken input, over HTTP and stdio at once, for N seconds (default 120). Every
       accepted call has to be answered exactly once, and no task, session, descriptor or memory may be left over.
       The seed is printed; the same one makes the same choices.
+  node
+      Measures the node of bext, with a release of the companion: the CPU that its gateway takes for a request, beside
+      nginx where that is installed, its memory, a deploy, a swap. Linux.
   tools
       Only installs; prints the environment that the client tests look for, as shell lines:
       TOOLPACK_NODE, TOOLPACK_NODE_MODULES, TOOLPACK_PYTHON, TOOLPACK_PYTHON_1X, TOOLPACK_RMCP_CLIENT.
@@ -87,6 +91,7 @@ fn run(arguments: &[&str]) -> Result<bool, Problem> {
         }
         ["budget", options @ ..] => step::run_all(vec![budget::step(parse_task(options)?)]),
         ["soak", options @ ..] => step::run_all(vec![soak::step(parse_load(options)?)]),
+        ["node"] => step::run_all(vec![node::step()]),
         ["tools"] => {
             let mut log = step::Log::create("tools")?;
             let tools = tools::ensure(&mut log).map_err(|problem| format!("{problem}\n{}", log.text()))?;

@@ -28,7 +28,8 @@ use self::{
 pub(crate) enum Task {
     Help,
     Version,
-    Demo,
+    /// Play the dialogue, and draw what visitors saw into this file.
+    Demo(Option<PathBuf>),
     /// Serve standard input and output.
     Stdio(Args),
     /// Serve HTTP.
@@ -36,6 +37,8 @@ pub(crate) enum Task {
     Node(NodeTask),
     Keys(KeysTask),
     Audit(AuditTask),
+    /// Be the sample application of the current directory. Not in the help: it is for `--demo` and `run_conformance`.
+    DemoApp,
 }
 
 /// Reads the words after the program's name.
@@ -45,6 +48,9 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
     let mut is_first = true;
     while let Some(word) = words.next() {
         match word.flag.as_str() {
+            "demo-app" if is_first => {
+                return words.next().map_or(Ok(Task::DemoApp), |word| Err(word.unknown()));
+            }
             "node" if is_first => return help_or(words, |words| node::parse(words).map(Task::Node)),
             "keys" if is_first => return help_or(words, |words| keys::parse(words).map(Task::Keys)),
             "audit" if is_first => return help_or(words, |words| audit::parse(words).map(Task::Audit)),
@@ -54,6 +60,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
             "--trust-proxy" => {
                 given.trusted_proxies.push(words.text(&word, "an address or a network such as 10.0.0.0/8")?)
             }
+            "--plot" => once(&word, &mut given.plot, words.value(&word, "a file")?)?,
             "--allow-host" => given.hosts.push(words.text(&word, "a name such as mcp.example.com")?),
             "--instances" => {
                 let ids = words.text(&word, "ids such as staging-1,prod-1")?;
@@ -107,6 +114,7 @@ struct Given {
     instances: Option<Vec<InstanceId>>,
     in_process: bool,
     demo: bool,
+    plot: Option<OsString>,
     verbose: bool,
     version: bool,
     help: bool,
@@ -167,8 +175,11 @@ impl Given {
         if let Some((flag, _)) = over_http.into_iter().find(|(_, given)| self.http.is_none() && *given) {
             return Err(format!("{flag} is about --http, which is not there"));
         }
+        if self.plot.is_some() && !self.demo {
+            return Err("--plot is about --demo, which is not there".to_owned());
+        }
         if self.demo {
-            return Ok(Task::Demo);
+            return Ok(Task::Demo(self.plot.map(PathBuf::from)));
         }
         let args = Args {
             flags: Flags {

@@ -5,7 +5,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use toolpack_ops::bext::engine::{
-    AppName, Cursor, InstanceId, InstanceUrl, Key, KeyPrefix, KeyValueText, PageSize, Param, Ttl,
+    AppName, Cursor, DomainName, InstanceId, InstanceUrl, Key, KeyPrefix, KeyValueText, PageSize, Param,
+    Percent, SecretName, SuiteName, Ttl, Version,
 };
 
 fn agree<T: DeserializeOwned + JsonSchema>() {
@@ -40,11 +41,34 @@ fn values() -> Vec<Value> {
         values.push(json!(text));
     }
     values.extend([2041, 2042].map(|length| json!(format!("http://{}", "a".repeat(length)))));
-    for length in [63, 64, 65, 511, 512, 513, 4096, 4097, 1_048_576, 1_048_577] {
+    for text in
+        ["1.2.4", "v1.2.4-rc.1+b", "a/b", "1..2", "-1", "1-", "1.2 ", "A_1", "1A", "A-B", "A\n", "rou_ting"]
+    {
+        values.push(json!(text));
+    }
+    for text in [
+        "a.b",
+        "*.a.b",
+        "Ä.example",
+        "例え。テスト",
+        "a..b",
+        ".a.b",
+        "a.b.",
+        "-a.b",
+        "a-.b",
+        "a_b.c",
+        "*.*.a",
+        "a.b:80",
+    ] {
+        values.push(json!(text));
+    }
+    values.extend([63, 64].map(|length| json!(format!("{}.b", "a".repeat(length)))));
+    values.extend([124, 125].map(|labels| json!(format!("{}a.bc", "a.".repeat(labels)))));
+    for length in [63, 64, 65, 127, 128, 129, 511, 512, 513, 4096, 4097, 1_048_576, 1_048_577] {
         values.push(json!("a".repeat(length)));
         values.push(json!("é".repeat(length)));
     }
-    let edges = [1, 100, 200, 1000, Ttl::MAX_SECONDS];
+    let edges = [1, 99, 100, 200, 1000, Ttl::MAX_SECONDS];
     values.extend([
         json!(0),
         json!(-1),
@@ -75,6 +99,26 @@ fn schemas_and_parsers_agree() {
     agree::<Ttl>();
     agree::<Cursor>();
     agree::<Param>();
+    agree::<Version>();
+    agree::<Percent>();
+    agree::<SecretName>();
+    agree::<SuiteName>();
     agree::<PageSize<200>>();
     agree::<PageSize<1000>>();
+}
+
+/// What IDNA takes for a name no pattern says, so the schema of a domain lets in a little more than its type.
+#[test]
+fn the_schema_of_a_domain_refuses_no_domain() {
+    let schema = SchemaGenerator::default().into_root_schema_for::<DomainName>().to_value();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let (mut taken, mut said) = (0, 0);
+    for value in values() {
+        let by_type = serde_json::from_value::<DomainName>(value.clone()).is_ok();
+        let by_schema = validator.is_valid(&value);
+        assert!(by_schema || !by_type, "{} is refused", shown(&value));
+        taken += usize::from(by_type);
+        said += usize::from(!by_schema);
+    }
+    assert!(taken > 5 && said > 5, "{taken} {said}");
 }

@@ -104,7 +104,7 @@ pub struct App {
 /// A version on trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Canary {
-    /// Its version.
+    /// The version that is on trial.
     pub version: Version,
     /// Which part of new visitors it gets, in percent, 1 to 99.
     pub percent: super::Percent,
@@ -304,7 +304,10 @@ impl TryFrom<String> for DomainName {
             Some(host) => ("*.", host),
             None => ("", text.as_str()),
         };
-        let ascii = idna::domain_to_ascii_strict(host).ok().filter(|ascii| is_host(ascii));
+        // What is far too long is not looked at: the time that IDNA takes grows faster than the text.
+        let ascii = (text.len() <= MAX_DOMAIN_INPUT_BYTES)
+            .then(|| idna::domain_to_ascii_strict(host).ok().filter(|ascii| is_host(ascii)))
+            .flatten();
         match ascii {
             Some(ascii) if wildcard.len() + ascii.len() <= MAX_DOMAIN_CHARS => {
                 Ok(Self(format!("{wildcard}{ascii}")))
@@ -327,7 +330,11 @@ impl std::str::FromStr for DomainName {
 
 const MAX_DOMAIN_CHARS: usize = 253;
 
-/// RFC 1123, section 2.1, with a dot at least; and no address of four numbers.
+/// Each character that is allowed takes at most four bytes.
+const MAX_DOMAIN_INPUT_BYTES: usize = MAX_DOMAIN_CHARS * 4;
+
+/// RFC 1123, section 2.1, with a dot at least; and nothing that browsers take for an address: its last label is a number,
+/// perhaps a hexadecimal one.
 fn is_host(host: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -336,7 +343,11 @@ fn is_host(host: &str) -> bool {
             && !label.ends_with('-')
     };
     let last = host.rsplit('.').next().unwrap_or_default();
-    host.contains('.') && host.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
+    let is_number = match last.strip_prefix("0x") {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => last.bytes().all(|byte| byte.is_ascii_digit()),
+    };
+    host.contains('.') && host.split('.').all(is_label) && !is_number
 }
 
 impl JsonSchema for DomainName {
@@ -348,7 +359,8 @@ impl JsonSchema for DomainName {
         "DomainName".into()
     }
 
-    // The rule itself needs more than a pattern: names of other scripts are as long as what they become.
+    // No pattern that a person could read says the rule, and names of other scripts are as long as what they become: a
+    // refusal in the words of the type says how to correct it.
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "minLength": 3, "maxLength": MAX_DOMAIN_CHARS })
     }
@@ -365,3 +377,7 @@ impl From<DomainName> for String {
         domain.0
     }
 }
+
+#[cfg(test)]
+#[path = "apps_tests.rs"]
+mod tests;

@@ -68,9 +68,9 @@ pub struct Check {
     pub name: String,
     /// `passed`, `failed`, or `partial`: it could be looked at in part only.
     pub outcome: Outcome,
-    /// What should be seen.
+    /// What should have been seen.
     pub expected: String,
-    /// What was seen.
+    /// What was seen when it was looked at.
     pub seen: String,
 }
 

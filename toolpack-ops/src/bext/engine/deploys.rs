@@ -113,11 +113,11 @@ pub struct FleetDeploy {
 /// What became of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DeployRecord {
-    /// The id of the record.
+    /// The id of the record, unique.
     pub id: String,
-    /// The instance.
+    /// The instance that it was on.
     pub instance_id: InstanceId,
-    /// The app.
+    /// The name of the app that it was of.
     pub app: AppName,
     /// The version that was to become live, or became it.
     pub version: Version,
@@ -134,7 +134,7 @@ pub struct DeployRecord {
     pub started_at: Timestamp,
     /// When it was decided, RFC 3339 in UTC.
     pub finished_at: Timestamp,
-    /// Who asked for it.
+    /// Who asked for it: the name of the caller, `local` for a process of the same user.
     pub deployed_by: String,
     /// Why it failed; absent if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,7 +173,7 @@ pub struct FleetResult {
 }
 
 /// Which page of the records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListDeploys {
     /// Only those of this instance.
@@ -184,12 +184,6 @@ pub struct ListDeploys {
     pub limit: PageSize<200>,
     /// Where to go on; from the newest, if absent.
     pub cursor: Option<Cursor>,
-}
-
-impl Default for ListDeploys {
-    fn default() -> Self {
-        Self { instance: None, app: None, limit: PageSize::default(), cursor: None }
-    }
 }
 
 impl ListDeploys {
@@ -296,5 +290,85 @@ impl JsonSchema for Percent {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "integer", "minimum": 1, "maximum": 99 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+
+    use super::*;
+
+    /// What a type accepts, its schema accepts, and nothing else.
+    fn agree<T: JsonSchema + serde::de::DeserializeOwned>(value: serde_json::Value) -> bool {
+        let schema = serde_json::to_value(schemars::schema_for!(T)).unwrap();
+        let accepted = serde_json::from_value::<T>(value.clone()).is_ok();
+        assert_eq!(jsonschema::is_valid(&schema, &value), accepted, "{value}");
+        accepted
+    }
+
+    #[test]
+    fn a_version_is_of_parts_with_one_mark_between_them() {
+        for text in [
+            "1",
+            "1.2.4",
+            "v1.2.4",
+            "1.2.4-rc.1",
+            "1.2.4+build.5",
+            "release/2026-01",
+            "0a1b2c3d4e5f",
+            "content-0a1b2c",
+            "A_B",
+            &"a".repeat(128),
+        ] {
+            assert!(agree::<Version>(text.into()), "{text}");
+            assert_eq!(text.parse::<Version>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            ".",
+            "..",
+            "1..2",
+            "../1",
+            "1/../2",
+            "/1",
+            "1/",
+            "-1",
+            "--upload-pack=x",
+            "1.",
+            "1-+2",
+            "1 2",
+            "1\n",
+            "v1@{0}",
+            "HEAD^",
+            "a:b",
+            "a~1",
+            "*",
+            "\u{e4}",
+            "\u{661}",
+            &"a".repeat(129),
+        ] {
+            assert!(!agree::<Version>(text.into()), "{text}");
+            assert_eq!(text.parse::<Version>().unwrap_err().code(), "invalid_argument", "{text}");
+        }
+        assert!(!agree::<Version>(124.into()));
+    }
+
+    #[test]
+    fn a_canary_gets_a_part_and_never_none_or_all() {
+        for percent in [1u64, 50, 99] {
+            assert!(agree::<Percent>(percent.into()));
+            assert_eq!(u64::from(Percent::try_from(percent).unwrap().get()), percent);
+        }
+        for percent in [0u64, 100, 256, 257, u64::MAX] {
+            assert!(!agree::<Percent>(percent.into()), "{percent}");
+        }
+        let error = Percent::try_from(100).unwrap_err();
+        assert_eq!(error.message(), "a canary gets 1 to 99 percent, not 100");
+        for value in
+            [serde_json::json!(-1), serde_json::json!(1.5), serde_json::json!("50"), serde_json::json!(null)]
+        {
+            assert!(!agree::<Percent>(value));
+        }
     }
 }

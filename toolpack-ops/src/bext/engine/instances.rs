@@ -49,7 +49,7 @@ pub trait Instances: fmt::Debug + Send + Sync + 'static {
 /// What a check of an instance found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HealthReport {
-    /// The instance.
+    /// The instance that was checked.
     pub instance_id: InstanceId,
     /// `healthy`, `degraded` (answers slowly or only in part) or `unreachable`.
     pub status: InstanceHealth,

@@ -177,12 +177,62 @@ impl Engines {
         self
     }
 
+    /// The engine for the apps.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` if there is none (`no_engine`).
+    pub fn apps(&self) -> Result<&Arc<dyn Apps>, Error> {
+        self.apps.as_ref().ok_or_else(|| no_engine("apps"))
+    }
+
+    /// The engine for releases.
+    ///
+    /// # Errors
+    ///
+    /// As [`apps`](Self::apps()).
+    pub fn deploys(&self) -> Result<&Arc<dyn Deploys>, Error> {
+        self.deploys.as_ref().ok_or_else(|| no_engine("deploys"))
+    }
+
+    /// The engine for secrets.
+    ///
+    /// # Errors
+    ///
+    /// As [`apps`](Self::apps()).
+    pub fn secrets(&self) -> Result<&Arc<dyn Secrets>, Error> {
+        self.secrets.as_ref().ok_or_else(|| no_engine("secrets"))
+    }
+
+    /// The engine for configurations.
+    ///
+    /// # Errors
+    ///
+    /// As [`apps`](Self::apps()).
+    pub fn configs(&self) -> Result<&Arc<dyn Configs>, Error> {
+        self.configs.as_ref().ok_or_else(|| no_engine("configurations"))
+    }
+
+    /// The engine for the checks.
+    ///
+    /// # Errors
+    ///
+    /// As [`apps`](Self::apps()).
+    pub fn conformance(&self) -> Result<&Arc<dyn Conformance>, Error> {
+        self.conformance.as_ref().ok_or_else(|| no_engine("conformance checks"))
+    }
+
     /// Another engine for the checks.
     #[must_use]
     pub fn with_conformance(mut self, conformance: Arc<dyn Conformance>) -> Self {
         self.conformance = Some(conformance);
         self
     }
+}
+
+fn no_engine(group: &str) -> Error {
+    let message = format!("this server has no engine for {group}, so it cannot do this");
+    Error::new(ErrorKind::Unsupported, "no_engine", message)
 }
 
 /// A value that its type refuses.

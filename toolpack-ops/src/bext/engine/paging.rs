@@ -16,6 +16,12 @@ use crate::error::{Error, ErrorKind};
 pub struct PageSize<const MAX: u32>(u32);
 
 impl<const MAX: u32> PageSize<MAX> {
+    /// The size `N`; that it is in range is seen when this is compiled.
+    pub const fn of<const N: u32>() -> Self {
+        const { assert!(N >= 1 && N <= MAX, "a page has 1 to MAX entries") };
+        Self(N)
+    }
+
     /// The size as a number.
     pub fn get(self) -> usize {
         self.0 as usize

@@ -6,7 +6,8 @@ use std::fmt;
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::text::text_type;
 use super::{AppName, Cursor, InstanceId, PageSize, Timestamp};
@@ -87,7 +88,7 @@ pub struct SecretPage {
 /// What may be known of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SecretInfo {
-    /// Its name.
+    /// The name of the secret.
     pub name: SecretName,
     /// When it was last set, RFC 3339 in UTC.
     pub updated_at: Timestamp,
@@ -114,8 +115,7 @@ impl fmt::Display for SecretName {
 }
 
 /// The value of a secret: at most 64 KiB of text without NUL. Nothing shows it, and it is wiped when dropped.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone)]
 pub struct SecretValue(SecretString);
 
 impl SecretValue {
@@ -150,6 +150,52 @@ impl TryFrom<String> for SecretValue {
     }
 }
 
+impl<'de> Deserialize<'de> for SecretValue {
+    /// What is no text is refused without a word of it: a number may be the secret itself.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = SecretValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretValue, E> {
+                self.visit_string(text.to_owned())
+            }
+
+            fn visit_string<E: de::Error>(self, text: String) -> Result<SecretValue, E> {
+                SecretValue::try_from(text).map_err(E::custom)
+            }
+
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<SecretValue, E> {
+                Err(no_text())
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<SecretValue, E> {
+                Err(no_text())
+            }
+
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<SecretValue, E> {
+                Err(no_text())
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<SecretValue, E> {
+                Err(no_text())
+            }
+        }
+
+        fn no_text<E: de::Error>() -> E {
+            E::custom("the value of a secret is text; put it in quotes")
+        }
+
+        // Asked for a string, serde_json says by itself which number it found instead.
+        deserializer.deserialize_any(Text)
+    }
+}
+
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretValue(..)")
@@ -167,6 +213,69 @@ impl JsonSchema for SecretValue {
 
     // writeOnly: by this, a record of the call leaves it out.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "writeOnly": true, "maxLength": SecretValue::MAX_BYTES })
+        json_schema!({ "type": "string", "writeOnly": true, "pattern": r"^[^\x00]*$", "maxLength": SecretValue::MAX_BYTES })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_secret_is_that_of_a_variable() {
+        let schema = serde_json::to_value(schemars::schema_for!(SecretName)).unwrap();
+        let accepted = |text: &str| {
+            let accepted = text.parse::<SecretName>().is_ok();
+            assert_eq!(serde_json::from_value::<SecretName>(text.into()).is_ok(), accepted, "{text}");
+            assert_eq!(jsonschema::is_valid(&schema, &text.into()), accepted, "{text}");
+            accepted
+        };
+        for text in ["A", "a", "_", "DATABASE_URL", "_1", "x9", &"A".repeat(128)] {
+            assert!(accepted(text), "{text}");
+        }
+        for text in ["", "1A", "A-B", "A B", "A=B", "A\n", "A\0", "\u{c4}", "A.B", &"A".repeat(129)] {
+            assert!(!accepted(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_text_of_64_kib_without_nul() {
+        for text in ["", "x", "\n", "\u{e4}", &"x".repeat(65536), &"\u{e4}".repeat(32768)] {
+            assert_eq!(SecretValue::try_from(text.to_owned()).unwrap().expose(), text);
+            assert_eq!(serde_json::from_value::<SecretValue>(text.into()).unwrap().expose(), text);
+        }
+        for text in ["\0", "hunter2\0", &"x".repeat(65537), &"\u{e4}".repeat(32769)] {
+            assert_eq!(SecretValue::try_from(text.to_owned()).unwrap_err().code(), "invalid_argument");
+        }
+    }
+
+    #[test]
+    fn nothing_shows_a_value() {
+        let value = SecretValue::try_from("hunter2".to_owned()).unwrap();
+        assert_eq!(format!("{value:?} {:?}", Some(value.clone())), "SecretValue(..) Some(SecretValue(..))");
+        // Nor does the error for one that is refused.
+        for refused in [
+            json!(918273645),
+            json!(-918273645),
+            json!(918273645.5),
+            json!(["hunter2"]),
+            json!({"hunter2": "hunter2"}),
+            json!("hunter2\0"),
+            json!("hunter2".repeat(10_000)),
+        ] {
+            let error = serde_json::from_value::<SecretValue>(refused.clone()).unwrap_err();
+            let text = serde_json::from_str::<SecretValue>(&refused.to_string()).unwrap_err();
+            let said = format!("{error} {error:?} {text} {text:?}");
+            assert!(!said.contains("hunter2") && !said.contains("918273645"), "{said}");
+        }
+        for refused in [json!(true), json!(null)] {
+            assert!(serde_json::from_value::<SecretValue>(refused).is_err());
+        }
+        let schema = serde_json::to_value(schemars::schema_for!(SecretValue)).unwrap();
+        assert_eq!(schema["writeOnly"], true);
     }
 }

@@ -1,6 +1,6 @@
 //! What an engine's error becomes on its way to the caller.
 
-use mcp_core::ToolError;
+use mcp_core::{RequestError, ToolError};
 
 use crate::error::{Error, ErrorKind, Retry};
 
@@ -19,11 +19,25 @@ pub(super) fn tool_error(error: Error) -> ToolError {
     }
 }
 
+/// The error as the reader of a resource sees it.
+pub(super) fn request_error(error: Error) -> RequestError {
+    match error.kind() {
+        ErrorKind::NotFound => RequestError::not_found(),
+        _ => RequestError::failed(error.message()).caused_by(error),
+    }
+}
+
 /// The argument that an engine's code is about, as a JSON pointer: none where it is the stored data, the engine, or
 /// more than one argument.
 fn argument_at_fault(code: &str) -> Option<&'static str> {
     Some(match code {
-        "instance_not_found" => "/instance_id",
+        "instance_not_found" | "no_instance" => "/instance_id",
+        "app_not_found" | "app_required" => "/app",
+        "domain_taken" | "domain_not_found" => "/domain",
+        "version_not_found" | "version_not_kept" => "/version",
+        "canary_running" | "nothing_live" => "/canary_percent",
+        "secret_reserved" => "/name",
+        "suite_not_found" => "/suite",
         "sql_error"
         | "sql_too_long"
         | "sql_blocked"
@@ -40,6 +54,14 @@ fn argument_at_fault(code: &str) -> Option<&'static str> {
         "invalid_cursor" => "/cursor",
         _ => return None,
     })
+}
+
+/// Names the argument for codes that are about one which only this tool has, or has under another name.
+pub(super) fn pointing(places: &'static [(&'static str, &'static str)]) -> impl Fn(ToolError) -> ToolError {
+    move |error| match places.iter().find(|(code, _)| *code == error.code()) {
+        Some((_, pointer)) => error.at(*pointer),
+        None => error,
+    }
 }
 
 #[cfg(test)]
@@ -62,5 +84,17 @@ mod tests {
         );
         assert_eq!((wrong.pointer(), wrong.retry()), (Some("/sql"), mcp_core::Retry::Never));
         assert!(wrong.source().is_none());
+    }
+
+    #[test]
+    fn a_tool_names_its_own_arguments() {
+        let point = pointing(&[("domain_taken", "/domains")]);
+        let pointer = |code| {
+            let error = point(tool_error(Error::new(ErrorKind::AlreadyExists, code, "taken")));
+            error.pointer().map(str::to_owned)
+        };
+        assert_eq!(pointer("domain_taken").as_deref(), Some("/domains"));
+        assert_eq!(pointer("version_not_found").as_deref(), Some("/version"));
+        assert_eq!(pointer("deploy_failed"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! `list_instances`: which instances there are, and whether they answer.
+//! `list_instances` and `instance_health`: which instances there are, and whether they answer.
 
 use mcp_core::{About, Annotations, Call, Tool, ToolError};
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::with_progress;
 use crate::bext::engine::{
-    self, Cursor, Engines, InstanceHealth, InstanceId, InstanceStatus, PageSize, Timestamp,
+    self, Cursor, Engines, HealthReport, InstanceId, InstanceStatus, PageSize, Timestamp,
 };
 use crate::bext::scopes;
 
@@ -46,7 +46,7 @@ pub struct ListedInstance {
     /// said where.
     pub url: String,
     /// `healthy`, `degraded` (answers slowly or only in part) or `unreachable`.
-    pub status: InstanceHealth,
+    pub status: engine::InstanceHealth,
     /// When that was found, RFC 3339 in UTC.
     pub last_checked_at: Timestamp,
     /// The version of the software that serves the instance; empty if it is not known.
@@ -82,5 +82,29 @@ impl Tool<Engines> for ListInstances {
         let page = with_progress(call, engines.instances.list(options)).await?;
         let instances: Vec<ListedInstance> = page.instances.into_iter().map(ListedInstance::from).collect();
         Ok(InstanceList { count: instances.len(), instances, next_cursor: page.next_cursor })
+    }
+}
+
+/// Checks one instance now: whether it answers, how quickly, and what is wrong.
+///
+/// An instance that does not answer is `unreachable`, which is no error. `list_instances` checks all of them.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct InstanceHealth {
+    /// Instance to check, as `list_instances` has it, such as `local`.
+    pub instance_id: InstanceId,
+}
+
+impl Tool<Engines> for InstanceHealth {
+    const NAME: &'static str = "instance_health";
+    const ANNOTATIONS: Annotations = Annotations::read_only();
+    const SCOPES: &'static [&'static str] = &[scopes::READ];
+    type Output = HealthReport;
+
+    fn about(about: About) -> About {
+        about.title("Check an instance")
+    }
+
+    async fn call(self, engines: &Engines, call: &Call) -> Result<HealthReport, ToolError> {
+        with_progress(call, engines.instances.health(&self.instance_id)).await
     }
 }

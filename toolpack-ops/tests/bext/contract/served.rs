@@ -4,7 +4,11 @@ use mcp_core::{Revision, Tool};
 use serde_json::{Value, json};
 use toolpack_ops::bext::engine::Engines;
 use toolpack_ops::bext::table::{TABLE, ToolRow};
-use toolpack_ops::bext::tools::{DbExecute, DbQuery, KvDelete, KvGet, KvList, KvSet, ListInstances};
+use toolpack_ops::bext::tools::{
+    AddApp, AddDomain, DbExecute, DbQuery, DeleteSecret, Deploy, DeployHistory, FleetDeploy, InstanceHealth,
+    InstanceOverview, KvDelete, KvGet, KvList, KvSet, ListApps, ListDomains, ListInstances, ListSecrets,
+    PromoteCanary, ReadConfig, ReloadConfig, RemoveApp, RemoveDomain, Rollback, RunConformance, SetSecret,
+};
 
 use super::fixed::Fixed;
 use crate::bext::tools::Bench;
@@ -34,13 +38,32 @@ async fn scopes_are_those_of_the_table() {
         (T::NAME, T::SCOPES)
     }
     let mut stated = vec![
+        scopes::<AddApp>(),
+        scopes::<AddDomain>(),
         scopes::<DbExecute>(),
         scopes::<DbQuery>(),
+        scopes::<DeleteSecret>(),
+        scopes::<Deploy>(),
+        scopes::<DeployHistory>(),
+        scopes::<FleetDeploy>(),
+        scopes::<InstanceHealth>(),
+        scopes::<InstanceOverview>(),
         scopes::<KvDelete>(),
         scopes::<KvGet>(),
         scopes::<KvList>(),
         scopes::<KvSet>(),
+        scopes::<ListApps>(),
+        scopes::<ListDomains>(),
         scopes::<ListInstances>(),
+        scopes::<ListSecrets>(),
+        scopes::<PromoteCanary>(),
+        scopes::<ReadConfig>(),
+        scopes::<ReloadConfig>(),
+        scopes::<RemoveApp>(),
+        scopes::<RemoveDomain>(),
+        scopes::<Rollback>(),
+        scopes::<RunConformance>(),
+        scopes::<SetSecret>(),
     ];
     stated.sort_unstable();
     for (name, scopes) in &stated {

@@ -10,12 +10,17 @@ use toolpack_ops::bext;
 use toolpack_ops::bext::engine::Engines;
 use toolpack_ops::bext::engine::embedded::{Embedded, EmbeddedConfig};
 
+use self::stand_in::StandIn;
 use super::clock::Hand;
 
+mod agreed;
 mod answers;
 mod arguments;
 mod faces;
 mod refusals;
+mod resources;
+mod said;
+mod stand_in;
 mod waiting;
 
 /// A client of the pack's tools over a directory of its own.
@@ -34,7 +39,8 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::<Hand>::default();
         let engine = Embedded::open_with_clock(directory.path(), config, clock.clone()).await.unwrap();
-        let server = Server::new("test", "1.0.0").pack(bext::pack(Engines::of(engine)), PackOptions::new());
+        let engines = StandIn::default().beside(Engines::of(engine));
+        let server = Server::new("test", "1.0.0").pack(bext::pack(engines), PackOptions::new());
         Self { client: Client::with_revision(server, revision).await, clock, directory }
     }
 

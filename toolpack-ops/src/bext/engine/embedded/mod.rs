@@ -26,7 +26,7 @@ mod job;
 mod key_value;
 mod lexer;
 mod place;
-mod registry;
+pub(in crate::bext) mod registry;
 mod stores;
 
 use std::path::{Path, PathBuf};

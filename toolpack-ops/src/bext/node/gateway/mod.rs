@@ -1,50 +1,109 @@
 //! The gateway of an instance: a reverse proxy that leads each request to the app whose domain it asks for.
+//!
+//! [`stack`] has the stages that a request passes; [`exchange`] asks the process of an app, [`tunnel`] carries what became
+//! something else than HTTP. A request picks its release and counts as under way there in one step, so that a release that
+//! was taken out and has drained is one that nobody asks any more.
+
+mod activity;
+mod answers;
+mod backend;
+mod bodies;
+mod canary;
+mod connection;
+mod exchange;
+mod figures;
+mod headers;
+mod host;
+mod listener;
+mod pool;
+mod proxy;
+mod routes;
+mod settings;
+mod stack;
+mod stages;
+mod tunnel;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+pub(crate) use self::backend::Backend;
+pub(crate) use self::figures::GatewayFigures;
+pub(crate) use self::settings::GatewaySettings;
+
+use self::figures::Counters;
+use self::routes::Routes;
 use super::site::Site;
-use crate::bext::engine::{AppName, DomainName, Percent, Version};
+use crate::bext::engine::{AppName, DomainName, Percent};
 
 /// A gateway that listens. Dropping it stops it at once; [`close`](Self::close) in good order.
 #[derive(Debug)]
-pub(crate) struct Gateway {}
+pub(crate) struct Gateway {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    phase: watch::Sender<Phase>,
+    listener: JoinHandle<()>,
+}
 
 impl Gateway {
     /// Listens and begins to serve; there are no routes yet.
-    pub(crate) async fn bind(_address: SocketAddr, _settings: GatewaySettings) -> std::io::Result<Self> {
-        unimplemented!()
+    pub(crate) async fn bind(address: SocketAddr, settings: GatewaySettings) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let phase = watch::Sender::new(Phase::Serving);
+        let shared = Arc::new(Shared {
+            counters: Arc::default(),
+            routes: watch::Sender::new(Arc::default()),
+            settings: watch::Sender::new(Arc::new(settings)),
+            tunnels: watch::Sender::new(0),
+            phase: phase.subscribe(),
+        });
+        let listener = tokio::spawn(listener::accept(listener, shared.clone()));
+        Ok(Self { address, shared, phase, listener })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
-        unimplemented!()
+        self.address
     }
 
     /// Has other settings take effect for requests that begin from now on.
-    pub(crate) fn set_settings(&self, _settings: GatewaySettings) {
-        unimplemented!()
+    pub(crate) fn set_settings(&self, settings: GatewaySettings) {
+        self.shared.settings.send_replace(Arc::new(settings));
     }
 
     /// Leads requests to an app from now on, in place of whatever was its route. One atomic switch: each request sees the
     /// old route or the new one.
-    pub(crate) fn set_route(&self, _route: Route) {
-        unimplemented!()
+    pub(crate) fn set_route(&self, route: Route) {
+        self.shared.routes.send_modify(|routes| *routes = Arc::new(routes.with(route)));
     }
 
-    pub(crate) fn remove_route(&self, _app: &AppName) {
-        unimplemented!()
+    pub(crate) fn remove_route(&self, app: &AppName) {
+        self.shared.routes.send_modify(|routes| *routes = Arc::new(routes.without(app)));
     }
 
     pub(crate) fn figures(&self) -> GatewayFigures {
-        unimplemented!()
+        self.shared.counters.figures()
     }
 
     /// Accepts nothing more, and waits until what is under way is answered, for so long at most.
-    pub(crate) async fn close(self, _drain: Duration) {
-        unimplemented!()
+    pub(crate) async fn close(mut self, drain: Duration) {
+        self.phase.send_replace(Phase::Closing);
+        if tokio::time::timeout(drain, &mut self.listener).await.is_err() {
+            self.listener.abort();
+            // What is left was cut off by that, and its sockets are closed once this is over.
+            let _ = (&mut self.listener).await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.phase.send_replace(Phase::Stopped);
+        self.listener.abort();
     }
 }
 
@@ -55,27 +114,8 @@ pub(crate) struct Route {
     pub(crate) domains: Vec<DomainName>,
     /// What is live.
     pub(crate) stable: Arc<Backend>,
+    /// What is on trial, and for which part of new visitors.
     pub(crate) canary: Option<(Percent, Arc<Backend>)>,
-}
-
-/// A release that answers requests.
-#[derive(Debug)]
-pub(crate) struct Backend {}
-
-impl Backend {
-    pub(crate) fn new(_version: Version, _target: Target) -> Self {
-        unimplemented!()
-    }
-
-    pub(crate) fn version(&self) -> &Version {
-        unimplemented!()
-    }
-
-    /// Waits until no request is under way that it answers, after it was taken out of the route; for so long at most, after
-    /// which what is left is cut off. Says how many those were.
-    pub(crate) async fn drain(&self, _limit: Duration) -> usize {
-        unimplemented!()
-    }
 }
 
 /// What stands behind a release.
@@ -87,22 +127,55 @@ pub(crate) enum Target {
     Process(watch::Receiver<Option<SocketAddr>>),
 }
 
-/// How a gateway serves. Every default is safe to start with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GatewaySettings {}
+/// How far the life of a gateway has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// What is under way is the last.
+    Closing,
+    Stopped,
+}
 
-impl Default for GatewaySettings {
-    fn default() -> Self {
-        Self {}
+/// What the connections of a gateway have in common.
+#[derive(Debug)]
+struct Shared {
+    counters: Arc<Counters>,
+    routes: watch::Sender<Arc<Routes>>,
+    settings: watch::Sender<Arc<GatewaySettings>>,
+    /// How many tunnels there are: no connection holds them.
+    tunnels: watch::Sender<usize>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Shared {
+    fn routes(&self) -> Arc<Routes> {
+        self.routes.borrow().clone()
+    }
+
+    fn settings(&self) -> Arc<GatewaySettings> {
+        self.settings.borrow().clone()
+    }
+
+    fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.clone()
+    }
+
+    /// Counts a tunnel, until what it gives is dropped.
+    fn tunnel(self: &Arc<Self>) -> Tunnel {
+        self.tunnels.send_modify(|tunnels| *tunnels += 1);
+        Tunnel(self.clone())
     }
 }
 
-/// What a gateway has counted since it was bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct GatewayFigures {
-    pub(crate) requests: u64,
-    pub(crate) gateway_errors: u64,
-    pub(crate) in_flight: u64,
-    pub(crate) response_bytes: u64,
-    pub(crate) connections: u64,
+/// A tunnel that is open.
+#[derive(Debug)]
+struct Tunnel(Arc<Shared>);
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.0.tunnels.send_modify(|tunnels| *tunnels -= 1);
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,31 @@
 //! The processes of apps: started, watched, started again when they end by themselves, stopped; their output kept.
+//!
+//! A process that leaves its group (`setsid`, a daemon) is no longer followed, nor ended with it.
 
+mod backoff;
+mod command;
+mod group;
+mod health;
+mod ledger;
+mod log;
+mod output;
+mod port;
+mod redact;
+mod running;
+mod supervisor;
+mod system;
+
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub(crate) use ledger::sweep;
+use supervisor::{Restart, Supervisor, View};
 
 use crate::bext::engine::{AppName, SecretName, SecretValue, Version};
 
@@ -13,13 +34,15 @@ use crate::bext::engine::{AppName, SecretName, SecretValue, Version};
 pub(crate) struct Launch {
     pub(crate) app: AppName,
     pub(crate) version: Version,
-    /// The command and its arguments; at least one word.
+    /// The command and its arguments; at least one word. A first word with a slash in it is a file of the app, another is
+    /// looked for in `PATH`.
     pub(crate) command: Vec<String>,
     /// Where it is started: the folder of its artifact.
     pub(crate) directory: PathBuf,
     pub(crate) secrets: Vec<(SecretName, SecretValue)>,
     pub(crate) health: HealthCheck,
-    /// The file that its output is appended to.
+    /// The file that its output is appended to: lines like `2026-01-01T00:00:00.000Z out text`, where `out` may be `err`,
+    /// or `node` for what the node does with it. Put aside as `NAME.1` at 10 MiB.
     pub(crate) log: PathBuf,
     /// The directory in which is noted which groups of processes run.
     pub(crate) ledger: PathBuf,
@@ -36,26 +59,68 @@ pub(crate) struct HealthCheck {
 
 /// A process that runs, and is started again when it ends by itself. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct Process {}
+pub(crate) struct Process {
+    view: Arc<View>,
+    stop: watch::Sender<Option<Duration>>,
+    restarts: mpsc::Sender<Restart>,
+    supervisor: JoinHandle<()>,
+}
 
 impl Process {
-    /// Starts one and waits until it is well. What fails leaves no process behind.
-    pub(crate) async fn start(_launch: Launch) -> Result<Self, StartError> {
-        unimplemented!()
+    /// Starts one and waits until it is well. What fails, or is cancelled, leaves no process behind.
+    pub(crate) async fn start(launch: Launch) -> Result<Self, StartError> {
+        let running = supervisor::start(&launch).await?;
+        let view = Arc::new(View::new());
+        view.is_up(&running);
+        let (stop, asked_to_stop) = watch::channel(None);
+        let (restarts, wishes) = mpsc::channel(1);
+        let supervisor = {
+            let view = view.clone();
+            tokio::spawn(async move {
+                let supervisor = Supervisor { launch, view: &view, stop: asked_to_stop, restarts: wishes };
+                supervisor.run(running).await;
+            })
+        };
+        Ok(Self { view, stop, restarts, supervisor })
     }
 
     /// Where it listens; none while it is being started again.
     pub(crate) fn address(&self) -> watch::Receiver<Option<SocketAddr>> {
-        unimplemented!()
+        self.view.address()
     }
 
     pub(crate) fn status(&self) -> ProcessStatus {
-        unimplemented!()
+        self.view.status().clone()
     }
 
-    /// Has its whole group end: asked to first, killed after `grace`. Returns when no process of it is left.
-    pub(crate) async fn stop(self, _grace: Duration) {
-        unimplemented!()
+    /// Starts a new process with these secrets beside the one that runs, at another address; once it is well, the old one
+    /// is asked to end, and killed after `grace`. If it does not become well, the old one runs on with its old secrets. A
+    /// process that waits to be started again is started at once. Cancelled, the restart goes on.
+    pub(crate) async fn restart(
+        &self,
+        secrets: Vec<(SecretName, SecretValue)>,
+        grace: Duration,
+    ) -> Result<(), StartError> {
+        let stopped = || StartError::new("it was stopped meanwhile".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.restarts.send(Restart { secrets, grace, reply }).await.map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Has its whole group end: asked to first, killed after `grace`. Returns when no process of it is left; or, with a
+    /// warning in the log, if the system has not ended what was killed for 30 seconds.
+    pub(crate) async fn stop(mut self, grace: Duration) {
+        self.stop.send_replace(Some(grace));
+        // It fails only if the runtime ends, or the supervisor panicked: then the group was killed as it was dropped.
+        let _ = (&mut self.supervisor).await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // With the task goes the group that it owns.
+        self.supervisor.abort();
+        self.view.is_down(None);
     }
 }
 
@@ -64,20 +129,36 @@ impl Process {
 pub(crate) struct ProcessStatus {
     /// Its id; none while it waits to be started again.
     pub(crate) pid: Option<u32>,
+    /// How often it was started again after it had ended by itself.
     pub(crate) restarts: u64,
-    /// Why it does not run; none if it does.
+    /// Why it does not run, or that it has not been healthy for half a minute; none if all is well.
     pub(crate) trouble: Option<String>,
 }
 
 /// Why a process did not start, or was not well in time.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StartError {
-    /// A sentence for the caller: what happened, and the last that it printed, without secrets.
+    /// A sentence for the caller: what happened, and the last that it printed, without secrets: at most 20 lines and 2
+    /// KiB of that, each line after a line break.
     pub(crate) message: String,
 }
 
-/// Kills the groups of processes that an earlier node left behind, as the ledger has them. Returns when none is left, and
-/// says how many there were.
-pub(crate) async fn sweep(_ledger: &Path) -> std::io::Result<usize> {
-    unimplemented!()
+impl StartError {
+    fn new(message: String) -> Self {
+        Self { message }
+    }
 }
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+mod fixture;
+#[cfg(test)]
+mod tests;

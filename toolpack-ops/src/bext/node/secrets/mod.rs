@@ -1,62 +1,26 @@
 //! Secrets at rest: encrypted with XChaCha20-Poly1305 under a key that only its owner can read.
+//!
+//! ```text
+//! secret.key                       the keys, unless BEXT_SECRET_KEY has them: the current one first
+//! instances/ID/secrets.sqlite      the secrets of an instance, each sealed by itself
+//! ```
+//!
+//! A value is bound to its place: the instance, the app, the name and the time it was set. A row that was changed, or
+//! copied to another place, does not open. That an earlier row of the very same place was put back cannot be seen.
+//!
+//! Everything here blocks. Whoever uses it is alone with the data directory: it holds the lock of the node.
 
-use std::path::Path;
+mod environment;
+mod error;
+mod key;
+mod key_file;
+mod rotation;
+mod seal;
+mod store;
 
-use crate::bext::engine::{AppName, ListSecrets, SecretName, SecretPage, SecretValue, Timestamp};
-use crate::error::Error;
+#[allow(unused_imports, reason = "until the parts are put together")]
+pub(crate) use {key::SecretKey, rotation::Rotation, store::SecretStore};
 
-/// The key that secrets are encrypted with.
-#[derive(Clone)]
-pub(crate) struct SecretKey {}
-
-impl std::fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SecretKey(..)")
-    }
-}
-
-impl SecretKey {
-    /// The key of a data directory: from the environment, or from `secret.key`, which is made on first start.
-    pub(crate) fn of(_root: &Path) -> Result<Self, Error> {
-        unimplemented!()
-    }
-}
-
-/// The secrets of one instance. Its methods block.
-#[derive(Debug)]
-pub(crate) struct SecretStore {}
-
-impl SecretStore {
-    /// The store in `secrets.sqlite` of the directory of an instance.
-    pub(crate) fn open(_instance: &Path, _key: SecretKey) -> Result<Self, Error> {
-        unimplemented!()
-    }
-
-    /// What an app is given: those of the instance, and its own before them.
-    pub(crate) fn for_app(&self, _app: &AppName) -> Result<Vec<(SecretName, SecretValue)>, Error> {
-        unimplemented!()
-    }
-
-    pub(crate) fn list(&self, _app: Option<&AppName>, _options: &ListSecrets) -> Result<SecretPage, Error> {
-        unimplemented!()
-    }
-
-    pub(crate) fn set(
-        &self,
-        _app: Option<&AppName>,
-        _name: &SecretName,
-        _value: &SecretValue,
-        _now: Timestamp,
-    ) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    pub(crate) fn delete(&self, _app: Option<&AppName>, _name: &SecretName) -> Result<bool, Error> {
-        unimplemented!()
-    }
-
-    /// Deletes all of an app.
-    pub(crate) fn forget(&self, _app: &AppName) -> Result<(), Error> {
-        unimplemented!()
-    }
-}
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

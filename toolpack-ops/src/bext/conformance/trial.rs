@@ -1,0 +1,73 @@
+//! What a check is, and what it says of what it saw.
+
+use std::fmt::Display;
+use std::pin::Pin;
+
+use super::bench::Bench;
+use crate::bext::engine::Outcome;
+
+/// Checks that belong together.
+#[derive(Debug)]
+pub(super) struct Suite {
+    pub(super) name: &'static str,
+    /// Whether they ask a process, for which a command is needed.
+    pub(super) asks_process: bool,
+    pub(super) checks: &'static [Trial],
+}
+
+/// One check.
+pub(super) struct Trial {
+    /// What is promised.
+    pub(super) name: &'static str,
+    /// What should be seen.
+    pub(super) expected: &'static str,
+    pub(super) run: for<'b> fn(&'b Bench) -> Running<'b>,
+}
+
+impl std::fmt::Debug for Trial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A check under way.
+pub(super) type Running<'b> = Pin<Box<dyn Future<Output = Finding> + Send + 'b>>;
+
+/// What a check saw, or why it saw nothing.
+pub(super) type Finding = Result<Seen, Trouble>;
+
+/// Why something could not be looked at.
+pub(super) type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a check saw, and what that means.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) outcome: Outcome,
+    pub(super) text: String,
+}
+
+/// It is good if `good`, and this was seen.
+pub(super) fn seen(good: bool, text: impl Display) -> Finding {
+    let outcome = if good { Outcome::Passed } else { Outcome::Failed };
+    Ok(Seen { outcome, text: text.to_string() })
+}
+
+/// It could be looked at in part only, for this reason.
+pub(super) fn partial(reason: impl Display) -> Finding {
+    Ok(Seen { outcome: Outcome::Partial, text: reason.to_string() })
+}
+
+/// The checks of a suite: a name, what is expected, and the function that looks.
+macro_rules! checks {
+    ($($name:literal, $expected:literal => $function:ident;)*) => {
+        pub(in crate::bext::conformance) const CHECKS: &[$crate::bext::conformance::trial::Trial] = &[
+            $($crate::bext::conformance::trial::Trial {
+                name: $name,
+                expected: $expected,
+                run: |bench| Box::pin($function(bench)),
+            },)*
+        ];
+    };
+}
+
+pub(super) use checks;

@@ -1,0 +1,304 @@
+//! One request to the process of an app, and its response.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode, Uri, Version, uri::PathAndQuery};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Shared;
+use super::answers::Refusal;
+use super::backend::Passage;
+use super::bodies::{BodyFault, Download, Followed, Trace};
+use super::connection::Visit;
+use super::pool::{ConnectError, Connection};
+use super::stages::too_large;
+use super::{canary, headers, tunnel};
+use crate::bext::engine::AppName;
+use crate::bext::node::body::{self, Body};
+
+/// How long a process that refuses a connection may take to be noticed as ended: after that it runs and does not listen.
+const NOTICE_TIME: Duration = Duration::from_millis(250);
+
+/// What a request to a process needs to know.
+#[derive(Debug)]
+pub(super) struct Exchange<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) visit: &'a Visit,
+    pub(super) app: &'a AppName,
+    pub(super) address: &'a watch::Receiver<Option<SocketAddr>>,
+}
+
+/// Why a process gave no response.
+#[derive(Debug)]
+enum Fault {
+    /// It is being started again, and that takes too long.
+    Starting,
+    /// The release was taken out, and there was no more time.
+    Cut,
+    Refused(std::io::Error),
+    ConnectTimeout,
+    ResponseTimeout,
+    /// It closed the connection before the head of its response was there.
+    Closed(hyper::Error),
+    /// What it said is no response of HTTP.
+    Garbled(hyper::Error),
+    /// It switched protocols, and nobody had asked it to.
+    Switched,
+    /// The request itself did not come to an end.
+    Request(BodyFault),
+    /// The client broke off.
+    ClientGone(hyper::Error),
+}
+
+impl Exchange<'_> {
+    pub(super) async fn run(
+        &self,
+        mut request: Request<Body>,
+        passage: Passage,
+    ) -> Result<Response<Body>, Refusal> {
+        let client = hyper::upgrade::on(&mut request);
+        let (mut parts, body) = request.into_parts();
+        let upgrade = headers::upgrade_asked(&parts);
+        canary::strip_cookies(&mut parts.headers);
+        headers::to_app(&mut parts.headers, parts.version, self.visit.from, upgrade.as_ref());
+        parts.uri = origin(&parts.uri);
+        parts.version = Version::HTTP_11;
+        parts.extensions.clear();
+
+        let trace = Trace::new(body.is_end_stream());
+        let body =
+            if body.is_end_stream() { body } else { Followed::new(body, trace.clone()).boxed_unsync() };
+        let request = Request::from_parts(parts, body);
+        let (connection, response) = self
+            .ask(request, &passage, &trace, upgrade.is_some())
+            .await
+            .map_err(|fault| self.refusal(fault))?;
+
+        let (mut parts, incoming) = response.into_parts();
+        let settings = &self.visit.settings;
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            if upgrade.is_none() {
+                return Err(self.refusal(Fault::Switched));
+            }
+            let switched = parts.headers.get(http::header::UPGRADE).cloned().or(upgrade);
+            headers::to_client(&mut parts.headers, parts.version);
+            parts.headers.insert(http::header::CONNECTION, http::HeaderValue::from_static("upgrade"));
+            if let Some(protocol) = switched {
+                parts.headers.insert(http::header::UPGRADE, protocol);
+            }
+            let mut response = Response::from_parts(parts, incoming);
+            let app = hyper::upgrade::on(&mut response);
+            let idle_timeout = settings.websocket_idle_timeout;
+            tokio::spawn(tunnel::carry((client, app), idle_timeout, passage, self.shared.clone()));
+            return Ok(response.map(|_| body::empty()));
+        }
+        headers::to_client(&mut parts.headers, parts.version);
+        // Of this hop: the server writes its own.
+        parts.version = Version::HTTP_11;
+        let body = if incoming.is_end_stream() {
+            passage.release().pool().put(connection);
+            body::empty()
+        } else {
+            Download::new(incoming, settings.idle_timeout, Some(connection), passage).boxed_unsync()
+        };
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// Sends a request until there is a response, or no sense in sending it again.
+    async fn ask(
+        &self,
+        mut request: Request<Body>,
+        passage: &Passage,
+        trace: &Trace,
+        upgrades: bool,
+    ) -> Result<(Connection, Response<Incoming>), Fault> {
+        let release = passage.release();
+        let settings = &self.visit.settings;
+        let is_repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
+            && request.body().is_end_stream()
+            && !upgrades;
+        let mut give_up = None;
+        let mut wants_fresh = false;
+        loop {
+            let address = self.address_by(&mut give_up, passage).await?;
+            let pooled =
+                if wants_fresh { None } else { release.pool().take(address, settings.pool_idle_timeout) };
+            let is_fresh = pooled.is_none();
+            let mut connection = match pooled {
+                Some(connection) => connection,
+                None => match tokio::time::timeout(settings.connect_timeout, release.pool().connect(address))
+                    .await
+                {
+                    Ok(Ok(connection)) => connection,
+                    Ok(Err(ConnectError::Refused(error))) => {
+                        // Where it ended just now, it will listen elsewhere soon.
+                        if self.has_moved(address).await {
+                            continue;
+                        }
+                        return Err(Fault::Refused(error));
+                    }
+                    Ok(Err(ConnectError::Handshake(error))) => return Err(Fault::Closed(error)),
+                    Err(_) => return Err(Fault::ConnectTimeout),
+                },
+            };
+            // One that was idle may be closed just as the request is on its way.
+            let spare = (is_repeatable && !is_fresh).then(|| copy(&request));
+            let sent = pin!(connection.sender.try_send_request(request));
+            let mut failed = match self.in_time(sent, trace).await? {
+                Ok(response) => return Ok((connection, response)),
+                Err(failed) => failed,
+            };
+            // What was not begun can go again, whatever it is.
+            request = match (failed.take_message(), spare) {
+                (Some(unsent), _) if !is_fresh => unsent,
+                (None, Some(spare)) if failed.error().is_incomplete_message() || is_io(failed.error()) => {
+                    spare
+                }
+                _ if release.is_cut() => return Err(Fault::Cut),
+                _ => return Err(why(failed.into_error())),
+            };
+            wants_fresh = true;
+        }
+    }
+
+    /// Waits for the response, for as long as an app may take that has the whole request.
+    async fn in_time<F: Future>(
+        &self,
+        mut sent: std::pin::Pin<&mut F>,
+        trace: &Trace,
+    ) -> Result<F::Output, Fault> {
+        let settings = &self.visit.settings;
+        loop {
+            let (moved, is_complete) = trace.last();
+            // A client that is silent within its request is found out by its body; an app that does not take it, here.
+            let limit = match is_complete {
+                true => settings.response_timeout,
+                false => settings.response_timeout + settings.idle_timeout,
+            };
+            let deadline = moved + limit;
+            match tokio::time::timeout_at(deadline, sent.as_mut()).await {
+                Ok(response) => return Ok(response),
+                Err(_) if trace.last() == (moved, is_complete) => return Err(Fault::ResponseTimeout),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Where the process listens, as soon as it does.
+    async fn address_by(
+        &self,
+        give_up: &mut Option<Instant>,
+        passage: &Passage,
+    ) -> Result<SocketAddr, Fault> {
+        if let Some(address) = *self.address.borrow() {
+            return Ok(address);
+        }
+        let give_up = *give_up.get_or_insert_with(|| Instant::now() + self.visit.settings.start_timeout);
+        let mut address = self.address.clone();
+        tokio::select! {
+            // An error is a process that nobody starts any more.
+            known = address.wait_for(Option::is_some) => known.ok().and_then(|known| *known).ok_or(Fault::Starting),
+            () = tokio::time::sleep_until(give_up) => Err(Fault::Starting),
+            () = passage.release().cutting() => Err(Fault::Cut),
+        }
+    }
+
+    /// Whether a process turns out, soon, not to be where it was.
+    async fn has_moved(&self, from: SocketAddr) -> bool {
+        let mut address = self.address.clone();
+        let moved = address.wait_for(|address| *address != Some(from));
+        tokio::time::timeout(NOTICE_TIME, moved).await.is_ok_and(|moved| moved.is_ok())
+    }
+
+    fn refusal(&self, fault: Fault) -> Refusal {
+        let app = self.app.as_str();
+        let (status, code, message) = match &fault {
+            Fault::Request(BodyFault::TooLarge) => return too_large(),
+            Fault::Request(_) | Fault::ClientGone(_) => (
+                StatusCode::REQUEST_TIMEOUT,
+                "request_incomplete",
+                "the body of the request did not come".to_owned(),
+            ),
+            Fault::Starting => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "app_starting",
+                format!("the app {app} is being started again; list_apps says how it is"),
+            ),
+            Fault::Cut => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "release_ended",
+                format!(
+                    "the release of the app {app} that had this request was taken out; the next request gets another"
+                ),
+            ),
+            Fault::Refused(_) => (
+                StatusCode::BAD_GATEWAY,
+                "app_unreachable",
+                format!("the app {app} does not accept connections; list_apps says how it is"),
+            ),
+            Fault::ConnectTimeout => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "app_unreachable",
+                format!("the app {app} took too long to accept a connection; list_apps says how it is"),
+            ),
+            Fault::ResponseTimeout => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "app_timeout",
+                format!("the app {app} took too long to respond; its log may say why"),
+            ),
+            Fault::Closed(_) => (
+                StatusCode::BAD_GATEWAY,
+                "app_closed",
+                format!("the app {app} closed the connection without a response; its log may say why"),
+            ),
+            Fault::Garbled(_) | Fault::Switched => (
+                StatusCode::BAD_GATEWAY,
+                "app_garbled",
+                format!("what the app {app} responded is not valid HTTP; its log may say why"),
+            ),
+        };
+        if status.is_server_error() {
+            tracing::warn!(app, code, ?fault, "the gateway has no response of an app");
+        }
+        Refusal::new(status, code, message)
+    }
+}
+
+/// Why a request got no response.
+fn why(error: hyper::Error) -> Fault {
+    if let Some(fault) = BodyFault::within(&error) {
+        return Fault::Request(fault);
+    }
+    match error {
+        error if error.is_user() => Fault::ClientGone(error),
+        error if error.is_parse() => Fault::Garbled(error),
+        error => Fault::Closed(error),
+    }
+}
+
+/// Whether a connection broke, as one does that the other side has reset.
+fn is_io(error: &hyper::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+}
+
+/// The target as an app is asked for it: without scheme and host.
+fn origin(uri: &Uri) -> Uri {
+    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Uri::from(path)
+}
+
+/// The same request once more; it has no body.
+fn copy(request: &Request<Body>) -> Request<Body> {
+    let mut copy = Request::new(body::empty());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}

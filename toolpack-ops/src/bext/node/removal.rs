@@ -1,0 +1,80 @@
+//! Removes an app with all that is its own. Once begun it is finished, at the next start of the node at the latest.
+//!
+//! What names the app goes last, in one transaction with the end of the run; what went before can be done again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::claims::{Claim, Doing};
+use super::hosted::Hosted;
+use super::runs::{Journal, RunKind, RunState};
+use super::source::Source;
+use super::store::{AppsTable, Fault};
+use crate::bext::engine::{AppName, AppSource};
+use crate::error::Error;
+
+/// How long requests that are under way may go on, at most: whoever removes an app waits for it.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Removes an app that is there.
+pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName) -> Result<(), Error> {
+    let claim: Claim = hosted.claims.take(&name, Doing::Removing)?;
+    hosted.app(Some(&name)).await?;
+    let now = hosted.now();
+    let id = hosted.ids.next(now)?;
+    let (run, app) = (id.clone(), name.clone());
+    hosted
+        .store
+        .write(move |transaction| {
+            let subject = (run.as_str(), RunKind::Removal, app.as_str());
+            Journal(transaction).begin(subject, None, &json!({"app": app}), "stop", now)
+        })
+        .await?;
+    let out = hosted.traffic.remove(&name);
+    hosted.retire(out, hosted.config().drain_time.min(DRAIN)).await;
+    finish(&hosted, &id, &name).await?;
+    drop(claim);
+    hosted.clear_away().await;
+    Ok(())
+}
+
+/// Does what is left to do of a removal, when nothing of the app runs any more.
+pub(crate) async fn finish(hosted: &Hosted, id: &str, name: &AppName) -> Result<(), Error> {
+    let (run, app, now) = (id.to_owned(), name.clone(), hosted.now());
+    let (secrets, layout) = (hosted.secrets.clone(), hosted.layout.clone());
+    // One piece of work: nobody sets a secret of the app between the one and the other.
+    let unused = hosted
+        .store
+        .write(move |transaction| {
+            let apps = AppsTable(transaction);
+            let source = apps.get(&app)?.map(|row| row.source);
+            secrets.forget(&app)?;
+            layout.remove_logs(&app)?;
+            apps.remove(&app)?;
+            Journal(transaction).end(&run, RunState::Done, None, now)?;
+            match source {
+                Some(source) if !is_used(&apps, &source)? => Ok(Some(source)),
+                _ => Ok(None),
+            }
+        })
+        .await?;
+    if let Some(source) = unused {
+        let copies = hosted.layout.sources();
+        // A copy that stays is found and brought up to date when its source is named again.
+        if let Err(error) = Source::forget(&source, &copies).await {
+            tracing::warn!(instance = %hosted.id, app = %name, %error, "the copy of a source stays");
+        }
+    }
+    Ok(())
+}
+
+fn is_used(apps: &AppsTable<'_>, source: &AppSource) -> Result<bool, Fault> {
+    for name in apps.names()? {
+        if apps.get(&name)?.is_some_and(|app| app.source == *source) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

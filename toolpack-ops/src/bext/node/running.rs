@@ -1,0 +1,139 @@
+//! A release at work: what answers its requests, and what has to be stopped when it is done.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::gateway::{Backend, Target};
+use super::kept::Pinned;
+use super::process::{Process, ProcessStatus};
+use super::site::Site;
+use crate::bext::engine::Version;
+
+/// A release at work. Dropping it ends it at once; [`retire`](Self::retire) in good order.
+#[derive(Debug)]
+pub(crate) struct Running {
+    place: Place,
+    version: Version,
+    backend: Arc<Backend>,
+    work: Work,
+}
+
+/// Which of all releases at work, past ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u64);
+
+#[derive(Debug)]
+enum Work {
+    // What an artifact is pinned by is held so that the files stay.
+    Site {
+        _artifact: Pinned,
+    },
+    Process {
+        process: Process,
+        _artifact: Pinned,
+    },
+    /// It should run and does not: the node was started, and it was not yet or does not.
+    Down {
+        /// Why; none while it is being started for the first time.
+        reason: Option<String>,
+        /// What requests wait for.
+        address: watch::Sender<Option<SocketAddr>>,
+    },
+}
+
+impl Running {
+    pub(crate) fn of_site(version: Version, site: Site, artifact: Pinned) -> Self {
+        Self::new(version, Target::Site(Arc::new(site)), Work::Site { _artifact: artifact })
+    }
+
+    pub(crate) fn of_process(version: Version, process: Process, artifact: Pinned) -> Self {
+        let target = Target::Process(process.address());
+        Self::new(version, target, Work::Process { process, _artifact: artifact })
+    }
+
+    /// One that is on its way, whose requests wait for it.
+    pub(crate) fn down(version: Version) -> Self {
+        let (address, waiting) = watch::channel(None);
+        Self::new(version, Target::Process(waiting), Work::Down { reason: None, address })
+    }
+
+    fn new(version: Version, target: Target, work: Work) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let place = Place(COUNT.fetch_add(1, Ordering::Relaxed));
+        let backend = Arc::new(Backend::new(version.clone(), target));
+        Self { place, version, backend, work }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+
+    /// How its process is, if it has one.
+    pub(crate) fn process(&self) -> Option<ProcessStatus> {
+        match &self.work {
+            Work::Process { process, .. } => Some(process.status()),
+            Work::Site { .. } | Work::Down { .. } => None,
+        }
+    }
+
+    /// How it is.
+    pub(crate) fn condition(&self) -> Condition {
+        match &self.work {
+            Work::Site { .. } => Condition::Well,
+            Work::Process { process, .. } => {
+                process.status().trouble.map_or(Condition::Well, Condition::Troubled)
+            }
+            Work::Down { reason: None, .. } => Condition::Starting,
+            Work::Down { reason: Some(reason), .. } => Condition::Troubled(reason.clone()),
+        }
+    }
+
+    /// Says why it does not run, of one that should.
+    pub(crate) fn set_reason(&mut self, why: String) {
+        if let Work::Down { reason, .. } = &mut self.work {
+            *reason = Some(why);
+        }
+    }
+
+    /// Hands the requests that wait for this one to the one that takes its place.
+    pub(crate) fn hand_over(&self, to: &Self) {
+        if let (Work::Down { address, .. }, Work::Process { process, .. }) = (&self.work, &to.work) {
+            address.send_replace(*process.address().borrow());
+        }
+    }
+
+    /// Lets what is under way be answered, for `drain` at most, and ends it.
+    pub(crate) async fn retire(self, drain: Duration, grace: Duration) {
+        let cut = self.backend.drain(drain).await;
+        if cut > 0 {
+            tracing::warn!(version = %self.version, cut, "requests were cut off: they took longer than the time to drain");
+        }
+        self.stop(grace).await;
+    }
+
+    /// Ends it, whatever is under way.
+    pub(crate) async fn stop(self, grace: Duration) {
+        if let Work::Process { process, _artifact } = self.work {
+            process.stop(grace).await;
+        }
+    }
+}
+
+/// How a release at work is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// It answers.
+    Well,
+    /// It is being started, as the node was.
+    Starting,
+    /// It does not run, or not well; and why.
+    Troubled(String),
+}

@@ -1,0 +1,100 @@
+//! A new key in place of the old: steps of which each leaves every secret readable, so that it may be killed between them.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::key::{Key, SecretKey, VARIABLE};
+use super::{SecretStore, error, key_file};
+use crate::error::{Error, ErrorKind};
+
+/// What became of a rotation.
+#[derive(Debug)]
+pub(crate) struct Rotation {
+    pub(crate) key: SecretKey,
+    /// Which secrets no key opened, as `SECRET of APP on INSTANCE`. They are as lost as they were before, and have to be
+    /// set anew.
+    pub(crate) unopened: Vec<String>,
+}
+
+impl SecretKey {
+    /// Makes a new key, encrypts all secrets of the data directory under it, and drops the old ones.
+    ///
+    /// No node may run meanwhile: it would go on with the old key. Killed in the middle, all secrets stay readable, and
+    /// the next start encrypts what is left, and the next rotation drops what is not used any more.
+    ///
+    /// Errors: `secret_key_in_environment` if `BEXT_SECRET_KEY` has the key; and as [`of`](Self::of).
+    pub(crate) fn rotate(root: &Path) -> Result<Rotation, Error> {
+        Self::rotate_of_variable(root, std::env::var_os(VARIABLE))
+    }
+
+    /// As [`rotate`](Self::rotate), with what the variable has.
+    pub(super) fn rotate_of_variable(root: &Path, variable: Option<OsString>) -> Result<Rotation, Error> {
+        if variable.is_some_and(|text| !text.is_empty()) {
+            let message = format!(
+                "{VARIABLE} has the key, so it is changed there: put a new one and a comma before it, start the node \
+                 once, and take the old one out"
+            );
+            return Err(Error::new(ErrorKind::Conflict, "secret_key_in_environment", message));
+        }
+        let keys = put_first(root)?;
+        encrypt_anew(root, &keys)?;
+        drop_unused(root, &keys)
+    }
+}
+
+/// Puts a new key before those of the file.
+pub(super) fn put_first(root: &Path) -> Result<SecretKey, Error> {
+    let file = key_file::path(root);
+    let mut keys = key_file::read_or_make(&file)?;
+    if keys.len() > 1 {
+        // A rotation was killed. It is brought to its end first, so that their number does not grow.
+        let earlier = SecretKey::of_keys(keys);
+        encrypt_anew(root, &earlier)?;
+        drop_unused(root, &earlier)?;
+        keys = key_file::read_or_make(&file)?;
+    }
+    keys.insert(0, Key::random()?);
+    key_file::write(&file, &keys.iter().collect::<Vec<_>>())?;
+    Ok(SecretKey::of_keys(keys))
+}
+
+/// Encrypts all secrets under the current key. To open a store is enough for that.
+pub(super) fn encrypt_anew(root: &Path, keys: &SecretKey) -> Result<(), Error> {
+    for instance in instances(root)? {
+        SecretStore::open(&instance, keys.clone())?;
+    }
+    Ok(())
+}
+
+/// Takes those keys out of the file that no secret is encrypted under. The current one stays.
+pub(super) fn drop_unused(root: &Path, keys: &SecretKey) -> Result<Rotation, Error> {
+    let (mut used, mut unopened) = (vec![keys.current().id.clone()], Vec::new());
+    for instance in instances(root)? {
+        for (secret, id) in SecretStore::open(&instance, keys.clone())?.under_other_keys()? {
+            used.push(id);
+            unopened.push(secret);
+        }
+    }
+    let kept: Vec<&Key> = keys.keys().iter().filter(|key| used.contains(&key.id)).collect();
+    let file = key_file::path(root);
+    key_file::write(&file, &kept)?;
+    Ok(Rotation { key: SecretKey::of_keys(key_file::read_or_make(&file)?), unopened })
+}
+
+/// The directories of all instances that have secrets, also of those that are not listed any more.
+fn instances(root: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(root.join("instances")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+        entries => entries.map_err(error::store)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(error::store)?.path();
+        if SecretStore::is_in(&path) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
