@@ -167,7 +167,9 @@ impl Hosted {
                 (Condition::Well, canary) => {
                     let version = route.canary.as_ref().map_or("", |(_, canary)| canary.version.as_str());
                     let error = match canary {
-                        Some(Condition::Troubled(why)) => Some(format!("the canary {version} does not run: {why}")),
+                        Some(Condition::Troubled(why)) => {
+                            Some(format!("the canary {version} does not run: {why}"))
+                        }
                         Some(Condition::Starting) => Some(format!("the canary {version} is being started")),
                         Some(Condition::Well) | None => None,
                     };
@@ -202,6 +204,7 @@ async fn add(hosted: &Arc<Hosted>, new: NewApp, wanted: &Wanted) -> Result<App, 
     let (name, free) = (new.name.clone(), domains.clone());
     hosted.store.read(move |connection| check_new(connection, &name, &free)).await?;
     let looked = async { hosted.source(&new.source).await?.runtime().await };
+    let _maker = hosted.kept.maker().await?;
     let found = wanted.until(looked).await??;
     if let Some(chosen) = new.runtime.filter(|chosen| *chosen != found) {
         return Err(runtime_mismatch(chosen));

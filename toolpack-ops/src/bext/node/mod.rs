@@ -266,3 +266,7 @@ fn make_root(root: &Path) -> std::io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(root)
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
