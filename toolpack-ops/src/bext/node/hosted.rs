@@ -284,7 +284,7 @@ impl Hosted {
             };
             match started {
                 Ok(running) => {
-                    if let Err(unwanted) = self.traffic.revive(app, place, running) {
+                    if let Some(unwanted) = self.traffic.revive(app, place, running) {
                         unwanted.stop(self.config().stop_time).await;
                     }
                     return;
@@ -316,7 +316,9 @@ impl Hosted {
 
     /// Removes what nobody needs. That it cannot be removed harms nobody: it is tried again with the next release.
     pub(crate) async fn clear_away(&self) {
-        if let Err(error) = self.kept.clear_away(&self.store, self.config().keep_artifacts).await {
+        if let Err(error) =
+            self.kept.clear_away(&self.store, &self.layout.sources(), self.config().keep_artifacts).await
+        {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::warn!(instance = %self.id, cause, "{error}");
         }

@@ -47,6 +47,7 @@ mod config;
 mod deploys;
 mod engines;
 mod fleet;
+#[allow(dead_code, reason = "causes are kept for whoever debugs")]
 mod gateway;
 mod hosted;
 mod ids;
@@ -59,6 +60,7 @@ mod options;
 mod percent;
 mod private_file;
 mod probe;
+#[allow(dead_code, reason = "a restart in place is there for tools to come")]
 mod process;
 mod recovery;
 mod release;
@@ -66,6 +68,7 @@ mod removal;
 mod running;
 mod runs;
 pub mod sample_app;
+#[allow(dead_code, reason = "what a rotation found is there for tools to come")]
 mod secrets;
 mod site;
 mod source;
@@ -263,3 +266,7 @@ fn make_root(root: &Path) -> std::io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(root)
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

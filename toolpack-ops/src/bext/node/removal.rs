@@ -10,9 +10,8 @@ use serde_json::json;
 use super::claims::{Claim, Doing};
 use super::hosted::Hosted;
 use super::runs::{Journal, RunKind, RunState};
-use super::source::Source;
-use super::store::{AppsTable, Fault};
-use crate::bext::engine::{AppName, AppSource};
+use super::store::AppsTable;
+use crate::bext::engine::AppName;
 use crate::error::Error;
 
 /// How long requests that are under way may go on, at most: whoever removes an app waits for it.
@@ -45,36 +44,13 @@ pub(crate) async fn finish(hosted: &Hosted, id: &str, name: &AppName) -> Result<
     let (run, app, now) = (id.to_owned(), name.clone(), hosted.now());
     let (secrets, layout) = (hosted.secrets.clone(), hosted.layout.clone());
     // One piece of work: nobody sets a secret of the app between the one and the other.
-    let unused = hosted
+    hosted
         .store
         .write(move |transaction| {
-            let apps = AppsTable(transaction);
-            let source = apps.get(&app)?.map(|row| row.source);
             secrets.forget(&app)?;
             layout.remove_logs(&app)?;
-            apps.remove(&app)?;
-            Journal(transaction).end(&run, RunState::Done, None, now)?;
-            match source {
-                Some(source) if !is_used(&apps, &source)? => Ok(Some(source)),
-                _ => Ok(None),
-            }
+            AppsTable(transaction).remove(&app)?;
+            Journal(transaction).end(&run, RunState::Done, None, now)
         })
-        .await?;
-    if let Some(source) = unused {
-        let copies = hosted.layout.sources();
-        // A copy that stays is found and brought up to date when its source is named again.
-        if let Err(error) = Source::forget(&source, &copies).await {
-            tracing::warn!(instance = %hosted.id, app = %name, %error, "the copy of a source stays");
-        }
-    }
-    Ok(())
-}
-
-fn is_used(apps: &AppsTable<'_>, source: &AppSource) -> Result<bool, Fault> {
-    for name in apps.names()? {
-        if apps.get(&name)?.is_some_and(|app| app.source == *source) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+        .await
 }

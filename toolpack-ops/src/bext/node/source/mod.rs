@@ -83,6 +83,7 @@ impl Source {
     ///
     /// Errors: `source_not_found`, `source_invalid`, `source_unsupported`; for a remote repository `source_unreachable`,
     /// `source_denied` and `source_timeout` too.
+    #[cfg(test)]
     pub(crate) async fn open(source: &AppSource, copies: &Path) -> Result<Self, Error> {
         Self::open_with(source, copies, SourceLimits::default()).await
     }
@@ -110,6 +111,7 @@ impl Source {
         Ok(Self { kind, limits })
     }
 
+<<<<<<< HEAD
     /// Removes the copy that was kept of a source, if there is one.
     pub(crate) async fn forget(source: &AppSource, copies: &Path) -> Result<(), Error> {
         #[cfg(feature = "bext-git")]
@@ -121,6 +123,8 @@ impl Source {
         Ok(())
     }
 
+=======
+>>>>>>> wip/core
     /// The runtime that its newest version has, if it is read at all: by a command in its manifest.
     pub(crate) async fn runtime(&self) -> Result<Runtime, Error> {
         let manifest = match &self.kind {
