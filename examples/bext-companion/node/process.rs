@@ -74,7 +74,7 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
     // What the engine runs, and HTTP, have a thread for each core. Those who are connected here share this one: it is
     // cheaper for small calls, and keeps those of a client in their order until they reach the engine.
     let many = Builder::new_multi_thread().enable_all().build()?;
-    Builder::new_current_thread().enable_all().build()?.block_on(async {
+    let record = Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut signals = Signals::listen()?;
         let opening = many.spawn(open_engine(start.clone()));
         let engine = tokio::select! {
@@ -86,9 +86,7 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
             let socket = Socket::bind(&start.data)?;
             io::Result::Ok((directory, socket, Record::write(&start.data, &about)?))
         };
-        // The record is removed while the lock is held, which is after all has ended: until then it says who has to be
-        // waited for.
-        let (directory, socket, _record) = match place() {
+        let (directory, socket, record) = match place() {
             Ok(place) => place,
             Err(error) => {
                 engine.close().await;
@@ -125,8 +123,12 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
             () = serving => tracing::info!("ended"),
             () = cut_short => tracing::warn!("ended at once, by a signal"),
         }
-        Ok(())
-    })
+        Ok::<_, NotStarted>(record)
+    })?;
+    drop(many);
+    // Last of all: until then it says which process has to be waited for.
+    drop(record);
+    Ok(())
 }
 
 /// Serves whoever connects, until the node is to end and all have gone.
@@ -209,7 +211,7 @@ async fn open_engine(start: StartArgs) -> Result<Engine, NotStarted> {
         if socket::connect(&start.data).is_ok() {
             return Err(NotStarted::RunsAlready);
         }
-        let holder = Record::read(&start.data);
+        let holder = Record::of_holder(&start.data);
         let named = holder.as_ref().map_or_else(String::new, |about| format!(" (pid {})", about.pid));
         if holder.is_some_and(|about| about.in_process) {
             let why = "has this directory with --in-process, and shares it with nobody";

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use toolpack_ops::bext::engine::{
-    AppStatus, Apps, Deploy, DeployStatus, Deploys, PageSize, Percent, Rollback, Stages, Unheard,
+    AppStatus, Apps, Deploy, DeployStatus, Deploys, ListApps, PageSize, Percent, Rollback, Stages, Unheard,
 };
 use toolpack_ops::bext::node::{Node, NodeConfig, RunState};
 
@@ -51,6 +51,12 @@ async fn works_until_it_is_killed() {
         "none" => Arc::new(Unheard),
         stage => Arc::new(StopAt(stage.parse().unwrap())),
     };
+    // What is to be changed runs, as it did before.
+    until("it runs", async || {
+        let apps = node.list_apps(&local(), ListApps::default()).await.unwrap().apps;
+        apps.iter().all(|app| app.status == AppStatus::Running && app.error.is_none())
+    })
+    .await;
     say("begins");
     match variable(WORK).as_str() {
         "deploy" => drop(node.deploy(newest("api"), stages).await),
@@ -80,7 +86,8 @@ fn killed_at(bench: &Bench, work: &str, stage: &str, word: &str) {
         .spawn()
         .unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let said = lines.map_while(Result::ok).any(|line| line == word);
+    let mut lines = lines.map_while(Result::ok);
+    let said = lines.find(|line| line == word || line == "done").is_some_and(|line| line == word);
     // SIGKILL on Unix.
     process.kill().unwrap();
     process.wait().unwrap();

@@ -29,8 +29,10 @@ async fn apps_come_back_where_they_were() {
     assert_eq!(bench.get("api", "/").await.status, 200);
     assert_eq!(bench.get("shop", "/").await.body, "1.0.0");
     assert_eq!(bench.get_of(&local(), "www.example.com", "/").await.body, "1.0.0");
-    until("it runs", async || bench.app("api").await.status == AppStatus::Running).await;
-    let shown = bench.app("api").await;
+    let shown = async || bench.app("api").await;
+    until("both run", async || shown().await.status == AppStatus::Running && shown().await.error.is_none())
+        .await;
+    let shown = shown().await;
     assert_eq!(shown.canary.unwrap().version.as_str(), "2.1.0");
     assert_eq!(bench.promote("api").await.unwrap().version.as_str(), "2.1.0");
     assert_eq!(bench.rollback("api", None).await.unwrap().version.as_str(), "2.0.0");
@@ -81,7 +83,7 @@ async fn a_directory_has_one_node() {
     refused(stopped, ErrorKind::Unavailable, "node_stopping");
     let others = NodeConfig::default().with_instances(vec!["other".parse().unwrap()]);
     bench.node.close().await;
-    refused(Node::open(bench.data(), others).await, ErrorKind::InvalidInput, "instances_differ");
+    refused(Node::open(bench.data(), others).await, ErrorKind::Conflict, "instances_differ");
     // Whatever failed to open holds no lock.
     bench.node = Node::open(bench.data(), NodeConfig::default()).await.unwrap();
 }

@@ -8,6 +8,7 @@
 mod archive;
 mod artifacts;
 mod directory;
+mod durable;
 mod export;
 #[cfg(feature = "bext-git")]
 mod git;
@@ -96,7 +97,7 @@ impl Source {
             Place::Path(path) => task::run(move |_| Kind::at(&path)).await?,
             #[cfg(feature = "bext-git")]
             place => {
-                let repository = git::Repository::remote(place, copies);
+                let repository = git::Repository::remote(place, copies, &limits);
                 repository.refresh().await?;
                 Kind::Git(Arc::new(repository))
             }
@@ -113,7 +114,7 @@ impl Source {
     pub(crate) async fn forget(source: &AppSource, copies: &Path) -> Result<(), Error> {
         #[cfg(feature = "bext-git")]
         if let place @ (Place::Http(_) | Place::Ssh(_)) = Place::of(source)? {
-            git::Repository::remote(place, copies).forget().await?;
+            git::Repository::remote(place, copies, &SourceLimits::default()).forget().await?;
         }
         #[cfg(not(feature = "bext-git"))]
         let _ = (source, copies);
