@@ -28,6 +28,8 @@ use self::{
 pub(crate) enum Task {
     Help,
     Version,
+    /// Be the application of the demo and of the checks.
+    DemoApp,
     /// Play the dialogue, and draw what visitors saw into this file.
     Demo(Option<PathBuf>),
     /// Serve standard input and output.
@@ -37,8 +39,6 @@ pub(crate) enum Task {
     Node(NodeTask),
     Keys(KeysTask),
     Audit(AuditTask),
-    /// Be the sample application of the current directory. Not in the help: it is for `--demo` and `run_conformance`.
-    DemoApp,
 }
 
 /// Reads the words after the program's name.
@@ -48,10 +48,13 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
     let mut is_first = true;
     while let Some(word) = words.next() {
         match word.flag.as_str() {
-            "demo-app" if is_first => {
-                return words.next().map_or(Ok(Task::DemoApp), |word| Err(word.unknown()));
-            }
             "node" if is_first => return help_or(words, |words| node::parse(words).map(Task::Node)),
+            "demo-app" if is_first => {
+                return help_or(words, |mut words| match words.next() {
+                    None => Ok(Task::DemoApp),
+                    Some(word) => Err(word.unknown()),
+                });
+            }
             "keys" if is_first => return help_or(words, |words| keys::parse(words).map(Task::Keys)),
             "audit" if is_first => return help_or(words, |words| audit::parse(words).map(Task::Audit)),
             "--data" => once(&word, &mut given.data, words.value(&word, "a directory")?)?,

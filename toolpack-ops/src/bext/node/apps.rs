@@ -164,11 +164,15 @@ impl Hosted {
             (_, Some(route), Some(condition)) => match (condition.stable, condition.canary) {
                 (Condition::Troubled(why), _) => (AppStatus::Failed, Some(why)),
                 (Condition::Starting, _) => (AppStatus::Deploying, None),
-                (Condition::Well, Some(Condition::Troubled(why))) => {
-                    let canary = route.canary.as_ref().map_or("", |(_, canary)| canary.version.as_str());
-                    (AppStatus::Running, Some(format!("the canary {canary} does not run: {why}")))
+                (Condition::Well, canary) => {
+                    let version = route.canary.as_ref().map_or("", |(_, canary)| canary.version.as_str());
+                    let error = match canary {
+                        Some(Condition::Troubled(why)) => Some(format!("the canary {version} does not run: {why}")),
+                        Some(Condition::Starting) => Some(format!("the canary {version} is being started")),
+                        Some(Condition::Well) | None => None,
+                    };
+                    (AppStatus::Running, error)
                 }
-                (Condition::Well, _) => (AppStatus::Running, None),
             },
         };
         let (live, previous, canary) = match route {

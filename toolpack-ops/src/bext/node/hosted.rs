@@ -12,7 +12,7 @@ use super::kept::{Kept, Pinned};
 use super::layout::Layout;
 use super::probe::LastProbe;
 use super::process::{HealthCheck, Launch, Process};
-use super::running::{Condition, Place, Running};
+use super::running::{Place, Running};
 use super::secrets::{SecretKey, SecretStore};
 use super::site::Site;
 use super::source::{Artifacts, Source, SourceLimits};
@@ -236,26 +236,31 @@ impl Hosted {
             .await?;
         for (domains, route) in routes {
             let app = route.app.clone();
-            let stable = self.start_again(&route.live).await?;
+            let stable = self.start_again(&route.live).await;
+            let mut waiting = vec![(route.live, stable.place())];
             self.traffic.change(&app, domains.clone(), Change::Live(stable));
-            if let Some((percent, canary)) = &route.canary {
-                let canary = self.start_again(canary).await?;
-                self.traffic.change(&app, domains, Change::Canary(*percent, canary));
+            if let Some((percent, release)) = route.canary {
+                let canary = self.start_again(&release).await;
+                waiting.push((release, canary.place()));
+                self.traffic.change(&app, domains, Change::Canary(percent, canary));
+            }
+            for (release, place) in waiting {
+                if self.traffic.still_down(&app, place, None) {
+                    tokio::spawn(self.clone().revive(release, place, self.tasks.enter()?));
+                }
             }
         }
         Ok(())
     }
 
-    async fn start_again(self: &Arc<Self>, release: &ReleaseRow) -> Result<Running, Error> {
+    /// A release of files at work, or one that is to be started while requests wait.
+    async fn start_again(&self, release: &ReleaseRow) -> Running {
         if release.runtime == Runtime::Static
             && let Ok(running) = self.start_kept(release).await
         {
-            return Ok(running);
+            return running;
         }
-        let down = Running::down(release.version.clone());
-        let turn = self.tasks.enter()?;
-        tokio::spawn(self.clone().revive(release.clone(), down.place(), turn));
-        Ok(down)
+        Running::down(release.version.clone())
     }
 
     /// Starts a release whose artifact was made earlier.
@@ -331,15 +336,6 @@ impl Hosted {
         self.tasks.ended().await;
         let all = self.traffic.remove_all();
         futures_util::future::join_all(all.into_iter().map(|running| running.stop(stop_time))).await;
-    }
-
-    /// Why a canary cannot get all requests: it does not run.
-    pub(crate) fn canary_trouble(&self, app: &AppName) -> Option<String> {
-        match self.traffic.condition(app)?.canary? {
-            Condition::Well => None,
-            Condition::Starting => Some("it is being started".to_owned()),
-            Condition::Troubled(why) => Some(why),
-        }
     }
 }
 

@@ -8,7 +8,15 @@ use crate::error::{Error, ErrorKind};
 /// The lock of a data directory, held until it is dropped, or the process is gone, however it ends.
 #[derive(Debug)]
 pub(crate) struct NodeLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for NodeLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that is being started at this moment may hold a copy of it, until it
+        // becomes the program that it is to be. That it cannot be unlocked is as good as that it is closed.
+        let _ = self.file.unlock();
+    }
 }
 
 impl NodeLock {
@@ -30,7 +38,7 @@ impl NodeLock {
         };
         let file = options.open(root.join("node.lock")).map_err(unavailable)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(Error::new(
                 ErrorKind::Unavailable,
                 "node_running",

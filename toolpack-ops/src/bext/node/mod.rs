@@ -39,9 +39,6 @@
 //! # }
 //! ```
 
-// Until the rooms are written.
-#![allow(dead_code, reason = "the rooms are written side by side")]
-
 mod apps;
 mod attempt;
 mod body;
@@ -127,7 +124,8 @@ impl Node {
     /// # Errors
     ///
     /// `Unavailable` if another node runs on the directory (`node_running`), or it cannot be used (`store_unavailable`);
-    /// `InvalidInput` for limits out of range (`invalid_config`), or other instances than are there (`instances_differ`); `Unsupported` if a newer version has written in it
+    /// `InvalidInput` for limits out of range (`invalid_config`); `Conflict` for other instances than are there
+    /// (`instances_differ`); `Unsupported` if a newer version has written in it
     /// (`store_version`). That a gateway cannot listen is no error: its instance is `unreachable`, and it is tried again.
     pub async fn open(root: impl Into<PathBuf>, config: NodeConfig) -> Result<Self, Error> {
         Self::start(root.into(), config).await.map_err(|error| error.at("open", ""))

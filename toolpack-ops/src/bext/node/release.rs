@@ -16,7 +16,7 @@ use super::attempt::{Attempt, Draft};
 use super::claims::{Claim, Doing};
 use super::hosted::{Hosted, listed};
 use super::kept::Pinned;
-use super::running::Running;
+use super::running::{Condition, Running};
 use super::runs::RunKind;
 use super::source::is_same;
 use super::store::{AppRow, AppsTable, ReleaseRow, ReleasesTable, RouteRow, RoutesTable};
@@ -184,9 +184,16 @@ pub(crate) async fn promote(order: Order, work: (Wanted, Turn)) -> Result<Deploy
         let message = format!("no canary of \"{name}\" runs; deploy with canary_percent starts one");
         return Err(Error::new(ErrorKind::Conflict, "no_canary", message));
     };
-    if let Some(trouble) = order.hosted.canary_trouble(&name) {
-        let message = format!("the canary {} does not run: {trouble}; rollback ends it", canary.version);
-        return Err(Error::new(ErrorKind::Conflict, "deploy_failed", message));
+    match order.hosted.traffic.condition(&name).and_then(|condition| condition.canary) {
+        Some(Condition::Starting) => {
+            let message = format!("the canary {} is being started, as the node was; try again", canary.version);
+            return Err(Error::new(ErrorKind::Unavailable, "app_busy", message));
+        }
+        Some(Condition::Troubled(why)) => {
+            let message = format!("the canary {} does not run: {why}; rollback ends it", canary.version);
+            return Err(Error::new(ErrorKind::Conflict, "deploy_failed", message));
+        }
+        Some(Condition::Well) | None => {}
     }
     let what = (Some(canary.version.clone()), Strategy::Canary);
     let (attempt, _) = order.begin((RunKind::Promotion, "promote"), subject, what, work).await?;

@@ -96,6 +96,11 @@ impl Running {
         }
     }
 
+    /// Whether it should run and does not.
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(self.work, Work::Down { .. })
+    }
+
     /// Says why it does not run, of one that should.
     pub(crate) fn set_reason(&mut self, why: String) {
         if let Work::Down { reason, .. } = &mut self.work {

@@ -185,7 +185,7 @@ impl Traffic {
         if let Some(reason) = reason {
             down.set_reason(reason);
         }
-        true
+        down.is_down()
     }
 
     /// Takes an app's route away, and gives back what was at work.

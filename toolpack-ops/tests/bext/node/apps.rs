@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use toolpack_ops::ErrorKind;
 use toolpack_ops::bext::engine::{
-    AppRef, AppStatus, Apps, Cell, Cursor, Database, DomainName, ListApps, ListDomains, ListSecrets, NewApp,
-    PageSize, Runtime, SecretValue, Secrets, SecretsOf, Statement, Unheard, Deploys,
+    AppRef, AppStatus, Apps, Cell, Cursor, Database, Deploys, DomainName, ListApps, ListDomains, ListSecrets,
+    NewApp, PageSize, Runtime, SecretValue, Secrets, SecretsOf, Statement, Unheard,
 };
 use toolpack_ops::bext::node::{RunKind, RunState};
 
@@ -27,7 +27,8 @@ async fn an_app_is_registered_once_and_from_a_source_that_is_there() {
     let missing = bench.node.add_app(&local(), NewApp::new(app("ghost"), nowhere)).await;
     refused(missing, ErrorKind::InvalidInput, "source_not_found");
     let mismatch = NewApp::new(app("blog"), source).with_runtime(Some(Runtime::Process));
-    let error = refused(bench.node.add_app(&local(), mismatch).await, ErrorKind::InvalidInput, "runtime_mismatch");
+    let error =
+        refused(bench.node.add_app(&local(), mismatch).await, ErrorKind::InvalidInput, "runtime_mismatch");
     assert!(error.message().contains("[process]"), "{error}");
     let unknown = bench.node.list_apps(&"nowhere".parse().unwrap(), ListApps::default()).await;
     refused(unknown, ErrorKind::NotFound, "instance_not_found");
@@ -40,14 +41,17 @@ async fn an_app_is_registered_once_and_from_a_source_that_is_there() {
 async fn apps_and_domains_are_listed_in_pages() {
     let bench = Bench::new().await;
     for name in ["c", "a", "b"] {
-        let new = NewApp::new(app(name), bench.site(name, "1.0.0"))
-            .with_domains(vec![domain(&format!("{name}.example.com")), domain(&format!("*.{name}.example.com"))]);
+        let new = NewApp::new(app(name), bench.site(name, "1.0.0")).with_domains(vec![
+            domain(&format!("{name}.example.com")),
+            domain(&format!("*.{name}.example.com")),
+        ]);
         bench.node.add_app(&local(), new).await.unwrap();
     }
     let two = PageSize::try_from(2).unwrap();
     let first = bench.node.list_apps(&local(), ListApps::default().with_limit(two)).await.unwrap();
     let cursor = first.next_cursor.clone().unwrap();
-    let rest = bench.node.list_apps(&local(), ListApps::default().with_cursor(Some(cursor.clone()))).await.unwrap();
+    let rest =
+        bench.node.list_apps(&local(), ListApps::default().with_cursor(Some(cursor.clone()))).await.unwrap();
     let names: Vec<_> = first.apps.iter().chain(&rest.apps).map(|app| app.name.as_str()).collect();
     assert_eq!((names.as_slice(), rest.next_cursor), (&["a", "b", "c"][..], None));
     let domains = ListDomains::default().with_cursor(Some(cursor));

@@ -57,7 +57,10 @@ async fn a_canary_gets_its_part_and_is_promoted() {
     bench.site("shop", "1.2.0");
     for another in [bench.canary("shop", 5).await, bench.deploy("shop").await] {
         let error = refused(another, ErrorKind::Conflict, "canary_running");
-        assert!(error.message().contains("promote_canary") && error.message().contains("rollback"), "{error}");
+        assert!(
+            error.message().contains("promote_canary") && error.message().contains("rollback"),
+            "{error}"
+        );
     }
     let record = bench.promote("shop").await.unwrap();
     assert_eq!((record.status, record.strategy), (DeployStatus::Success, Strategy::Canary));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use toolpack_ops::ErrorKind;
 use toolpack_ops::bext::engine::{
-    AppStatus, Apps, Deploy, DeployStatus, Deploys, ListApps, ListDeploys, PageSize, Release, Runtime, Strategy,
-    Unheard,
+    AppStatus, Apps, Cursor, Deploy, DeployStatus, Deploys, ListDeploys, PageSize, Release, Runtime,
+    Strategy, Unheard,
 };
 use toolpack_ops::bext::node::{RunKind, RunState};
 
@@ -15,7 +15,10 @@ use super::{Bench, Heard, app, app_ref, local, newest, refused, release, until};
 async fn a_site_is_served_from_its_deploy_on() {
     let bench = Bench::new().await;
     let added = bench.add("shop", bench.site("shop", "1.0.0")).await;
-    assert_eq!((added.status, added.runtime, added.current_version), (AppStatus::Stopped, Runtime::Static, None));
+    assert_eq!(
+        (added.status, added.runtime, added.current_version),
+        (AppStatus::Stopped, Runtime::Static, None)
+    );
     assert_eq!(bench.get("shop", "/").await.status, 404);
 
     let heard = Arc::new(Heard::default());
@@ -64,8 +67,7 @@ async fn requests_under_way_are_answered_by_what_they_began_with() {
     bench.deploy("shop").await.unwrap();
     let (gateway, go) = (bench.gateway().await, bench.directory.path().join("go"));
     let path = format!("/wait?{}", go.display());
-    let waiting =
-        tokio::spawn(async move { super::http::get(&gateway, "shop.localhost", &path).await });
+    let waiting = tokio::spawn(async move { super::http::get(&gateway, "shop.localhost", &path).await });
     until("the request is under way", async || in_flight(&bench).await == 1).await;
     bench.process("shop", "1.1.0", "");
     bench.deploy("shop").await.unwrap();
@@ -96,7 +98,10 @@ async fn a_version_that_does_not_start_stays_out_and_leaves_nothing() {
         assert_eq!(bench.artifacts(), 1);
         let run = &bench.node.runs(&local(), None, PageSize::default()).await.unwrap()[0];
         assert_eq!((run.kind, run.state, &run.id), (RunKind::Deploy, RunState::Undone, &newest.id));
-        assert_eq!(run.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["resolve", "artifact", "start"]);
+        assert_eq!(
+            run.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(),
+            ["resolve", "artifact", "start"]
+        );
     }
     let shown = bench.app("shop").await;
     assert_eq!((shown.status, shown.current_version), (AppStatus::Running, Some(live.version)));
@@ -145,11 +150,7 @@ async fn a_deploy_that_is_given_up_leaves_nothing_and_keeps_others_out_while_it_
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_name_the_only_app_is_meant() {
     let bench = Bench::new().await;
-    let unnamed = || Deploy {
-        release: Release { app: None, ..release("any") },
-        version: None,
-        canary: None,
-    };
+    let unnamed = || Deploy { release: Release { app: None, ..release("any") }, version: None, canary: None };
     let none = bench.node.deploy(unnamed(), Arc::new(Unheard)).await;
     refused(none, ErrorKind::NotFound, "app_not_found");
     bench.add("shop", bench.site("shop", "1.0.0")).await;
@@ -191,8 +192,8 @@ async fn history_pages_from_the_newest_on_and_knows_apps_that_are_gone() {
     assert_eq!(bench.history("blog").await.len(), 3);
     let unknown = ListDeploys::default().with_app(Some(app("never")));
     refused(bench.node.history(unknown).await, ErrorKind::NotFound, "app_not_found");
-    let foreign = bench.node.list_apps(&local(), ListApps::default().with_limit(PageSize::try_from(1).unwrap()));
-    assert!(foreign.await.unwrap().next_cursor.is_none());
+    let foreign = ListDeploys::default().with_cursor(Some(Cursor::after("apps", b"shop")));
+    refused(bench.node.history(foreign).await, ErrorKind::InvalidInput, "invalid_cursor");
 }
 
 #[tokio::test(flavor = "multi_thread")]

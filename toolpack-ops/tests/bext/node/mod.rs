@@ -130,7 +130,9 @@ impl Bench {
     fn artifacts(&self) -> usize {
         let artifacts = self.data().join("instances/local/artifacts");
         let entries = std::fs::read_dir(artifacts).unwrap();
-        entries.filter(|entry| !entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with('.')).count()
+        entries
+            .filter(|entry| !entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with('.'))
+            .count()
     }
 }
 

@@ -47,7 +47,7 @@ async fn reaches(bench: &Bench) -> Finding {
     bench.release_next(None).await?;
     let told = seen_by_app(bench).await?;
     let hash = blake3::hash(format!("{NAME}={}", value(bench)).as_bytes()).to_hex();
-    let same = told["hash"].as_str() == Some(hash.as_str());
+    let same = told["blake3"].as_str() == Some(hash.as_str());
     seen(told["set"] == true && same, format!("set: {}, the same value: {same}", told["set"]))
 }
 

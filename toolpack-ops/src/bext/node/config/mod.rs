@@ -14,11 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-#[allow(unused_imports, reason = "until the parts are put together")]
 pub(crate) use self::settings::{GatewaySection, Settings};
 
 use self::reader::Problem;
-use self::settings::{SETTINGS, TakesEffect};
+use self::settings::SETTINGS;
 use super::gateway::GatewaySettings;
 use super::private_file;
 use crate::bext::engine::{ConfigChange, ConfigText};
@@ -37,7 +36,7 @@ pub(crate) struct InstanceConfig {
     pub(crate) stop_time: Duration,
     /// How many artifacts of an app are kept, besides those in use. 5 by default.
     pub(crate) keep_artifacts: usize,
-    /// The most bytes that the files of one release may have. 1 GiB by default.
+    /// The most bytes that the files of one release may have. 2 GiB by default.
     pub(crate) max_source_bytes: u64,
     /// How often the instance is checked. Every 10 seconds by default.
     pub(crate) health_interval: Duration,
@@ -69,17 +68,20 @@ impl Default for InstanceConfig {
 /// `[gateway]` as the gateway takes it.
 fn gateway_settings(section: &GatewaySection) -> GatewaySettings {
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    // Each by its name: a setting that the gateway has and the file has not is seen here.
     GatewaySettings {
         header_timeout: section.header_timeout,
+        keep_alive: section.keep_alive,
         connect_timeout: section.connect_timeout,
+        start_timeout: section.start_wait,
         response_timeout: section.response_timeout,
         idle_timeout: section.idle_timeout,
-        start_timeout: section.start_wait,
+        websocket_idle_timeout: section.websocket_idle_timeout,
+        pool_idle_timeout: section.pool_idle_timeout,
         max_body_bytes: section.max_body_bytes,
         max_header_bytes: count(section.max_header_bytes),
         max_connections: count(section.max_connections),
         max_in_flight: section.max_in_flight,
-        ..GatewaySettings::default()
     }
 }
 
@@ -113,8 +115,7 @@ impl ConfigFile {
         InstanceConfig::of(&self.effective())
     }
 
-    /// Reads it anew and has it take effect; says what has changed. What waits for the node to be started again is said
-    /// each time, as long as it waits.
+    /// Reads it anew and has it take effect; says what has changed. Nothing in it waits for the node to be started again.
     ///
     /// Errors: `config_invalid`, `config_unavailable`; then what was in effect stays.
     pub(crate) fn reload(&self) -> Result<(InstanceConfig, ConfigChange), Error> {
@@ -128,16 +129,10 @@ impl ConfigFile {
             if value == setting.get(&effective) {
                 continue;
             }
-            match setting.takes_effect {
-                TakesEffect::Live => {
-                    setting.set(&mut effective, value);
-                    change.changed.push(setting.full_name());
-                }
-                TakesEffect::AtStart => change.needs_restart.push(setting.full_name()),
-            }
+            setting.set(&mut effective, value);
+            change.changed.push(setting.full_name());
         }
         change.changed.sort_unstable();
-        change.needs_restart.sort_unstable();
         Ok((InstanceConfig::of(&effective), change))
     }
 

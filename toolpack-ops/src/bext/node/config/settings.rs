@@ -1,4 +1,7 @@
-//! Every setting of an instance, in one table: what it is called, its default, its range and when it takes effect.
+//! Every setting of an instance, in one table: what it is called, its default and its range.
+//!
+//! All of them take effect while the instance runs, for the requests, connections, releases and checks that begin from
+//! then on.
 
 use std::time::Duration;
 
@@ -19,6 +22,9 @@ pub(crate) struct GatewaySection {
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    pub(crate) websocket_idle_timeout: Duration,
+    pub(crate) keep_alive: Duration,
+    pub(crate) pool_idle_timeout: Duration,
     pub(crate) start_wait: Duration,
     pub(crate) max_body_bytes: u64,
     pub(crate) max_header_bytes: u64,
@@ -64,7 +70,6 @@ pub(super) struct Setting {
     pub(super) default: u64,
     pub(super) min: u64,
     pub(super) max: u64,
-    pub(super) takes_effect: TakesEffect,
     /// A sentence for whoever writes the file.
     pub(super) about: &'static str,
     field: fn(&mut Settings) -> Field<'_>,
@@ -75,14 +80,6 @@ pub(super) enum Unit {
     Time,
     Bytes,
     Count,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TakesEffect {
-    /// When the file is read anew, for what begins from then on.
-    Live,
-    /// When the node is started again.
-    AtStart,
 }
 
 enum Field<'a> {
@@ -135,11 +132,7 @@ pub(super) fn first_text() -> String {
             text.push_str(&format!("\n[{section}]\n"));
         }
         let (min, max) = (setting.written(setting.min), setting.written(setting.max));
-        let when = match setting.takes_effect {
-            TakesEffect::Live => "",
-            TakesEffect::AtStart => " A change waits for the node to be started again.",
-        };
-        text.push_str(&format!("# {} {min} to {max}.{when}\n", setting.about));
+        text.push_str(&format!("# {} {min} to {max}.\n", setting.about));
         text.push_str(&format!("# {} = {}\n", setting.name, setting.written(setting.default)));
     }
     text
@@ -163,7 +156,7 @@ macro_rules! field {
 }
 
 macro_rules! settings {
-    ($($section:ident.$name:ident: $unit:ident, $default:expr, $min:expr => $max:expr, $effect:ident, $about:literal;)*) => {
+    ($($section:ident.$name:ident: $unit:ident, $default:expr, $min:expr => $max:expr, $about:literal;)*) => {
         /// In the order of the file.
         pub(super) const SETTINGS: &[Setting] = &[$(Setting {
             section: stringify!($section),
@@ -172,7 +165,6 @@ macro_rules! settings {
             default: $default,
             min: $min,
             max: $max,
-            takes_effect: TakesEffect::$effect,
             about: $about,
             field: |settings| field!($unit, settings.$section.$name),
         }),*];
@@ -180,35 +172,41 @@ macro_rules! settings {
 }
 
 settings! {
-    gateway.header_timeout: Time, 10 * SECOND, 100 * MILLISECOND => 5 * MINUTE, Live,
+    gateway.header_timeout: Time, 10 * SECOND, 100 * MILLISECOND => 5 * MINUTE,
         "How long a client may take to send the head of a request.";
-    gateway.connect_timeout: Time, 2 * SECOND, 10 * MILLISECOND => MINUTE, Live,
+    gateway.connect_timeout: Time, 2 * SECOND, 10 * MILLISECOND => MINUTE,
         "How long connecting to a process may take.";
-    gateway.response_timeout: Time, 60 * SECOND, 100 * MILLISECOND => 24 * HOUR, Live,
+    gateway.response_timeout: Time, 60 * SECOND, 100 * MILLISECOND => 24 * HOUR,
         "How long an app may take until the head of its response.";
-    gateway.idle_timeout: Time, 120 * SECOND, SECOND => 24 * HOUR, Live,
+    gateway.idle_timeout: Time, 120 * SECOND, SECOND => 24 * HOUR,
         "How long a body may stand still, either way, before it is cut off.";
-    gateway.start_wait: Time, 5 * SECOND, 0 => MINUTE, Live,
+    gateway.websocket_idle_timeout: Time, 10 * MINUTE, SECOND => 24 * HOUR,
+        "How long nothing may move in a WebSocket before it is cut off.";
+    gateway.keep_alive: Time, 75 * SECOND, SECOND => HOUR,
+        "How long a connection of a client is kept on which no request is under way.";
+    gateway.pool_idle_timeout: Time, 4 * SECOND, 0 => HOUR,
+        "How long an idle connection to a process is used again; less than the process keeps one for.";
+    gateway.start_wait: Time, 5 * SECOND, 0 => MINUTE,
         "How long a request waits for a process that is just being started again.";
-    gateway.max_body_bytes: Bytes, 100 * MIB, KIB => KIB * GIB, Live,
+    gateway.max_body_bytes: Bytes, 100 * MIB, KIB => KIB * GIB,
         "The largest body of a request, in bytes.";
-    gateway.max_header_bytes: Bytes, 64 * KIB, 8 * KIB => MIB, AtStart,
+    gateway.max_header_bytes: Bytes, 64 * KIB, 8 * KIB => MIB,
         "The largest head of a request, in bytes.";
-    gateway.max_connections: Count, 1024, 1 => 65_536, AtStart,
+    gateway.max_connections: Count, 1024, 1 => 65_536,
         "How many connections may be open at once.";
-    gateway.max_in_flight: Count, 4096, 1 => 1_000_000, Live,
+    gateway.max_in_flight: Count, 4096, 1 => 1_000_000,
         "How many requests may be under way at once; more are answered with 503.";
-    deploy.drain_time: Time, 30 * SECOND, 0 => HOUR, Live,
+    deploy.drain_time: Time, 30 * SECOND, 0 => HOUR,
         "How long requests that are under way may go on when a release is taken out.";
-    deploy.stop_time: Time, 5 * SECOND, 0 => 10 * MINUTE, Live,
+    deploy.stop_time: Time, 5 * SECOND, 0 => 10 * MINUTE,
         "How long a process that was asked to end may take, before it is killed.";
-    deploy.keep_artifacts: Count, 5, 0 => 1000, Live,
+    deploy.keep_artifacts: Count, 5, 0 => 1000,
         "How many artifacts of an app are kept to roll back to, besides those in use.";
-    deploy.max_source_bytes: Bytes, GIB, KIB => KIB * GIB, Live,
+    deploy.max_source_bytes: Bytes, 2 * GIB, KIB => KIB * GIB,
         "The most bytes that the files of one release may have.";
-    health.interval: Time, 10 * SECOND, SECOND => HOUR, Live,
+    health.interval: Time, 10 * SECOND, SECOND => HOUR,
         "How often the instance is checked.";
-    health.slow_after: Time, SECOND, 10 * MILLISECOND => MINUTE, Live,
+    health.slow_after: Time, SECOND, 10 * MILLISECOND => MINUTE,
         "From when on an answer to a check is slow, and the instance counts as degraded.";
 }
 

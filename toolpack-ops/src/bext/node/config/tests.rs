@@ -5,6 +5,7 @@
 use std::fs;
 
 use super::*;
+use crate::bext::node::source::SourceLimits;
 
 struct Instance {
     root: tempfile::TempDir,
@@ -22,10 +23,11 @@ impl Instance {
         fs::write(self.root.path().join("local").join(FILE), text).unwrap();
     }
 
-    fn reload(&self) -> (Vec<String>, Vec<String>) {
+    fn reload(&self) -> Vec<String> {
         let (config, change) = self.config.reload().unwrap();
         assert_eq!(config, self.config.current());
-        (change.changed, change.needs_restart)
+        assert_eq!(change.needs_restart, NONE);
+        change.changed
     }
 }
 
@@ -36,7 +38,7 @@ fn the_first_start_makes_a_file_that_changes_nothing() {
     let instance = Instance::new();
     assert_eq!(instance.config.current(), InstanceConfig::default());
     assert_eq!(instance.config.current().drain_time, Duration::from_secs(30));
-    assert_eq!(instance.reload(), (vec![], vec![]));
+    assert_eq!(instance.reload(), NONE);
     let shown = instance.config.shown().unwrap();
     assert_eq!(shown.path, "instances/local/bext.config.toml");
     assert_eq!(shown.toml, settings::first_text());
@@ -48,26 +50,57 @@ fn the_first_start_makes_a_file_that_changes_nothing() {
 }
 
 #[test]
-fn a_reload_says_what_has_changed_and_what_waits() {
+fn every_setting_reaches_what_is_in_effect() {
+    assert_eq!(InstanceConfig::default().gateway, GatewaySettings::default());
+    assert_eq!(InstanceConfig::default().max_source_bytes, SourceLimits::default().bytes);
+    let instance = Instance::new();
+    for setting in SETTINGS {
+        instance.write(&format!("{} = {}", setting.full_name(), setting.written(setting.min)));
+        assert_eq!(instance.reload(), [setting.full_name()]);
+        assert_ne!(instance.config.current(), InstanceConfig::default(), "{}", setting.full_name());
+        instance.write("");
+        assert_eq!(instance.reload(), [setting.full_name()]);
+        assert_eq!(instance.config.current(), InstanceConfig::default());
+    }
+}
+
+#[test]
+fn a_reload_says_what_has_changed() {
     let instance = Instance::new();
     instance.write("[health]\ninterval = \"1m\"\n[gateway]\nmax_connections = 9\nheader_timeout = \"3s\"\n");
-    let (changed, waits) = instance.reload();
-    assert_eq!(changed, ["gateway.header_timeout", "health.interval"]);
-    assert_eq!(waits, ["gateway.max_connections"]);
+    assert_eq!(instance.reload(), ["gateway.header_timeout", "gateway.max_connections", "health.interval"]);
     assert_eq!(instance.config.current().health_interval, Duration::from_secs(60));
-    assert_eq!(instance.config.effective().gateway.max_connections, 1024);
-    // Read again, nothing changes, and what waits still does.
-    let (changed, waits) = instance.reload();
-    assert_eq!(changed, NONE);
-    assert_eq!(waits, ["gateway.max_connections"]);
-    // Taken back, nothing waits.
-    instance.write("health.interval = '60s'\n# elsewhere\n");
-    assert_eq!(instance.reload(), (vec!["gateway.header_timeout".to_owned()], vec![]));
-    // After a start it is in effect.
+    // Read again, and said in another way, nothing changes.
+    assert_eq!(instance.reload(), NONE);
+    instance.write(
+        "gateway = { max_connections = 0x9, header_timeout = '3000ms' }\nhealth.interval = '60s' # so\n",
+    );
+    assert_eq!(instance.reload(), NONE);
+    // What is taken out is at its default again.
     instance.write("gateway.max_connections = 9");
+    assert_eq!(instance.reload(), ["gateway.header_timeout", "health.interval"]);
+    assert_eq!(instance.config.current().health_interval, Duration::from_secs(10));
     let again = ConfigFile::open(&instance.root.path().join("local")).unwrap();
-    assert_eq!(again.effective().gateway.max_connections, 9);
     assert_eq!(again.reload().unwrap().1, ConfigChange::default());
+}
+
+#[test]
+fn reloads_at_once_agree_with_the_file() {
+    let instance = Instance::new();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for n in 1..50 {
+                    // Written whole, as an editor does: a reader sees the one text or the other.
+                    let path = instance.root.path().join("local").join(FILE);
+                    private_file::replace(&path, format!("deploy.keep_artifacts = {n}").as_bytes()).unwrap();
+                    instance.config.reload().unwrap();
+                }
+            });
+        }
+    });
+    instance.reload();
+    assert_eq!(instance.config.current().keep_artifacts, 49);
 }
 
 #[test]
@@ -90,7 +123,6 @@ fn a_file_that_is_not_good_changes_nothing() {
         let error = ConfigFile::open(&instance.root.path().join("local")).unwrap_err();
         assert_eq!(error.code(), "config_invalid");
     }
-    instance.write(&"x = 1\n".repeat(2)[..6]);
     let many: String = (0..12).map(|n| format!("x{n} = 1\n")).collect();
     instance.write(&many);
     assert!(instance.config.reload().unwrap_err().message().ends_with("; and 2 more"));

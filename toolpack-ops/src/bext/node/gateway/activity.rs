@@ -24,8 +24,7 @@ pub(super) struct Activity {
     head_began: AtomicU64,
     /// When the last request ended, plus one; 0 if there was none.
     rested: AtomicU64,
-    /// Whether what a client says may be about the connection, and no request: as in HTTP/2.
-    is_talkative: AtomicBool,
+    speaks_http2: AtomicBool,
 }
 
 impl Activity {
@@ -36,7 +35,7 @@ impl Activity {
             requests: AtomicU64::new(0),
             head_began: AtomicU64::new(0),
             rested: AtomicU64::new(0),
-            is_talkative: AtomicBool::new(false),
+            speaks_http2: AtomicBool::new(false),
         })
     }
 
@@ -47,9 +46,13 @@ impl Activity {
         UnderWay(self.clone())
     }
 
-    /// Notes that the connection is one of HTTP/2.
-    pub(super) fn is_http2(&self) {
-        self.is_talkative.store(true, Relaxed);
+    /// Notes that the connection is one of HTTP/2, whose clients say things that belong to no request.
+    pub(super) fn has_http2(&self) {
+        self.speaks_http2.store(true, Relaxed);
+    }
+
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.speaks_http2.load(Relaxed)
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -64,8 +67,9 @@ impl Activity {
     /// By when something else has to have happened.
     pub(super) fn deadline(&self, settings: &GatewaySettings) -> Instant {
         if !self.is_idle() {
-            // The app may be silent for the one, and the client for the other.
-            return self.last_moved() + settings.response_timeout + settings.idle_timeout;
+            // Streams are looked after one by one.
+            let last = if self.speaks_http2() { Instant::now() } else { self.last_moved() };
+            return last + settings.patience();
         }
         match (self.head_began.load(Relaxed), self.rested.load(Relaxed)) {
             (0, 0) => self.began + settings.header_timeout,
@@ -85,8 +89,7 @@ impl Activity {
     fn moved(&self, is_read: bool) {
         let now = self.now();
         self.moved.store(now, Relaxed);
-        if is_read && self.is_idle() && !self.is_talkative.load(Relaxed) && self.head_began.load(Relaxed) == 0
-        {
+        if is_read && self.is_idle() && !self.speaks_http2() && self.head_began.load(Relaxed) == 0 {
             self.head_began.store(now + 1, Relaxed);
         }
     }
@@ -219,7 +222,7 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(64);
         let activity = Activity::new();
         let mut server = Noted::new(server, activity.clone());
-        activity.is_http2();
+        activity.has_http2();
         drop(activity.request());
         client.write_all(b"ping").await.unwrap();
         server.read_u32().await.unwrap();

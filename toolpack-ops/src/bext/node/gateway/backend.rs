@@ -26,7 +26,8 @@ pub(crate) struct Backend {
     cut: watch::Sender<bool>,
 }
 
-/// Set once a release takes no more requests. In one number with their count, so that none can come in unseen.
+/// Set once a release takes no more requests. In one number with their count, so that none can come in
+/// unseen.
 const DRAINING: u64 = 1 << 63;
 
 impl Backend {
@@ -53,8 +54,8 @@ impl Backend {
         self.under_way.load(SeqCst) & !DRAINING
     }
 
-    /// Waits until no request is under way that it answers, after it was taken out of the route; for so long at most, after
-    /// which what is left is cut off. Says how many those were.
+    /// Waits until no request is under way that it answers, after it was taken out of the route; for so long
+    /// at most, after which what is left is cut off. Says how many those were.
     pub(crate) async fn drain(&self, limit: Duration) -> usize {
         self.under_way.fetch_or(DRAINING, SeqCst);
         let is_drained = tokio::time::timeout(limit, self.emptied()).await.is_ok();

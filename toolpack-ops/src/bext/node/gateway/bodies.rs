@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::backend::Passage;
+use super::headers::strip_forwarded;
 use super::pool::Connection;
 use crate::bext::node::body::{Body, BodyError};
 
@@ -145,10 +146,13 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Of a request whose body, if any, has not been begun.
-    pub(super) fn new(is_complete: bool) -> Arc<Self> {
-        let is_complete = AtomicBool::new(is_complete);
-        Arc::new(Self { began: Instant::now(), moved: AtomicU64::new(0), is_complete })
+    /// Of a request whose body has not been begun.
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            moved: AtomicU64::new(0),
+            is_complete: AtomicBool::new(false),
+        })
     }
 
     /// When a part of it was last handed on, and whether that was the last.
@@ -176,7 +180,13 @@ impl HttpBody for Followed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        let mut frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            // There are servers that add trailers to the headers.
+            strip_forwarded(trailers);
+        }
         self.trace.moved(frame.is_none() || self.inner.is_end_stream());
         Poll::Ready(frame)
     }
@@ -190,7 +200,8 @@ impl HttpBody for Followed {
     }
 }
 
-/// The body of a response on its way from a release, which counts as under way until it has ended or nobody wants it.
+/// The body of a response on its way from a release, which counts as under way until it has ended or nobody
+/// wants it.
 #[derive(Debug)]
 pub(super) struct Download<B> {
     inner: B,

@@ -9,7 +9,8 @@ use super::backend::Backend;
 use super::routes::Entry;
 use crate::bext::engine::Percent;
 
-/// The names of the cookies that have a visitor keep to a release begin with this; the name of the app follows.
+/// The names of the cookies that have a visitor keep to a release begin with this; the name of the app
+/// follows.
 const COOKIE_PREFIX: &str = "bext-release-";
 
 /// Has the next request of a visitor go to the same release.
@@ -29,8 +30,8 @@ impl Stick {
     }
 }
 
-/// The release for a request, and what its visitor is given to keep to it: by the cookie, if it names one that is there,
-/// and by weight alone otherwise. Without a canary nothing is kept.
+/// The release for a request, and what its visitor is given to keep to it: by the cookie, if it names one
+/// that is there, and by weight alone otherwise. Without a canary nothing is kept.
 pub(super) fn choose<'a>(entry: &'a Entry, headers: &HeaderMap) -> (&'a Arc<Backend>, Option<Stick>) {
     let stable = &entry.route.stable;
     let Some((percent, canary)) = &entry.route.canary else { return (stable, None) };
@@ -46,8 +47,9 @@ pub(super) fn choose<'a>(entry: &'a Entry, headers: &HeaderMap) -> (&'a Arc<Back
     (release, Some(Stick::to(entry, release)))
 }
 
-/// Multiples of the golden ratio spread evenly over the circle at every length (Weyl), so the share of the canary is exact
-/// to a few requests; and in no short period that a client's own pattern of requests could fall in step with.
+/// Multiples of the golden ratio spread evenly over the circle at every length (Weyl), so the share of the
+/// canary is exact to a few requests; and in no short period that a client's own pattern of requests could
+/// fall in step with.
 fn is_canary_turn(turn: u64, percent: Percent) -> bool {
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
     let place = turn.wrapping_add(1).wrapping_mul(GOLDEN);
@@ -58,7 +60,8 @@ fn is_canary_turn(turn: u64, percent: Percent) -> bool {
 
 /// Takes the cookies of releases off a request: they are between the visitor and the gateway.
 ///
-/// What is left becomes one header, as HTTP/1.1 wants it of the several that HTTP/2 allows (RFC 9113, section 8.2.3).
+/// What is left becomes one header, as HTTP/1.1 wants it of the several that HTTP/2 allows (RFC 9113, section
+/// 8.2.3).
 pub(super) fn strip_cookies(headers: &mut HeaderMap) {
     let mut lines = headers.get_all(COOKIE).iter();
     let (first, second) = (lines.next(), lines.next());
@@ -128,5 +131,20 @@ mod tests {
         assert_eq!(stripped(&["a=1", "bext-release-shop=abc", "b=2"]), ["a=1; b=2"]);
         assert!(stripped(&["bext-release-shop=abc"]).is_empty());
         assert!(stripped(&[]).is_empty());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_cookie_of_a_release_is_left_and_every_other_is(
+            pairs in proptest::collection::vec("(bext-release-[a-z]{0,3}|[a-z]{1,3})=[a-z\"=]{0,4}", 0..6),
+            separator in "; ?",
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.append(COOKIE, HeaderValue::try_from(pairs.join(&separator)).unwrap());
+            strip_cookies(&mut headers);
+            let expected: Vec<_> = pairs.iter().filter(|pair| !pair.starts_with(COOKIE_PREFIX)).collect();
+            let left: Vec<_> = cookies(&headers).filter(|pair| !pair.is_empty()).collect();
+            proptest::prop_assert_eq!(left, expected);
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! One connection of a client: HTTP/1.1 or HTTP/2, whichever its first bytes ask for, for as long as something happens.
+//! One connection of a client: HTTP/1.1 or HTTP/2, whichever its first bytes ask for, for as long as
+//! something happens.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -17,12 +18,11 @@ use tokio::time::Instant;
 use super::activity::{Activity, Noted};
 use super::settings::GatewaySettings;
 use super::stack::Stack;
+use super::streams::Streams;
 use super::{Phase, Shared};
 
 /// How long a connection that was told to end may take to do so.
 const ENDING_TIME: Duration = Duration::from_secs(5);
-/// The smallest buffer that hyper takes.
-const MIN_HEADER_BYTES: usize = 8 << 10;
 /// What one client may have under way over one connection of HTTP/2.
 const MAX_STREAMS: u32 = 256;
 
@@ -37,7 +37,8 @@ pub(super) struct Visit {
     pub(super) activity: Arc<Activity>,
 }
 
-/// Serves a connection until its client is done with it, nothing happens on it for too long, or the gateway closes.
+/// Serves a connection until its client is done with it, nothing happens on it for too long, or the gateway
+/// closes.
 pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, shared: Arc<Shared>) {
     let _open = shared.counters.connection();
     // Small responses must not wait for the acknowledgement of the one before.
@@ -49,7 +50,7 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
     let builder = builder(&settings);
     let service = service_fn(|mut request: Request<Incoming>| {
         if request.version() == Version::HTTP_2 {
-            activity.is_http2();
+            activity.has_http2();
         }
         let (from, settings, activity) = (from.ip(), shared.settings(), activity.clone());
         request.extensions_mut().insert(Visit { from, settings, activity });
@@ -67,7 +68,7 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
             return Poll::Ready(Ending::Done(result));
         }
         if closing.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ending::Rest);
+            return Poll::Ready(Ending::Closing);
         }
         loop {
             let deadline = activity.deadline(&settings);
@@ -79,7 +80,7 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
                 return Poll::Pending;
             }
             if deadline <= Instant::now() {
-                return Poll::Ready(if activity.is_idle() { Ending::Rest } else { Ending::Stalled });
+                return Poll::Ready(if activity.is_idle() { Ending::Idle } else { Ending::Stalled });
             }
             timer.as_mut().reset(deadline);
         }
@@ -89,11 +90,15 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
     let result = match ending {
         Ending::Done(result) => result,
         Ending::Stalled => return tracing::debug!("a client took nothing of a response for too long"),
-        Ending::Rest => {
+        // Over HTTP/1.1 there is nothing to be said.
+        Ending::Idle if !activity.speaks_http2() => {
+            return tracing::debug!("a connection was idle for too long");
+        }
+        Ending::Idle | Ending::Closing => {
             connection.as_mut().graceful_shutdown();
             loop {
-                // With nothing under way there is little time for it: the client may have half a request written, and never
-                // write the other half.
+                // With nothing under way there is little time for it: the client may have half a request
+                // written, and never write the other half.
                 let wake = match activity.is_idle() {
                     true => Instant::now() + ENDING_TIME,
                     false => activity.deadline(&settings),
@@ -117,28 +122,28 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
 enum Ending<R> {
     /// By itself.
     Done(R),
-    /// Nothing is under way and nothing came, or the gateway closes: what is under way is the last.
-    Rest,
+    /// The gateway closes: what is under way is the last.
+    Closing,
+    /// Nothing is under way, and nothing came.
+    Idle,
     /// A request is under way, and nothing moves.
     Stalled,
 }
 
-fn builder(settings: &GatewaySettings) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(settings: &GatewaySettings) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams::new(settings.patience()));
     builder
         .http1()
         .timer(TokioTimer::new())
-        // The deadlines of a connection are its activity's: hyper's own would make a timer for each request, and would
-        // hold a connection between two requests to the same time as one within a head.
+        // The deadlines of a connection are its activity's: hyper's own would make a timer for each request,
+        // and would hold a connection between two requests to the same time as one within a head.
         .header_read_timeout(None)
-        .max_buf_size(settings.max_header_bytes.max(MIN_HEADER_BYTES));
+        .max_buf_size(settings.max_header_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(
-            u32::try_from(settings.max_header_bytes.max(MIN_HEADER_BYTES)).unwrap_or(u32::MAX),
-        )
+        .max_header_list_size(u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX))
         // Tells a client that has nothing to say from one that is not there any more.
         .keep_alive_interval(settings.keep_alive)
         .keep_alive_timeout(ENDING_TIME);

@@ -5,10 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Uri, Version, uri::PathAndQuery};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -23,7 +25,8 @@ use super::{canary, headers, tunnel};
 use crate::bext::engine::AppName;
 use crate::bext::node::body::{self, Body};
 
-/// How long a process that refuses a connection may take to be noticed as ended: after that it runs and does not listen.
+/// How long a process that refuses a connection may take to be noticed as ended: after that it runs and does
+/// not listen.
 const NOTICE_TIME: Duration = Duration::from_millis(250);
 
 /// What a request to a process needs to know.
@@ -49,6 +52,8 @@ enum Fault {
     Closed(hyper::Error),
     /// What it said is no response of HTTP.
     Garbled(hyper::Error),
+    /// It coded the body for its hop in a way that the gateway does not know.
+    Coded,
     /// It switched protocols, and nobody had asked it to.
     Switched,
     /// The request itself did not come to an end.
@@ -72,33 +77,27 @@ impl Exchange<'_> {
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
 
-        let trace = Trace::new(body.is_end_stream());
-        let body =
-            if body.is_end_stream() { body } else { Followed::new(body, trace.clone()).boxed_unsync() };
+        let (body, trace) = match body.is_end_stream() {
+            true => (body, None),
+            false => {
+                let trace = Trace::new();
+                (Followed::new(body, trace.clone()).boxed_unsync(), Some(trace))
+            }
+        };
         let request = Request::from_parts(parts, body);
         let (connection, response) = self
-            .ask(request, &passage, &trace, upgrade.is_some())
+            .ask(request, &passage, trace.as_deref(), upgrade.is_some())
             .await
             .map_err(|fault| self.refusal(fault))?;
 
-        let (mut parts, incoming) = response.into_parts();
-        let settings = &self.visit.settings;
-        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-            if upgrade.is_none() {
-                return Err(self.refusal(Fault::Switched));
-            }
-            let switched = parts.headers.get(http::header::UPGRADE).cloned().or(upgrade);
-            headers::to_client(&mut parts.headers, parts.version);
-            parts.headers.insert(http::header::CONNECTION, http::HeaderValue::from_static("upgrade"));
-            if let Some(protocol) = switched {
-                parts.headers.insert(http::header::UPGRADE, protocol);
-            }
-            let mut response = Response::from_parts(parts, incoming);
-            let app = hyper::upgrade::on(&mut response);
-            let idle_timeout = settings.websocket_idle_timeout;
-            tokio::spawn(tunnel::carry((client, app), idle_timeout, passage, self.shared.clone()));
-            return Ok(response.map(|_| body::empty()));
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let upgrade = upgrade.ok_or_else(|| self.refusal(Fault::Switched))?;
+            return Ok(self.switch(response, client, upgrade, passage));
         }
+        if !headers::is_plainly_coded(response.headers()) {
+            return Err(self.refusal(Fault::Coded));
+        }
+        let (mut parts, incoming) = response.into_parts();
         headers::to_client(&mut parts.headers, parts.version);
         // Of this hop: the server writes its own.
         parts.version = Version::HTTP_11;
@@ -106,9 +105,31 @@ impl Exchange<'_> {
             passage.release().pool().put(connection);
             body::empty()
         } else {
-            Download::new(incoming, settings.idle_timeout, Some(connection), passage).boxed_unsync()
+            Download::new(incoming, self.visit.settings.idle_timeout, Some(connection), passage)
+                .boxed_unsync()
         };
         Ok(Response::from_parts(parts, body))
+    }
+
+    /// Has both connections become what was asked for, and says so to the client.
+    fn switch(
+        &self,
+        mut response: Response<Incoming>,
+        client: OnUpgrade,
+        asked: HeaderValue,
+        passage: Passage,
+    ) -> Response<Body> {
+        let app = hyper::upgrade::on(&mut response);
+        let idle_timeout = self.visit.settings.websocket_idle_timeout;
+        tokio::spawn(tunnel::between(client, app, idle_timeout, passage, self.shared));
+        let mut response = response.map(|_| body::empty());
+        let version = response.version();
+        let headers = response.headers_mut();
+        let switched = headers.get(UPGRADE).cloned().unwrap_or(asked);
+        headers::to_client(headers, version);
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, switched);
+        response
     }
 
     /// Sends a request until there is a response, or no sense in sending it again.
@@ -116,14 +137,13 @@ impl Exchange<'_> {
         &self,
         mut request: Request<Body>,
         passage: &Passage,
-        trace: &Trace,
+        trace: Option<&Trace>,
         upgrades: bool,
     ) -> Result<(Connection, Response<Incoming>), Fault> {
         let release = passage.release();
         let settings = &self.visit.settings;
-        let is_repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
-            && request.body().is_end_stream()
-            && !upgrades;
+        let is_repeatable =
+            matches!(*request.method(), Method::GET | Method::HEAD) && trace.is_none() && !upgrades;
         let mut give_up = None;
         let mut wants_fresh = false;
         loop {
@@ -138,8 +158,9 @@ impl Exchange<'_> {
                 {
                     Ok(Ok(connection)) => connection,
                     Ok(Err(ConnectError::Refused(error))) => {
+                        let give_up = *give_up.get_or_insert_with(|| self.give_up());
                         // Where it ended just now, it will listen elsewhere soon.
-                        if self.has_moved(address).await {
+                        if Instant::now() < give_up && self.has_moved(address).await {
                             continue;
                         }
                         return Err(Fault::Refused(error));
@@ -172,20 +193,22 @@ impl Exchange<'_> {
     async fn in_time<F: Future>(
         &self,
         mut sent: std::pin::Pin<&mut F>,
-        trace: &Trace,
+        trace: Option<&Trace>,
     ) -> Result<F::Output, Fault> {
         let settings = &self.visit.settings;
+        let now = Instant::now();
+        let last = || trace.map_or((now, true), Trace::last);
         loop {
-            let (moved, is_complete) = trace.last();
-            // A client that is silent within its request is found out by its body; an app that does not take it, here.
+            let (moved, is_complete) = last();
+            // A client that is silent within its request is found out by its body; an app that does not take
+            // it, here.
             let limit = match is_complete {
                 true => settings.response_timeout,
-                false => settings.response_timeout + settings.idle_timeout,
+                false => settings.patience(),
             };
-            let deadline = moved + limit;
-            match tokio::time::timeout_at(deadline, sent.as_mut()).await {
+            match tokio::time::timeout_at(moved + limit, sent.as_mut()).await {
                 Ok(response) => return Ok(response),
-                Err(_) if trace.last() == (moved, is_complete) => return Err(Fault::ResponseTimeout),
+                Err(_) if last() == (moved, is_complete) => return Err(Fault::ResponseTimeout),
                 Err(_) => {}
             }
         }
@@ -200,7 +223,7 @@ impl Exchange<'_> {
         if let Some(address) = *self.address.borrow() {
             return Ok(address);
         }
-        let give_up = *give_up.get_or_insert_with(|| Instant::now() + self.visit.settings.start_timeout);
+        let give_up = *give_up.get_or_insert_with(|| self.give_up());
         let mut address = self.address.clone();
         tokio::select! {
             // An error is a process that nobody starts any more.
@@ -208,6 +231,11 @@ impl Exchange<'_> {
             () = tokio::time::sleep_until(give_up) => Err(Fault::Starting),
             () = passage.release().cutting() => Err(Fault::Cut),
         }
+    }
+
+    /// Until when a process that does not listen is waited for, from now on.
+    fn give_up(&self) -> Instant {
+        Instant::now() + self.visit.settings.start_timeout
     }
 
     /// Whether a process turns out, soon, not to be where it was.
@@ -258,7 +286,7 @@ impl Exchange<'_> {
                 "app_closed",
                 format!("the app {app} closed the connection without a response; its log may say why"),
             ),
-            Fault::Garbled(_) | Fault::Switched => (
+            Fault::Garbled(_) | Fault::Coded | Fault::Switched => (
                 StatusCode::BAD_GATEWAY,
                 "app_garbled",
                 format!("what the app {app} responded is not valid HTTP; its log may say why"),

@@ -13,8 +13,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// What is meant for the next hop alone (RFC 9110, section 7.6.1), besides what `Connection` names. `Trailer` is not among
-/// them: it announces fields that go all the way.
+/// What is meant for the next hop alone (RFC 9110, section 7.6.1), besides what `Connection` names. `Trailer`
+/// is not among them: it announces fields that go all the way.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -37,8 +37,8 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
                     .any(|known| token.eq_ignore_ascii_case(known))
             })
             .filter_map(|token| token.parse().ok())
-            // These two are for everyone on the way: a client that names them wants the next server to read another
-            // message than this one did.
+            // These two are for everyone on the way: a client that names them wants the next server to read
+            // another message than this one did.
             .filter(|name| *name != HOST && *name != CONTENT_LENGTH)
             .collect();
         for name in named {
@@ -50,8 +50,8 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// What a request asks its connection to become. Not to HTTP/2, which a gateway speaks itself or not at all: requests
-/// inside of it would pass unseen.
+/// What a request asks its connection to become. Not to HTTP/2, which a gateway speaks itself or not at all:
+/// requests inside of it would pass unseen.
 pub(super) fn upgrade_asked(request: &request::Parts) -> Option<HeaderValue> {
     let asks = request.version == Version::HTTP_11
         && request.headers.contains_key(UPGRADE)
@@ -114,8 +114,16 @@ fn via(version: Version) -> HeaderValue {
     })
 }
 
+/// Whether the body of a message is coded for its hop in no other way than by chunks, once. The gateway takes
+/// off no other coding, and so must not pass on what is behind one as if it were the body.
+pub(super) fn is_plainly_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none()
+}
+
 /// Takes off what a client says of where it comes from.
-fn strip_forwarded(headers: &mut HeaderMap) {
+pub(super) fn strip_forwarded(headers: &mut HeaderMap) {
     let forged: Vec<HeaderName> =
         headers.keys().filter(|name| says_where_from(name.as_str())).cloned().collect();
     for name in forged {

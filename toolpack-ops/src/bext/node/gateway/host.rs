@@ -7,7 +7,8 @@ use http::{HeaderValue, Request};
 
 /// Has a request name its host once, in its `Host` header, wherever it was named before.
 ///
-/// What is named twice, in two headers or otherwise than in the address, is refused: whoever answers might take the other.
+/// What is named twice, in two headers or otherwise than in the address, is refused: whoever answers might
+/// take the other.
 pub(super) fn settle<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     let mut named = request.headers().get_all(HOST).iter();
     let header = named.next();
@@ -33,7 +34,8 @@ pub(super) fn settle<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The name in a `Host` header as routes have it: without port and final dot, in lower case. None if it is no host.
+/// The name in a `Host` header as routes have it: without port and final dot, in lower case. None if it is no
+/// host.
 pub(super) fn name_in(host: &HeaderValue) -> Option<Cow<'_, str>> {
     let host = host.to_str().ok()?;
     let (name, port) = match host.strip_prefix('[') {
@@ -127,5 +129,16 @@ mod tests {
         assert!(settled(Request::get("http://a.test/").header(HOST, "b.test")).is_err());
         assert!(settled(Request::get("/").header(HOST, "a.test").header(HOST, "a.test")).is_err());
         assert!(settled(Request::get("/")).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_said_a_name_has_no_other_characters(host in "\\PC{0,40}|[a-zA-Z0-9._:@-]{0,40}") {
+            let Ok(value) = HeaderValue::from_bytes(host.as_bytes()) else { return Ok(()) };
+            if let Some(name) = name_in(&value) {
+                let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_:".contains(&byte);
+                proptest::prop_assert!(!name.is_empty() && name.bytes().all(is_plain), "{}", name);
+            }
+        }
     }
 }

@@ -9,11 +9,12 @@ use tokio::task::JoinSet;
 use super::stack::Stack;
 use super::{Phase, Shared, connection};
 
-/// How long nothing is accepted after the system refused to: mostly it has no more descriptors, until some are closed.
+/// How long nothing is accepted after the system refused to: mostly it has no more descriptors, until some
+/// are closed.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections while the gateway serves, as many as there may be, and is done once the last has ended. Dropping it
-/// ends them all.
+/// Accepts connections while the gateway serves, as many as there may be, and is done once the last has
+/// ended. Dropping it ends them all.
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let stack = Stack::new(&shared);
     let mut connections = JoinSet::new();

@@ -1,8 +1,8 @@
 //! The gateway of an instance: a reverse proxy that leads each request to the app whose domain it asks for.
 //!
-//! [`stack`] has the stages that a request passes; [`exchange`] asks the process of an app, [`tunnel`] carries what became
-//! something else than HTTP. A request picks its release and counts as under way there in one step, so that a release that
-//! was taken out and has drained is one that nobody asks any more.
+//! [`stack`] has the stages that a request passes; [`exchange`] asks the process of an app, [`tunnel`]
+//! carries what became something else than HTTP. A request picks its release and counts as under way there in
+//! one step, so that a release that was taken out and has drained is one that nobody asks any more.
 
 mod activity;
 mod answers;
@@ -21,6 +21,7 @@ mod routes;
 mod settings;
 mod stack;
 mod stages;
+mod streams;
 mod tunnel;
 
 use std::net::SocketAddr;
@@ -58,7 +59,7 @@ impl Gateway {
         let shared = Arc::new(Shared {
             counters: Arc::default(),
             routes: watch::Sender::new(Arc::default()),
-            settings: watch::Sender::new(Arc::new(settings)),
+            settings: watch::Sender::new(Arc::new(settings.bounded())),
             tunnels: watch::Sender::new(0),
             phase: phase.subscribe(),
         });
@@ -72,11 +73,11 @@ impl Gateway {
 
     /// Has other settings take effect for requests that begin from now on.
     pub(crate) fn set_settings(&self, settings: GatewaySettings) {
-        self.shared.settings.send_replace(Arc::new(settings));
+        self.shared.settings.send_replace(Arc::new(settings.bounded()));
     }
 
-    /// Leads requests to an app from now on, in place of whatever was its route. One atomic switch: each request sees the
-    /// old route or the new one.
+    /// Leads requests to an app from now on, in place of whatever was its route. One atomic switch: each
+    /// request sees the old route or the new one.
     pub(crate) fn set_route(&self, route: Route) {
         self.shared.routes.send_modify(|routes| *routes = Arc::new(routes.with(route)));
     }

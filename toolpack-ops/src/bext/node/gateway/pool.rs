@@ -1,7 +1,8 @@
 //! Connections to the process of a release, used again from request to request.
 //!
-//! The client of hyper-util has a pool, too. This one opens a fresh connection when it is asked for one, which a request
-//! needs that is sent a second time; hands a connection back without a task for each response; and ends with its release.
+//! The client of hyper-util has a pool, too. This one opens a fresh connection when it is asked for one,
+//! which a request needs that is sent a second time; hands a connection back without a task for each
+//! response; and ends with its release.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};

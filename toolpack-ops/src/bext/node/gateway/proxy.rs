@@ -90,8 +90,8 @@ async fn answer(
 
 /// Picks a release and counts the request as under way there. None if what there is takes no more requests.
 ///
-/// A release that was taken out after the route was looked up takes none, but then there is another route: whoever takes it
-/// out sets that first. So this ends as soon as the route is the same as before.
+/// A release that was taken out after the route was looked up takes none, but then there is another route:
+/// whoever takes it out sets that first. So this ends as soon as the route is the same as before.
 fn pick(shared: &Shared, entry: &Arc<Entry>, request: &Request<Body>) -> Option<(Passage, Option<Stick>)> {
     let mut entry = entry.clone();
     loop {

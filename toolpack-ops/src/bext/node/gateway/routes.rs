@@ -57,7 +57,8 @@ impl Routes {
         Self { apps, exact, wildcard }
     }
 
-    /// The route of a host, in lower case: by the name of an app, then by its domain, then by one that stands for it.
+    /// The route of a host, in lower case: by the name of an app, then by its domain, then by one that stands
+    /// for it.
     pub(super) fn of_host(&self, host: &str) -> Option<&Arc<Entry>> {
         host.strip_suffix(".localhost")
             .and_then(|name| self.apps.get(name))

@@ -35,8 +35,8 @@ impl Stack {
                 HealthLayer.layer(
                     // From here on it is known which app is meant.
                     LeadLayer::new(shared.clone()).layer(
-                        // Further stages stand here: they see a request that has a route, and its response as the client
-                        // is to see it. The proxy chooses the release, and asks it.
+                        // Further stages stand here: they see a request that has a route, and its response as
+                        // the client is to see it. The proxy chooses the release, and asks it.
                         Proxy::new(shared.clone()),
                     ),
                 ),
@@ -50,8 +50,8 @@ impl Stack {
     }
 }
 
-/// A request that is being answered. A type of its own, as the compiler cannot follow the names of all stages through a
-/// task.
+/// A request that is being answered. A type of its own, as the compiler cannot follow the names of all stages
+/// through a task.
 pub(super) struct Answering(<Stages as Service<Request<Incoming>>>::Future);
 
 impl Future for Answering {

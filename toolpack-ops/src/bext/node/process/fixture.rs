@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::system;
 use super::{HealthCheck, Launch};
 use crate::bext::engine::{SecretName, SecretValue};
@@ -45,6 +47,19 @@ impl Fixture {
     }
 }
 
+impl Drop for Fixture {
+    /// A test that fails in the middle leaves nothing behind either.
+    fn drop(&mut self) {
+        let Ok(place) = std::fs::canonicalize(self.directory.path()) else { return };
+        for process in system::processes().unwrap_or_default() {
+            if system::works_in(process.pid, &place) {
+                let pid = Pid::from_raw(process.pid.cast_signed()).unwrap();
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
 pub(super) fn launch_in(directory: &Path, script: &str) -> Launch {
     let this = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
     let words = ["sh", "-c", script, "sh", &this, "--exact", SERVES, "--nocapture"];
@@ -62,6 +77,23 @@ pub(super) fn launch_in(directory: &Path, script: &str) -> Launch {
 
 pub(super) fn secret(name: &str, value: &str) -> (SecretName, SecretValue) {
     (name.parse().unwrap(), SecretValue::try_from(value.to_owned()).unwrap())
+}
+
+/// Its children and theirs do not hear SIGTERM, and it does not wait for them.
+pub(super) const STUBBORN: &str = r#"
+    (
+        trap '' TERM
+        sh -c 'echo $PPID' >>pids
+        (sh -c 'echo $PPID' >>pids; while :; do sleep 1; done) &
+        while :; do sleep 1; done
+    ) &
+    echo $$ >>pids
+    exec "$@"
+"#;
+
+pub(super) fn noted_pids(fixture: &Fixture) -> Vec<u32> {
+    let text = std::fs::read_to_string(fixture.path("pids")).unwrap_or_default();
+    text.lines().filter_map(|line| line.trim().parse().ok()).collect()
 }
 
 /// Waits until something is so, which must come true soon.
@@ -87,8 +119,8 @@ pub(super) fn ask(address: SocketAddr, path: &str) -> String {
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
 }
 
-/// Answers with the status in `TEST_SERVES`, or in the file `status` if that is `file`, or not at all if that is `silent`; `/env` with its environment; ends at
-/// `/crash`.
+/// Answers with the status in `TEST_SERVES`, or in the file `status` if that is `file`, or not at all if that is
+/// `silent`; `/env` with its environment; ends at `/crash`.
 #[test]
 fn serves_when_it_is_told_to() {
     let Ok(status) = std::env::var("TEST_SERVES") else { return };

@@ -18,12 +18,31 @@ use super::{Launch, StartError, command, port, system};
 /// The shell becomes the app when it was given a line.
 const GATE: &str = r#"read -r _ && exec "$@" </dev/null"#;
 
-/// Names that the shell gives a meaning or a value of its own.
-const NAMES_OF_SHELL: [&str; 9] =
-    ["_", "IFS", "OPTIND", "PWD", "PPID", "SHELLOPTS", "BASHOPTS", "UID", "EUID"];
-
-/// How long the system may take to end what was killed, before that is given up.
-const KILL_TIME: Duration = Duration::from_secs(30);
+/// Names that one shell or another gives a meaning or a value of its own.
+const NAMES_OF_SHELLS: [&str; 22] = [
+    "_",
+    "BASH",
+    "BASHOPTS",
+    "BASHPID",
+    "BASH_VERSION",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EUID",
+    "HISTCMD",
+    "IFS",
+    "LINENO",
+    "OLDPWD",
+    "OPTERR",
+    "OPTIND",
+    "PPID",
+    "PS1",
+    "PWD",
+    "RANDOM",
+    "SHELLOPTS",
+    "SHLVL",
+    "SRANDOM",
+    "UID",
+];
 
 /// A group that runs. Dropping it kills it at once.
 #[derive(Debug)]
@@ -64,8 +83,8 @@ impl Group {
     fn start_closed(launch: &Launch) -> Result<(Started, impl Write + use<>), StartError> {
         let path = command::inherited_path();
         command::check(&launch.command, &launch.directory, &path).map_err(StartError::new)?;
-        let is_of_shell = |name: &str| NAMES_OF_SHELL.contains(&name);
-        if let Some((name, _)) = launch.secrets.iter().find(|(name, _)| is_of_shell(name.as_str())) {
+        let is_of_shells = |name: &str| NAMES_OF_SHELLS.contains(&name);
+        if let Some((name, _)) = launch.secrets.iter().find(|(name, _)| is_of_shells(name.as_str())) {
             return Err(StartError::new(format!(
                 "no app can be given a secret of the name {name}, which shells set themselves; name it otherwise"
             )));
@@ -162,7 +181,7 @@ impl Drop for Group {
         // A thread of its own, for there may be no runtime any more. If there is none, or it does not get to the end, then
         // the note stays, and the next node sweeps it away.
         let finish = move || {
-            let deadline = Instant::now() + KILL_TIME;
+            let deadline = Instant::now() + system::KILL_TIME;
             let mut pause = Duration::from_millis(1);
             while !has_ended(id) {
                 if Instant::now() > deadline {
@@ -249,7 +268,8 @@ fn spawn_failed(launch: &Launch, error: &io::Error) -> StartError {
     }
     match error.kind() {
         io::ErrorKind::ArgumentListTooLong => StartError::new(
-            "its arguments and secrets are larger than the system gives to a process; make them fewer or shorter".to_owned(),
+            "its arguments and secrets are larger than the system gives to a process; make them fewer or shorter"
+                .to_owned(),
         ),
         _ => failed("the system could not start it", error),
     }

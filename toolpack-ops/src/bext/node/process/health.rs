@@ -39,19 +39,26 @@ pub(super) enum Unwell {
 }
 
 impl Unwell {
-    /// As a part of a sentence, about the time that was waited.
-    pub(super) fn describe(self, path: &str, port: u16, time: Duration) -> String {
-        let time = Seconds(time);
+    /// As a sentence.
+    pub(super) fn describe(self, path: &str, port: u16) -> String {
         match self {
-            Self::NotListening => {
-                format!("nothing listened on 127.0.0.1:{port}, which HOST and PORT name, within {time}")
-            }
-            Self::Silent => format!("GET {path} was not answered within {time}"),
-            Self::NoAnswer => format!("GET {path} was not answered in HTTP/1.1 within {time}"),
-            Self::Answered(status) => format!("GET {path} was answered with {} for {time}", status.as_u16()),
+            Self::NotListening => format!("nothing listened at HOST and PORT (127.0.0.1:{port})"),
+            Self::Silent => format!("GET {path} was not answered"),
+            Self::NoAnswer => format!("GET {path} was not answered in HTTP/1.1"),
+            Self::Answered(status) => format!("GET {path} was answered with {}", status.as_u16()),
             Self::BadPath => {
                 format!("the path of the health check, {path:?}, is none: it begins with / and has no blanks")
             }
+        }
+    }
+
+    /// As a sentence about the time that was waited.
+    pub(super) fn describe_over(self, path: &str, port: u16, time: Duration) -> String {
+        let what = self.describe(path, port);
+        match self {
+            Self::NotListening | Self::Silent | Self::NoAnswer => format!("{what} within {}", Seconds(time)),
+            Self::Answered(_) => format!("{what} for {}", Seconds(time)),
+            Self::BadPath => what,
         }
     }
 }
@@ -149,10 +156,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_a_sentence() {
-        let said = |unwell: Unwell| unwell.describe("/up", 20_000, Duration::from_millis(2500));
+        let said = |unwell: Unwell| unwell.describe_over("/up", 20_000, Duration::from_millis(2500));
         assert_eq!(
             said(Unwell::NotListening),
-            "nothing listened on 127.0.0.1:20000, which HOST and PORT name, within 2.5 s"
+            "nothing listened at HOST and PORT (127.0.0.1:20000) within 2.5 s"
         );
         assert_eq!(said(Unwell::Answered(StatusCode::NOT_FOUND)), "GET /up was answered with 404 for 2.5 s");
         assert_eq!(said(Unwell::Silent), "GET /up was not answered within 2.5 s");

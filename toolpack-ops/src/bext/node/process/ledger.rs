@@ -16,8 +16,6 @@ use super::system::{self, Listed};
 
 /// How long a group that was left behind may take to end by itself.
 const TERM_TIME: Duration = Duration::from_secs(2);
-/// How long the system may take to end what was killed.
-const KILL_TIME: Duration = Duration::from_secs(30);
 
 /// What is noted of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +78,7 @@ pub(crate) async fn sweep(ledger: &Path) -> io::Result<usize> {
     let left = blocking(move || read(&ledger)).await?;
     let mut found = 0;
     let mut left = pass(left, Some(Signal::TERM), &mut found).await?;
-    for (limit, signal) in [(TERM_TIME, None), (KILL_TIME, Some(Signal::KILL))] {
+    for (limit, signal) in [(TERM_TIME, None), (system::KILL_TIME, Some(Signal::KILL))] {
         let deadline = Instant::now() + limit;
         let mut pause = Duration::from_millis(5);
         while !left.is_empty() && Instant::now() < deadline {

@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+#[allow(unused_imports, reason = "the parts are written side by side")]
 pub(crate) use ledger::sweep;
 use supervisor::{Restart, Supervisor, View};
 
@@ -77,7 +78,13 @@ impl Process {
         let supervisor = {
             let view = view.clone();
             tokio::spawn(async move {
-                let supervisor = Supervisor { launch, view: &view, stop: asked_to_stop, restarts: wishes };
+                let supervisor = Supervisor {
+                    launch,
+                    view: &view,
+                    stop: asked_to_stop,
+                    restarts: wishes,
+                    endings: JoinSet::new(),
+                };
                 supervisor.run(running).await;
             })
         };
@@ -94,8 +101,9 @@ impl Process {
     }
 
     /// Starts a new process with these secrets beside the one that runs, at another address; once it is well, the old one
-    /// is asked to end, and killed after `grace`. If it does not become well, the old one runs on with its old secrets. A
-    /// process that waits to be started again is started at once. Cancelled, the restart goes on.
+    /// is asked to end, and killed after `grace`. Returns when it has ended. If the new one does not become well, the old one
+    /// runs on with its old secrets. A process that waits to be started again is started at once. Cancelled, the restart
+    /// goes on.
     pub(crate) async fn restart(
         &self,
         secrets: Vec<(SecretName, SecretValue)>,
@@ -160,5 +168,7 @@ impl std::error::Error for StartError {}
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 mod fixture;
+#[cfg(test)]
+mod sweep_tests;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::log::Log;
 use super::redact::Redactor;
+use crate::bext::engine::{Clock, SystemClock};
 
 /// The bytes of a line that are kept.
 const MAX_LINE: usize = 16 << 10;
@@ -117,7 +118,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A line of the log: `2026-01-01T00:00:00.000Z out text`.
 fn entry(stream: &str, text: &str) -> String {
-    format!("{:.3} {stream} {text}\n", jiff::Timestamp::now())
+    let now = jiff::Timestamp::from_millisecond(SystemClock.now().unix_millis()).unwrap_or_default();
+    // Three digits always, so that lines stand below each other.
+    format!("{now:.3} {stream} {text}\n")
 }
 
 async fn pump(mut pipe: impl AsyncRead + Unpin, stream: &'static str, sink: Arc<Sink>) {

@@ -13,12 +13,10 @@ use super::health;
 use super::log::Log;
 use super::output::Output;
 use super::redact::Redactor;
-use super::{HealthCheck, Launch, StartError};
+use super::{HealthCheck, Launch, StartError, system};
 
 /// A longer time to end is this time: the clock does not reach everywhere.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// How long the system may take to end what was killed, before that is given up.
-const KILL_TIME: Duration = Duration::from_secs(30);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A group of processes with its output. Dropping it kills it at once.
 #[derive(Debug)]
@@ -71,7 +69,7 @@ impl Running {
             // If it has ended nevertheless, another has answered in its place.
             (Err(exit), _) | (Ok(_), Some(exit)) => Err(format!("{exit} before it was healthy")),
             (Ok(outcome), None) => {
-                outcome.map_err(|unwell| unwell.describe(&health.path, port, health.timeout))
+                outcome.map_err(|unwell| unwell.describe_over(&health.path, port, health.timeout))
             }
         }
     }
@@ -80,7 +78,7 @@ impl Running {
     pub(super) async fn probe(health: &HealthCheck, port: u16) -> Result<(), String> {
         const LIMIT: Duration = Duration::from_secs(10);
         let limit = health.timeout.min(LIMIT);
-        health::probe(health, port, limit).await.map_err(|unwell| unwell.describe(&health.path, port, limit))
+        health::probe(health, port, limit).await.map_err(|unwell| unwell.describe(&health.path, port))
     }
 
     /// Waits until its first process has ended, and says how. May be cancelled and asked again.
@@ -95,17 +93,20 @@ impl Running {
         }
     }
 
-    /// Has all of the group end: asked to first, unless `grace` is nothing, and killed after it. Returns the last output
-    /// when no process is left.
+    /// Has all of the group end: asked to first, and killed after `grace`. Returns the last output when no process is left.
     pub(super) async fn end(self, grace: Duration) -> String {
-        let Self { mut group, mut output, .. } = self;
+        self.end_after(sleep(grace.min(LONGEST))).await
+    }
+
+    /// As [`end`](Self::end), with something else to happen before it is killed.
+    pub(super) async fn end_after(self, grace: impl Future<Output = ()>) -> String {
+        let Self { mut group, mut output, mut child_ended, .. } = self;
         let exit = group.exit();
-        if !grace.is_zero() {
-            group.signal(Signal::TERM);
-            (group, _) = wait_for_end(group, grace, None).await;
-        }
+        group.signal(Signal::TERM);
+        (group, _) = wait_for_end(group, &mut child_ended, None, grace).await;
         // Killed also if nothing was seen to live: a process that just began may not have been seen.
-        let (group, has_ended) = wait_for_end(group, KILL_TIME, Some(Signal::KILL)).await;
+        let (group, has_ended) =
+            wait_for_end(group, &mut child_ended, Some(Signal::KILL), sleep(system::KILL_TIME)).await;
         if has_ended {
             // Fails only when the runtime ends.
             let _ = tokio::task::spawn_blocking(move || group.bury()).await;
@@ -118,30 +119,39 @@ impl Running {
     }
 }
 
-/// Waits until a group has ended, for so long; sending it a signal each time that it has not.
-async fn wait_for_end(mut group: Group, limit: Duration, signal: Option<Signal>) -> (Group, bool) {
-    let deadline = Instant::now() + limit.min(LONGEST);
+/// Waits until a group has ended, or until `limit`; sending it a signal each time that it has not.
+async fn wait_for_end(
+    mut group: Group,
+    child_ended: &mut unix::Signal,
+    signal: Option<Signal>,
+    limit: impl Future<Output = ()>,
+) -> (Group, bool) {
+    tokio::pin!(limit);
     let mut pause = Duration::from_millis(2);
     loop {
         if let Some(signal) = signal {
             group.signal(signal);
         }
-        let mut has_ended = false;
         // The list of processes is not gone through before the first of them has ended.
         if group.exit().is_some() {
             let look = tokio::task::spawn_blocking(move || {
                 let has_ended = group.has_ended();
                 (group, has_ended)
             });
+            let has_ended;
             match look.await {
                 Ok(looked) => (group, has_ended) = looked,
                 Err(_) => return std::future::pending().await,
             }
+            if has_ended {
+                return (group, true);
+            }
         }
-        if has_ended || Instant::now() >= deadline {
-            return (group, has_ended);
+        tokio::select! {
+            () = sleep(pause) => {}
+            Some(()) = child_ended.recv() => {}
+            () = &mut limit => return (group, false),
         }
-        sleep(pause.min(deadline - Instant::now())).await;
         pause = (pause * 2).min(Duration::from_millis(50));
     }
 }

@@ -5,8 +5,12 @@
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpgrp, kill_process_group, test_kill_process_group};
+
+/// How long the system may take to end what was killed, before that is given up.
+pub(super) const KILL_TIME: Duration = Duration::from_secs(30);
 
 /// A process as the system lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]

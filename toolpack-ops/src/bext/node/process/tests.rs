@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
 
 use std::fs;
-use std::process::Stdio;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::fixture::{Fixture, ask, launch_in, lives, secret, until};
+use super::fixture::{Fixture, STUBBORN, ask, lives, noted_pids, secret, until};
 use super::*;
 
 const GRACE: Duration = Duration::from_secs(20);
@@ -24,6 +23,15 @@ fn with_command(mut launch: Launch, command: &[&str]) -> Launch {
 
 async fn refused(launch: Launch) -> String {
     Process::start(launch).await.unwrap_err().message
+}
+
+/// The numbers of the files that a process has open, without sockets.
+fn open_files(pid: &str) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(Result::unwrap);
+    let is_file = |entry: &fs::DirEntry| {
+        fs::read_link(entry.path()).is_ok_and(|to| !to.to_string_lossy().starts_with("socket:"))
+    };
+    entries.filter(is_file).map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -63,6 +71,15 @@ async fn a_process_has_its_place_and_environment_and_no_more() {
         let place = fs::canonicalize(fixture.path("")).unwrap();
         assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), place);
         assert_eq!(fs::read_link(format!("/proc/{pid}/fd/0")).unwrap().to_str(), Some("/dev/null"));
+        // It has opened sockets itself. What this process was itself given to inherit goes on to it.
+        let mut open: Vec<String> = open_files(&pid.to_string());
+        let was_given = |number: &str| {
+            let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+            let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap_or_default();
+            i64::from_str_radix(flags.trim(), 8).is_ok_and(|flags| flags & 0o2_000_000 == 0)
+        };
+        open.retain(|number| !["0", "1", "2"].contains(&number.as_str()) && !was_given(number));
+        assert_eq!(open, [""; 0]);
     }
     assert_eq!(fixture.notes(), 1);
 
@@ -122,26 +139,24 @@ async fn one_that_ends_early_says_what_it_printed() {
 #[tokio::test]
 async fn one_that_does_not_become_well_is_ended() {
     let time = Duration::from_secs(2);
-    let fixture = Fixture::new();
-    let pid_of = |name: &str| fs::read_to_string(fixture.path(name)).unwrap().trim().parse::<u32>().unwrap();
+    let fixtures = [Fixture::new(), Fixture::new(), Fixture::new()];
 
-    let message = refused(with_timeout(fixture.script("echo $$ >a; exec sleep 1000"), time)).await;
-    assert!(message.starts_with("nothing listened on 127.0.0.1:"), "{message}");
-    assert!(message.contains("within 2 s; it printed nothing"), "{message}");
-    assert!(!lives(pid_of("a")));
+    let deaf = with_timeout(fixtures[0].script("echo $$ >pids; exec sleep 1000"), time);
+    let mut ill = with_timeout(fixtures[1].script("echo $$ >pids; exec \"$@\""), time);
+    ill.secrets = vec![secret("TEST_SERVES", "503")];
+    ill.health.path = "/up?deep=1".to_owned();
+    let mut silent = with_timeout(fixtures[2].script("echo $$ >pids; exec \"$@\""), time);
+    silent.secrets = vec![secret("TEST_SERVES", "silent")];
+    let (deaf, ill, silent) = tokio::join!(refused(deaf), refused(ill), refused(silent));
 
-    let mut launch = with_timeout(fixture.script("echo $$ >b; exec \"$@\""), time);
-    launch.secrets = vec![secret("TEST_SERVES", "503")];
-    launch.health.path = "/up?deep=1".to_owned();
-    let message = refused(launch).await;
-    assert!(message.starts_with("GET /up?deep=1 was answered with 503 for 2 s; "), "{message}");
-    assert!(!lives(pid_of("b")));
-
-    let mut launch = with_timeout(fixture.app(), time);
-    launch.secrets = vec![secret("TEST_SERVES", "silent")];
-    let message = refused(launch).await;
-    assert!(message.starts_with("GET / was not answered within 2 s; "), "{message}");
-    assert_eq!(fixture.notes(), 0);
+    assert!(deaf.starts_with("nothing listened at HOST and PORT (127.0.0.1:"), "{deaf}");
+    assert!(deaf.ends_with(") within 2 s; it printed nothing"), "{deaf}");
+    assert!(ill.starts_with("GET /up?deep=1 was answered with 503 for 2 s; its last output:\n"), "{ill}");
+    assert!(silent.starts_with("GET / was not answered within 2 s; its last output:\n"), "{silent}");
+    for fixture in &fixtures {
+        assert!(!lives(noted_pids(fixture)[0]));
+        assert_eq!(fixture.notes(), 0);
+    }
 }
 
 #[tokio::test]
@@ -212,24 +227,12 @@ async fn one_that_is_stopped_while_it_starts_again_is_gone() {
     assert_eq!(fixture.notes(), 0);
 }
 
-/// Its children and theirs do not hear SIGTERM, and it does not wait for them.
-const STUBBORN: &str = r#"
-    (trap '' TERM; echo $(sh -c 'echo $PPID') >>pids; (trap '' TERM; sh -c 'echo $PPID' >>pids; while :; do sleep 1; done) & while :; do sleep 1; done) &
-    echo $$ >>pids
-    exec "$@"
-"#;
-
-fn stubborn_pids(fixture: &Fixture) -> Vec<u32> {
-    let text = fs::read_to_string(fixture.path("pids")).unwrap_or_default();
-    text.lines().filter_map(|line| line.trim().parse().ok()).collect()
-}
-
 #[tokio::test]
 async fn a_stubborn_family_is_killed_to_the_last() {
     let fixture = Fixture::new();
     let process = Process::start(fixture.script(STUBBORN)).await.unwrap();
-    until("all of them run", || stubborn_pids(&fixture).len() == 3).await;
-    let pids = stubborn_pids(&fixture);
+    until("all of them run", || noted_pids(&fixture).len() == 3).await;
+    let pids = noted_pids(&fixture);
     assert!(pids.iter().all(|pid| lives(*pid)), "{pids:?}");
     let began = Instant::now();
     process.stop(Duration::from_millis(300)).await;
@@ -242,8 +245,8 @@ async fn a_stubborn_family_is_killed_to_the_last() {
 async fn the_children_of_one_that_crashed_do_not_stay() {
     let fixture = Fixture::new();
     let process = Process::start(fixture.script(STUBBORN)).await.unwrap();
-    until("all of them run", || stubborn_pids(&fixture).len() == 3).await;
-    let pids = stubborn_pids(&fixture);
+    until("all of them run", || noted_pids(&fixture).len() == 3).await;
+    let pids = noted_pids(&fixture);
     kill_process(Pid::from_raw(process.status().pid.unwrap().cast_signed()).unwrap(), Signal::KILL).unwrap();
     let mut address = process.address();
     address.wait_for(Option::is_none).await.unwrap();
@@ -267,8 +270,8 @@ async fn a_polite_end_is_waited_for_and_no_longer() {
 async fn dropping_one_kills_its_group() {
     let fixture = Fixture::new();
     let process = Process::start(fixture.script(STUBBORN)).await.unwrap();
-    until("all of them run", || stubborn_pids(&fixture).len() == 3).await;
-    let (pids, address) = (stubborn_pids(&fixture), process.address());
+    until("all of them run", || noted_pids(&fixture).len() == 3).await;
+    let (pids, address) = (noted_pids(&fixture), process.address());
     drop(process);
     assert_eq!(*address.borrow(), None);
     until("none of them lives", || !pids.iter().any(|pid| lives(*pid))).await;
@@ -279,10 +282,10 @@ async fn dropping_one_kills_its_group() {
 async fn a_start_that_is_cancelled_leaves_nothing() {
     let fixture = Fixture::new();
     let start = tokio::spawn(Process::start(fixture.script("echo $$ >pids; exec sleep 1000")));
-    until("it runs", || stubborn_pids(&fixture).len() == 1).await;
+    until("it runs", || noted_pids(&fixture).len() == 1).await;
     start.abort();
     assert!(start.await.unwrap_err().is_cancelled());
-    until("it is gone", || !lives(stubborn_pids(&fixture)[0])).await;
+    until("it is gone", || !lives(noted_pids(&fixture)[0])).await;
     until("its note is removed", || fixture.notes() == 0).await;
 }
 
@@ -355,142 +358,6 @@ async fn a_flood_of_output_is_kept_within_bounds_and_harms_nobody() {
     assert!(log.lines().count() - whole < 10, "{} of {}", whole, log.lines().count());
 }
 
-/// In a process of its own: starts an app, says so, and waits to be killed.
-#[tokio::test]
-async fn holds_an_app_when_it_is_told_to() {
-    let Some(directory) = std::env::var_os("TEST_HOLDS_IN").map(PathBuf::from) else { return };
-    let process = Process::start(launch_in(&directory, STUBBORN)).await.unwrap();
-    fs::write(directory.join("ready"), process.status().pid.unwrap().to_string()).unwrap();
-    std::future::pending().await
-}
-
-fn start_self(test: &str, variable: &str, value: &std::path::Path) -> std::process::Child {
-    std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("bext::node::process::tests::{test}"), "--nocapture"])
-        .env(variable, value)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// Starts a node that holds an app, kills it, and returns the processes of the app, which live on.
-async fn orphans(fixture: &Fixture) -> Vec<u32> {
-    let mut node = start_self("holds_an_app_when_it_is_told_to", "TEST_HOLDS_IN", &fixture.path(""));
-    until("the app is ready", || fixture.path("ready").exists() && stubborn_pids(fixture).len() == 3).await;
-    node.kill().unwrap();
-    node.wait().unwrap();
-    let pids = stubborn_pids(fixture);
-    assert!(pids.iter().all(|pid| lives(*pid)), "{pids:?}");
-    assert_eq!(fixture.notes(), 1);
-    pids
-}
-
-#[tokio::test]
-async fn what_a_killed_node_leaves_is_swept_away() {
-    let fixture = Fixture::new();
-    let pids = orphans(&fixture).await;
-    assert_eq!(sweep(&fixture.path("ledger")).await.unwrap(), 1);
-    assert!(!pids.iter().any(|pid| lives(*pid)));
-    assert_eq!(fixture.notes(), 0);
-    assert_eq!(sweep(&fixture.path("ledger")).await.unwrap(), 0);
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn children_whose_first_process_is_gone_are_swept_away() {
-    let fixture = Fixture::new();
-    let pids = orphans(&fixture).await;
-    let first: u32 = fs::read_to_string(fixture.path("ready")).unwrap().parse().unwrap();
-    kill_process(Pid::from_raw(first.cast_signed()).unwrap(), Signal::KILL).unwrap();
-    until("its first process is gone", || !lives(first)).await;
-    assert_eq!(sweep(&fixture.path("ledger")).await.unwrap(), 1);
-    assert!(!pids.iter().any(|pid| lives(*pid)));
-    assert_eq!(fixture.notes(), 0);
-}
-
-#[tokio::test]
-async fn a_number_that_is_used_again_is_left_alone() {
-    use std::os::unix::process::CommandExt;
-    let fixture = Fixture::new();
-    let ledger = fixture.path("ledger");
-    let mut stranger = std::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
-    let pid = stranger.id();
-    let since = system::process(pid).unwrap().unwrap().since;
-    let note = |pid, since: &str| ledger::Note {
-        pid,
-        since: since.to_owned(),
-        variables: vec!["PORT=1".to_owned()],
-        directory: "/nowhere".into(),
-    };
-    ledger::Entry::write(&ledger, &note(pid, "another start/1")).unwrap();
-    // These would reach everyone.
-    ledger::Entry::write(&ledger, &note(0, &since)).unwrap();
-    ledger::Entry::write(&ledger, &note(1, &since)).unwrap();
-    fs::write(ledger.join("5.json"), "{\"pid\":").unwrap();
-    fs::write(ledger.join("else.txt"), "not a note").unwrap();
-    assert_eq!(sweep(&ledger).await.unwrap(), 0);
-    assert!(lives(pid), "a stranger was killed");
-    assert_eq!(fixture.notes(), 1, "notes are left");
-    // The same, noted rightly, is not spared: so the above has shown something.
-    ledger::Entry::write(&ledger, &note(pid, &since)).unwrap();
-    assert_eq!(sweep(&ledger).await.unwrap(), 1);
-    assert!(!stranger.wait().unwrap().success());
-    assert_eq!(sweep(&fixture.path("none")).await.unwrap(), 0);
-}
-
-/// In a process of its own, so that what other tests open is not counted.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn leaks_nothing_when_it_is_told_to() {
-    if std::env::var_os("TEST_LEAKS").is_none() {
-        return;
-    }
-    let fixture = Fixture::new();
-    let round = async || {
-        let process = Process::start(fixture.app()).await.unwrap();
-        let mut address = process.address();
-        ask(address.borrow_and_update().unwrap(), "/crash");
-        address.wait_for(Option::is_none).await.unwrap();
-        address.wait_for(Option::is_some).await.unwrap();
-        process.stop(GRACE).await;
-        refused(fixture.script("exit 1")).await;
-        let dropped = Process::start(fixture.app()).await.unwrap();
-        drop(dropped);
-    };
-    let open = || fs::read_dir("/proc/self/fd").unwrap().count();
-    let children = || {
-        let own = std::process::id().to_string();
-        let is_child = |entry: &fs::DirEntry| {
-            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            let after_name = stat.rsplit_once(')').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-            after_name.split_ascii_whitespace().nth(1) == Some(own.as_str())
-        };
-        fs::read_dir("/proc").unwrap().filter_map(Result::ok).filter(is_child).count()
-    };
-    // What is opened once stays: the runtime's own.
-    round().await;
-    until("no child is left", || children() == 0).await;
-    let before = open();
-    for _ in 0..5 {
-        round().await;
-    }
-    until("no child is left", || children() == 0).await;
-    until("no more is open than before", || open() <= before).await;
-    assert_eq!(fixture.notes(), 0);
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn no_child_and_no_descriptor_is_left_over() {
-    let fixture = Fixture::new();
-    let child = start_self("leaks_nothing_when_it_is_told_to", "TEST_LEAKS", &fixture.path(""));
-    let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-}
-
 /// One whose group was left keeps its output open; that is not waited for long.
 #[cfg(target_os = "linux")]
 #[tokio::test]
@@ -498,52 +365,73 @@ async fn one_that_leaves_the_group_holds_nobody_up() {
     let fixture = Fixture::new();
     let script = "setsid sh -c 'echo $$ >pids; exec sleep 1000' & exec \"$@\"";
     let process = Process::start(fixture.script(script)).await.unwrap();
-    until("it has left", || stubborn_pids(&fixture).len() == 1).await;
+    until("it has left", || noted_pids(&fixture).len() == 1).await;
     let began = Instant::now();
     process.stop(GRACE).await;
     assert!(began.elapsed() < GRACE);
     assert_eq!(fixture.notes(), 0);
     // As the documentation says, it is on its own.
-    let pid = stubborn_pids(&fixture)[0];
+    let pid = noted_pids(&fixture)[0];
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
 }
 
-/// In a process of its own: starts and stops apps until it is killed.
 #[tokio::test]
-async fn starts_and_stops_when_it_is_told_to() {
-    let Some(directory) = std::env::var_os("TEST_STARTS_IN").map(PathBuf::from) else { return };
-    let busy = || async {
-        loop {
-            let process = Process::start(launch_in(&directory, "sleep 1000 & exec \"$@\"")).await.unwrap();
-            fs::write(directory.join("ready"), "").unwrap();
-            process.stop(GRACE).await;
-        }
-    };
-    tokio::join!(busy(), busy(), busy());
+async fn a_stop_that_is_cancelled_kills() {
+    let fixture = Fixture::new();
+    let process = Process::start(fixture.script(STUBBORN)).await.unwrap();
+    until("all of them run", || noted_pids(&fixture).len() == 3).await;
+    let pids = noted_pids(&fixture);
+    let stop = tokio::spawn(process.stop(Duration::MAX));
+    until("its first process has heard it", || !pids.iter().all(|pid| lives(*pid))).await;
+    assert!(pids.iter().any(|pid| lives(*pid)), "they did not wait for their time");
+    stop.abort();
+    assert!(stop.await.unwrap_err().is_cancelled());
+    until("none of them lives", || !pids.iter().any(|pid| lives(*pid))).await;
+    until("its note is removed", || fixture.notes() == 0).await;
+}
+
+#[tokio::test]
+async fn a_new_one_is_looked_after_while_the_old_one_takes_its_time() {
+    let fixture = Fixture::new();
+    // The old one does not hear SIGTERM.
+    let script = "[ -n \"$NEW\" ] || trap '' TERM; exec \"$@\"";
+    let process = Arc::new(Process::start(fixture.script(script)).await.unwrap());
+    let old = process.status().pid.unwrap();
+    let mut address = process.address();
+    let before = *address.borrow();
+    let secrets = vec![secret("TEST_SERVES", "200"), secret("NEW", "1")];
+    let restart = tokio::spawn({
+        let process = process.clone();
+        async move { process.restart(secrets, Duration::MAX).await }
+    });
+    let new = address.wait_for(|address| *address != before).await.unwrap().unwrap();
+    ask(new, "/crash");
+    until("the new one was started again", || process.status().restarts == 1).await;
+    address.wait_for(|address| address.is_some_and(|address| address != new)).await.unwrap();
+    assert!(lives(old), "the old one was not given its time");
+    // It has less of it once all is to end.
+    restart.abort();
+    let _ = restart.await;
+    Arc::into_inner(process).unwrap().stop(GRACE.min(Duration::from_millis(50))).await;
+    assert!(!lives(old));
+    assert_eq!(fixture.notes(), 0);
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_node_that_is_killed_at_any_moment_leaves_nothing_after_the_sweep() {
+async fn a_start_that_is_cancelled_at_any_moment_leaves_nothing() {
     let fixture = Fixture::new();
     let place = fs::canonicalize(fixture.path("")).unwrap();
+    let mut cancelled = 0;
+    for round in 0..40_u64 {
+        // No moment is better than another.
+        let time = Duration::from_micros(round * 500);
+        cancelled += u32::from(tokio::time::timeout(time, Process::start(fixture.app())).await.is_err());
+    }
+    assert!(cancelled > 0, "nothing was cancelled, so nothing was shown");
     let left = || {
         let all = system::processes().unwrap().into_iter();
         all.filter(|process| !process.is_dead && system::works_in(process.pid, &place)).count()
     };
-    let mut swept = 0;
-    for round in 0..8_u64 {
-        let _ = fs::remove_file(fixture.path("ready"));
-        let mut node = start_self("starts_and_stops_when_it_is_told_to", "TEST_STARTS_IN", &fixture.path(""));
-        until("it is busy", || fixture.path("ready").exists()).await;
-        // No moment is better than another.
-        tokio::time::sleep(Duration::from_micros(round * 7919 % 40_000)).await;
-        node.kill().unwrap();
-        node.wait().unwrap();
-        swept += sweep(&fixture.path("ledger")).await.unwrap();
-        // Shells that wait before the gate end by themselves.
-        until("nothing is left", || left() == 0).await;
-        assert_eq!(fixture.notes(), 0);
-    }
-    assert!(swept > 0, "nothing was ever left behind, so nothing was shown");
+    until("nothing is left", || left() == 0 && fixture.notes() == 0).await;
 }

@@ -5,6 +5,18 @@
 //! exits with 0. Its version is the `version` of `bext.app.toml` in the current directory; without that `BEXT_VERSION`; else
 //! `unknown`.
 //!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use toolpack_ops::bext::node::sample_app;
+//!
+//! fn main() -> ExitCode {
+//!     match std::env::args().nth(1).as_deref() {
+//!         Some("demo-app") => sample_app::run_from_environment(),
+//!         _ => ExitCode::SUCCESS, // What the binary is for.
+//!     }
+//! }
+//! ```
+//!
 //! An application of one's own can stand in for it in the checks of a node, if it has the same paths. Any method will do:
 //!
 //! | path | answer |

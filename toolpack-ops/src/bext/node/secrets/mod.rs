@@ -18,8 +18,8 @@ mod rotation;
 mod seal;
 mod store;
 
-#[allow(unused_imports, reason = "until the parts are put together")]
-pub(crate) use {key::SecretKey, rotation::Rotation, store::SecretStore};
+pub(crate) use key::SecretKey;
+pub(crate) use store::SecretStore;
 
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -6,15 +6,41 @@ use std::path::{Path, PathBuf};
 
 use super::key::{Key, SecretKey, VARIABLE};
 use super::{SecretStore, error, key_file};
+use crate::bext::node::Node;
+use crate::bext::node::lock::NodeLock;
+use crate::bext::node::store::blocking;
 use crate::error::{Error, ErrorKind};
+
+impl Node {
+    /// Makes a new key for the secrets of a data directory, encrypts all of them under it, and drops the old one. No node may
+    /// run on the directory.
+    ///
+    /// Says which secrets no key opens, as `the secret NAME of the app APP on INSTANCE`: they were lost before, and have to
+    /// be set anew. Killed in the middle, all others stay readable, and the next start or rotation goes on.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` while a node runs (`node_running`), or if the directory, its key (`secret_key_unavailable`) or its
+    /// secrets (`secrets_unavailable`) cannot be used; `Conflict` if the key is in the environment
+    /// (`secret_key_in_environment`), where it is changed by hand; `PermissionDenied` for a key that others can read
+    /// (`secret_key_exposed`); `InvalidInput` for a file of keys that was changed (`secret_key_invalid`).
+    pub async fn rotate_secret_key(root: impl Into<PathBuf>) -> Result<Vec<String>, Error> {
+        let root = root.into();
+        let rotated = blocking(move || {
+            let _lock = NodeLock::take(&root)?;
+            Ok(SecretKey::rotate(&root)?.unopened)
+        });
+        rotated.await.map_err(|error| error.at("rotate_secret_key", ""))
+    }
+}
 
 /// What became of a rotation.
 #[derive(Debug)]
-pub(crate) struct Rotation {
-    pub(crate) key: SecretKey,
+pub(super) struct Rotation {
+    pub(super) key: SecretKey,
     /// Which secrets no key opened, as `SECRET of APP on INSTANCE`. They are as lost as they were before, and have to be
     /// set anew.
-    pub(crate) unopened: Vec<String>,
+    pub(super) unopened: Vec<String>,
 }
 
 impl SecretKey {
@@ -24,7 +50,7 @@ impl SecretKey {
     /// the next start encrypts what is left, and the next rotation drops what is not used any more.
     ///
     /// Errors: `secret_key_in_environment` if `BEXT_SECRET_KEY` has the key; and as [`of`](Self::of).
-    pub(crate) fn rotate(root: &Path) -> Result<Rotation, Error> {
+    pub(super) fn rotate(root: &Path) -> Result<Rotation, Error> {
         Self::rotate_of_variable(root, std::env::var_os(VARIABLE))
     }
 

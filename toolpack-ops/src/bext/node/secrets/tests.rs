@@ -9,9 +9,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rusqlite::{Connection, params};
 
+use super::rotation::Rotation;
 use super::rotation::{drop_unused, encrypt_anew, put_first};
-use super::{Rotation, SecretKey, SecretStore};
+use super::{SecretKey, SecretStore};
 use crate::bext::engine::{AppName, ListSecrets, PageSize, SecretName, SecretValue, Timestamp};
+use crate::bext::node::Node;
+use crate::bext::node::lock::NodeLock;
 use crate::error::{Error, ErrorKind};
 
 const MARK: &str = "wvutsrqponmlkjihgfedcba-0123456789";
@@ -388,6 +391,25 @@ fn a_rotation_leaves_one_key_and_every_secret() {
     assert_eq!(listed.secrets[0].updated_at, at(5));
     let other = SecretStore::open(&place.instance("other"), rotated.key).unwrap();
     assert_eq!(shown(other.for_app(&shop)), [pair("B", "y")]);
+}
+
+#[tokio::test]
+async fn a_rotation_has_the_directory_for_itself() {
+    let place = Place::new();
+    let shop = app("shop");
+    place.open().set(Some(&shop), &name("A"), &value("x"), at(1)).unwrap();
+    let before = place.keys_in_file();
+    let node = NodeLock::take(place.root()).unwrap();
+    let error = Node::rotate_secret_key(place.root()).await.unwrap_err();
+    assert_eq!(error.code(), "node_running");
+    assert_eq!(place.keys_in_file(), before);
+    drop(node);
+    assert_eq!(Node::rotate_secret_key(place.root()).await.unwrap(), [""; 0]);
+    assert_ne!(place.keys_in_file(), before);
+    assert_eq!(shown(place.open().for_app(&shop)), [pair("A", "x")]);
+    let nowhere = place.root().join("nowhere");
+    assert!(Node::rotate_secret_key(&nowhere).await.is_err());
+    assert!(!nowhere.exists());
 }
 
 #[test]

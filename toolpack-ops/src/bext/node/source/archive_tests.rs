@@ -10,7 +10,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
+use crate::bext::node::source::export::Export;
 use crate::bext::node::source::scratch::Scratch;
+use crate::bext::node::source::task::Stop;
 use crate::bext::node::source::{Artifact, Artifacts, Source, SourceLimits};
 use crate::error::Error;
 
@@ -279,4 +281,54 @@ async fn an_archive_that_is_damaged_is_refused() {
     wrong[at] ^= 1;
     place.refused_bytes(wrong, "is damaged").await;
     place.make(whole, SourceLimits::default()).await.unwrap();
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever is changed in it: it is read, or refused with a reason, and nothing panics.
+    #[test]
+    fn a_changed_archive_is_read_or_refused(
+        changes in proptest::collection::vec((0_usize..12_000, proptest::arbitrary::any::<u8>()), 1..20),
+    ) {
+        let mut tar = Tar::new(Vec::new());
+        file(&mut tar, "app/bext.app.toml", "version = \"1\"");
+        add(&mut tar, "app/link", EntryType::Symlink, "a", b"");
+        add(&mut tar, "app/hard", EntryType::Link, "app/a", b"");
+        tar.append_pax_extensions([("path", &b"app/a"[..]), ("size", b"4")]).unwrap();
+        file(&mut tar, "x", "text");
+        add(&mut tar, "long", EntryType::GNULongName, "", b"app/b\0");
+        file(&mut tar, "x", "text");
+        let mut bytes = tar.into_inner().unwrap();
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            // Half of the changes are in headers that are right but for this.
+            if byte % 2 == 0 {
+                let block = at / 512 * 512;
+                let mut header = Header::new_old();
+                header.as_mut_bytes().copy_from_slice(&bytes[block..block + 512]);
+                header.set_cksum();
+                bytes[block..block + 512].copy_from_slice(header.as_bytes());
+            }
+        }
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(&bytes).unwrap();
+        let root = Scratch::new();
+        let path = root.path().join("app.tgz");
+        fs::write(&path, packer.finish().unwrap()).unwrap();
+        let place = root.path().join("a/b/c");
+        fs::create_dir_all(&place).unwrap();
+        let (limits, stop) = (SourceLimits::default(), Stop::default());
+        let mut export = Export::new(Some(place), &limits, &stop);
+        let result = super::export(&path, &mut export).and_then(|()| export.finish(true));
+        if let Err(error) = result {
+            let code = error.code();
+            proptest::prop_assert!(matches!(code, "source_invalid" | "manifest_invalid"), "{:?}", error);
+        }
+        for above in ["", "a", "a/b"] {
+            let names = fs::read_dir(root.path().join(above)).unwrap().count();
+            proptest::prop_assert_eq!(names, if above.is_empty() { 2 } else { 1 });
+        }
+    }
 }

@@ -11,13 +11,14 @@
 //! its own. Root may write there all the same, so what was changed is found by count and bytes only.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::export::{Export, Exported, is_synced_alone};
+use super::durable::{sync, sync_each};
+use super::export::{Export, Exported};
 use super::manifest::Manifest;
 use super::task::{self, Stop};
 use super::{Resolved, Source, unwritable};
@@ -211,7 +212,7 @@ impl Artifacts {
             match fs::rename(work.path(), &home) {
                 Ok(()) => {
                     work.0 = None;
-                    sync_directory(&self.root).map_err(unwritable)?;
+                    sync(&self.root).map_err(unwritable)?;
                 }
                 Err(error)
                     if matches!(
@@ -284,36 +285,26 @@ impl Drop for Unfinished {
 
 /// Makes what was exported read-only and durable.
 fn seal(work: &Path, exported: &Exported, stop: &Stop) -> Result<(), Error> {
-    let alone = is_synced_alone(exported.files);
     let seal = || {
-        fs::write(work.join(MARKER), marker_of(exported.files, exported.bytes))?;
-        fs::set_permissions(work.join(MARKER), Permissions::from_mode(0o444))?;
+        let marker = work.join(MARKER);
+        fs::write(&marker, marker_of(exported.files, exported.bytes))?;
+        fs::set_permissions(&marker, Permissions::from_mode(0o444))?;
+        let mut paths = vec![marker, work.to_owned()];
         each_directory(&work.join(FILES), &mut |directory| {
-            fs::set_permissions(directory, Permissions::from_mode(0o555))?;
-            if alone { sync_directory(directory) } else { Ok(()) }
+            for entry in fs::read_dir(directory)? {
+                let entry = entry?;
+                if !entry.file_type()?.is_dir() {
+                    paths.push(entry.path());
+                }
+            }
+            paths.push(directory.to_owned());
+            // The files are so already.
+            fs::set_permissions(directory, Permissions::from_mode(0o555))
         })?;
-        if alone {
-            File::open(work.join(MARKER))?.sync_all()?;
-            return sync_directory(work);
-        }
-        sync_all_below(work)
+        sync_each(&paths, stop)
     };
     seal().map_err(unwritable)?;
     stop.check()
-}
-
-#[cfg(target_os = "linux")]
-fn sync_all_below(work: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(work)?)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_all_below(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 fn marker_of(files: usize, bytes: u64) -> String {

@@ -296,9 +296,6 @@ impl<'a> Export<'a> {
         if let Some(file) = file {
             let mode = if executable { 0o555 } else { 0o444 };
             file.set_permissions(Permissions::from_mode(mode)).map_err(unwritable)?;
-            if is_synced_alone(self.files.len()) {
-                file.sync_all().map_err(unwritable)?;
-            }
         }
         if let Some(kept) = kept {
             self.manifests.insert(path.clone(), kept);
@@ -339,12 +336,6 @@ impl<'a> Export<'a> {
         }
         Ok(())
     }
-}
-
-/// Whether a file is made durable by itself, after so many others. Many are so together, where the system knows how.
-pub(super) fn is_synced_alone(after: usize) -> bool {
-    const MAX_ALONE: usize = 64;
-    after < MAX_ALONE || !cfg!(target_os = "linux")
 }
 
 /// Where a link leads, by its words alone: a path within the source, or none.

@@ -1,4 +1,6 @@
-//! How much a source may hold, so that no source fills a machine.
+//! How much a source may hold, so that no source fills a machine, and how long it may take to be fetched.
+
+use std::time::Duration;
 
 /// The most that is read of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(crate) struct SourceLimits {
     pub(crate) ratio: u64,
     /// Bytes that come out of an archive before the ratio counts: a page of zeros is no attack. 64 MiB by default.
     pub(crate) ratio_free_bytes: u64,
+    /// Within which time a remote repository has to be fetched. 60 seconds by default.
+    pub(crate) fetch_time: Duration,
 }
 
 impl Default for SourceLimits {
@@ -29,6 +33,7 @@ impl Default for SourceLimits {
             depth: 64,
             ratio: 200,
             ratio_free_bytes: 64 << 20,
+            fetch_time: Duration::from_secs(60),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod archive;
 mod artifacts;
 mod directory;
+mod durable;
 mod export;
 #[cfg(feature = "bext-git")]
 mod git;
@@ -32,7 +33,6 @@ use crate::error::{Error, ErrorKind};
 
 pub(crate) use self::artifacts::{Artifact, ArtifactId, Artifacts};
 pub(crate) use self::limits::SourceLimits;
-use self::manifest::Manifest;
 pub(crate) use self::order::is_same;
 
 /// A source that was looked at. Cloning it is cheap.
@@ -97,7 +97,7 @@ impl Source {
             Place::Path(path) => task::run(move |_| Kind::at(&path)).await?,
             #[cfg(feature = "bext-git")]
             place => {
-                let repository = git::Repository::remote(place, copies);
+                let repository = git::Repository::remote(place, copies, &limits);
                 repository.refresh().await?;
                 Kind::Git(Arc::new(repository))
             }

@@ -204,4 +204,13 @@ mod tests {
         }
         assert_eq!(place("ftp://host/a").unwrap_err().code(), "source_unsupported");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(https?://|ssh://|file://|git@)?[a-z~@:/.\\[\\]%-]{0,20}\\PC{0,10}") {
+            if let Ok(source) = text.parse() {
+                let _ = Place::of(&source);
+            }
+        }
+    }
 }

@@ -84,6 +84,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
+/// The tables alone, for tests.
+#[cfg(test)]
+pub(crate) fn in_memory() -> Connection {
+    schema::in_memory()
+}
+
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -101,6 +101,15 @@ pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says why")]
+pub(super) fn in_memory() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true).unwrap();
+    migrate(&mut connection, STEPS).unwrap();
+    connection
+}
+
 fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), Fault> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);

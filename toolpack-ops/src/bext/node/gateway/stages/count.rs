@@ -1,5 +1,5 @@
-//! The stage that counts: what comes in, what is under way until the last byte of its response, and what the gateway
-//! could not pass on.
+//! The stage that counts: what comes in, what is under way until the last byte of its response, and what the
+//! gateway could not pass on.
 
 use std::pin::Pin;
 use std::sync::Arc;

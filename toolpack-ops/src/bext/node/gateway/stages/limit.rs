@@ -1,4 +1,5 @@
-//! The stage that limits: how much is under way at once, and how large and how silent the body of a request may be.
+//! The stage that limits: how much is under way at once, and how large, how silent and how coded the body of
+//! a request may be.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,6 +17,7 @@ use crate::bext::node::gateway::answers::{Form, Refusal};
 use crate::bext::node::gateway::bodies::Upload;
 use crate::bext::node::gateway::connection::Visit;
 use crate::bext::node::gateway::figures::Counters;
+use crate::bext::node::gateway::headers;
 use crate::bext::node::gateway::stack::Never;
 use futures_util::future::Either;
 
@@ -52,6 +54,13 @@ impl<S> Limit<S> {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_many_requests",
                 "too many requests are under way; max_in_flight of the gateway says how many there may be",
+            ));
+        }
+        if !headers::is_plainly_coded(request.headers()) {
+            return Some(Refusal::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "transfer_coding_unsupported",
+                "the only transfer coding that this gateway has is chunked; Content-Encoding says how a body is compressed",
             ));
         }
         (announced(request) > settings.max_body_bytes).then(too_large)

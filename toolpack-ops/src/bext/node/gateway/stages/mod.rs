@@ -1,4 +1,5 @@
-//! The stages before the proxy, one in each file. Each is a layer of tower; [`stack`](super::stack) has their order.
+//! The stages before the proxy, one in each file. Each is a layer of tower; [`stack`](super::stack) has their
+//! order.
 
 mod count;
 mod health;

@@ -83,10 +83,77 @@ async fn who_does_not_read_is_not_written_to() {
 }
 
 #[tokio::test]
+async fn large_bodies_arrive_as_they_were_with_a_length_and_without() {
+    let app = echo().await;
+    let gateway = gateway_to(&app, GatewaySettings::default()).await;
+    // No part of it is like another.
+    let sent: Vec<u8> =
+        (0..2_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let bytes = Bytes::from(sent.clone());
+    let in_pieces: Vec<_> =
+        bytes.chunks(70_001).map(|chunk| Ok::<_, BodyError>(Frame::data(bytes.slice_ref(chunk)))).collect();
+    let mut client = client(&gateway).await;
+    for body in
+        [body::full(bytes.clone()), StreamBody::new(futures_util::stream::iter(in_pieces)).boxed_unsync()]
+    {
+        let request = Request::put("/").header("host", "shop.localhost").body(body).unwrap();
+        let got = ask(&mut client, request).await.into_body().collect().await.unwrap().to_bytes();
+        assert!(got == sent, "{} bytes of {}", got.len(), sent.len());
+    }
+}
+
+#[tokio::test]
+async fn an_app_may_answer_before_it_has_the_whole_request() {
+    let app = App::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno").await;
+        read_all(&mut stream).await;
+    })
+    .await;
+    let backend = app.backend("1");
+    let gateway = gateway(GatewaySettings::default()).await;
+    gateway.set_route(route("shop", &backend));
+    let mut unfinished = Vec::new();
+    for _ in 0..2 {
+        let (sender, body) = pieces();
+        let request = Request::post("/").header("host", "shop.localhost").body(body).unwrap();
+        let mut client = client(&gateway).await;
+        let response = ask(&mut client, request).await;
+        assert_eq!(response.status(), 401);
+        assert_eq!(text(response).await, "no");
+        // Its connection has more to say, so the next request does not wait for it.
+        assert_eq!(backend.in_flight(), 0);
+        unfinished.push((sender, client));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_within_a_response_takes_it_with_it() {
+    let (sender, body) = pieces();
+    let body = Arc::new(std::sync::Mutex::new(Some(body)));
+    let app = App::new(move |_| {
+        let body = body.lock().unwrap().take().unwrap();
+        async { Response::new(body) }
+    })
+    .await;
+    let backend = app.backend("1");
+    let gateway = gateway(GatewaySettings::default()).await;
+    gateway.set_route(route("shop", &backend));
+    let mut answer = ask(&mut client(&gateway).await, get("shop.localhost", "/")).await.into_body();
+    sender.send(piece("one")).await.unwrap();
+    answer.frame().await.unwrap().unwrap();
+    assert_eq!(backend.in_flight(), 1);
+    drop(answer);
+    tokio::time::timeout(PATIENCE, sender.closed()).await.expect("the app is told");
+    until(|| backend.in_flight() == 0 && gateway.figures().in_flight == 0).await;
+}
+
+#[tokio::test]
 async fn trailers_pass_both_ways() {
     let app = App::new(|request| async move {
         assert_eq!(request.headers()["te"], "trailers");
         let collected = request.into_body().collect().await.unwrap();
+        assert!(!collected.trailers().unwrap().contains_key("x-real-ip"));
         let sum = collected.trailers().unwrap()["x-sum"].clone();
         let (sender, body) = pieces();
         tokio::spawn(async move {
@@ -100,8 +167,8 @@ async fn trailers_pass_both_ways() {
     let gateway = gateway_to(&app, GatewaySettings::default()).await;
     let answer = say(
         &gateway,
-        "POST / HTTP/1.1\r\nHost: shop.localhost\r\nTE: trailers\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\
-         Connection: close\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: shop.localhost\r\nTE: trailers\r\nTrailer: x-sum, x-real-ip\r\nTransfer-Encoding: chunked\r\n\
+         Connection: close\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 42\r\nX-Real-IP: 6.6.6.6\r\n\r\n",
     )
     .await;
     assert!(answer.contains("4\r\ndata\r\n0\r\nx-sum: 42\r\n"), "{answer}");

@@ -1,4 +1,5 @@
-//! What the gateway says and does when something is wrong: with an app, with a client, or with how much there is.
+//! What the gateway says and does when something is wrong: with an app, with a client, or with how much there
+//! is.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -89,8 +90,8 @@ async fn an_app_that_has_just_ended_is_found_where_it_is_next() {
     assert_eq!(waiting.await.unwrap(), "moved");
 }
 
-/// Answers the first request of a connection, and closes it on the second, as a server does whose patience is over just
-/// then.
+/// Answers the first request of a connection, and closes it on the second, as a server does whose patience is
+/// over just then.
 async fn forgetful(seen: &'static AtomicUsize) -> App {
     App::raw(move |mut stream| async move {
         read_head(&mut stream).await;
@@ -115,6 +116,35 @@ async fn a_get_is_sent_again_over_a_fresh_connection_and_a_post_is_not() {
     let request = Request::post("/").header("host", "shop.localhost").body(body::empty()).unwrap();
     assert_eq!(ask(&mut client, request).await.status(), 502);
     assert_eq!(SEEN.load(SeqCst), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_get_fails_where_an_app_closes_connections_without_a_word() {
+    let app = App::raw(|mut stream| async move {
+        for _ in 0..3 {
+            if read_head(&mut stream).await.is_empty() {
+                return;
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        }
+    })
+    .await;
+    let gateway = Arc::new(gateway_to(&app, GatewaySettings::default()).await);
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let gateway = gateway.clone();
+            tokio::spawn(async move {
+                let mut client = client(&gateway).await;
+                for _ in 0..300 {
+                    assert_eq!(text(ask(&mut client, get("shop.localhost", "/")).await).await, "ok");
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.expect("no request fails");
+    }
+    assert_eq!(gateway.figures().gateway_errors, 0);
 }
 
 #[tokio::test]
@@ -215,4 +245,30 @@ async fn a_client_that_does_not_take_its_response_is_let_go() {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: shop.localhost\r\n\r\n").await.unwrap();
     until(|| gateway.figures().requests == 1).await;
     until(|| gateway.figures().in_flight == 0 && gateway.figures().connections == 0).await;
+}
+
+#[tokio::test]
+async fn no_setting_is_too_large_or_too_small_to_serve_with() {
+    let app = App::texting("hi").await;
+    for (time, count) in [(Duration::MAX, usize::MAX), (PATIENCE, 0)] {
+        let settings = GatewaySettings {
+            header_timeout: time,
+            keep_alive: time,
+            connect_timeout: time,
+            start_timeout: time,
+            response_timeout: time,
+            idle_timeout: time,
+            websocket_idle_timeout: time,
+            pool_idle_timeout: time,
+            max_body_bytes: count as u64,
+            max_header_bytes: count,
+            max_connections: count,
+            max_in_flight: count as u64,
+        };
+        let gateway = gateway_to(&app, settings).await;
+        assert_eq!(fetch(&gateway, "shop.localhost", "/").await, (200, "hi".to_owned()));
+        let request = Request::post("/").header("host", "shop.localhost").body(body::full("x")).unwrap();
+        let status = ask(&mut client(&gateway).await, request).await.status();
+        assert_eq!(status, if count == 0 { 413 } else { 200 });
+    }
 }

@@ -116,6 +116,15 @@ async fn no_request_is_smuggled_within_another() {
         let answer = say(&gateway, request).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{refused:?}: {answer}");
     }
+    for unknown in
+        ["Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"]
+    {
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: shop.localhost\r\nConnection: close\r\n{unknown}\r\n\r\n0\r\n\r\n"
+        );
+        let answer = say(&gateway, request).await;
+        assert!(answer.starts_with("HTTP/1.1 501"), "{unknown:?}: {answer}");
+    }
     // A line that ends within a value begins the next header, for everyone alike.
     let seen = say(&gateway, "GET / HTTP/1.1\r\nHost: shop.localhost\r\nX: a\nHost: evil.test\r\n\r\n").await;
     assert!(seen.starts_with("HTTP/1.1 400"), "{seen}");

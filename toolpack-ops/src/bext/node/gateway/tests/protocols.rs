@@ -197,3 +197,30 @@ async fn a_stream_that_is_taken_back_takes_its_request_with_it() {
     until(|| backend.in_flight() == 0 && gateway.figures().in_flight == 0).await;
     assert_eq!(gateway.figures().connections, 1);
 }
+
+#[tokio::test]
+async fn a_stream_that_is_not_taken_is_let_go_alone() {
+    let app = App::new(|request| async move {
+        let length = if request.uri().path() == "/large" { 4 << 20 } else { 2 };
+        Response::new(body::full(vec![b'x'; length]))
+    })
+    .await;
+    let settings = GatewaySettings {
+        response_timeout: Duration::from_millis(50),
+        idle_timeout: Duration::from_millis(50),
+        ..Default::default()
+    };
+    let gateway = gateway_to(&app, settings).await;
+    let stream = TokioIo::new(connect(&gateway).await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let get = |path: &str| Request::get(format!("http://shop.localhost{path}")).body(body::empty()).unwrap();
+    let large = client.send_request(get("/large")).await.unwrap();
+    assert_eq!(gateway.figures().in_flight, 1);
+    until(|| gateway.figures().in_flight == 0).await;
+    client.ready().await.unwrap();
+    assert_eq!(text(client.send_request(get("/small")).await.unwrap()).await, "xx");
+    assert!(large.into_body().collect().await.is_err());
+    assert_eq!(gateway.figures().connections, 1);
+}

@@ -64,8 +64,8 @@ impl Repository {
     }
 
     /// One elsewhere, with its copy below `copies`.
-    pub(super) fn remote(place: Place, copies: &Path) -> Self {
-        let remote = Remote::new(place, copies);
+    pub(super) fn remote(place: Place, copies: &Path, limits: &SourceLimits) -> Self {
+        let remote = Remote::new(place, copies, limits.fetch_time);
         Self { directory: remote.copy().to_owned(), remote: Some(Arc::new(remote)) }
     }
 
@@ -171,7 +171,8 @@ impl Repository {
     fn open(&self) -> Result<gix::Repository, Error> {
         let options = gix::open::Options::isolated().open_path_as_is(self.remote.is_some());
         gix::open_opts(&self.directory, options).map_err(|error| {
-            invalid("the repository of git cannot be opened; is it whole?").with_source(error)
+            invalid("the repository of git cannot be opened; is it whole, and are its ids of 40 digits?")
+                .with_source(error)
         })
     }
 }

@@ -22,9 +22,6 @@ use crate::error::{Error, ErrorKind};
 mod http;
 mod ssh;
 
-/// Within which time a fetch has to be done.
-const LIMIT: Duration = Duration::from_secs(60);
-
 /// So long after a fetch there is no other: a source that is opened and then resolved is fetched once.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -35,17 +32,18 @@ pub(super) struct Remote {
     copy: PathBuf,
     /// The program for SSH addresses.
     ssh: PathBuf,
+    /// Within which time a fetch has to be done.
     limit: Duration,
     fetched: Mutex<Option<(Instant, Arc<Refs>)>>,
 }
 
 impl Remote {
-    pub(super) fn new(place: Place, copies: &Path) -> Self {
+    pub(super) fn new(place: Place, copies: &Path, limit: Duration) -> Self {
         Self {
             copy: copies.join(name_of(&place)),
             place,
             ssh: PathBuf::from("ssh"),
-            limit: LIMIT,
+            limit,
             fetched: Mutex::new(None),
         }
     }

@@ -24,6 +24,8 @@ use crate::bext::node::source::place::Place as Address;
 use crate::bext::node::source::scratch::Scratch;
 use crate::bext::node::source::{Artifacts, Source};
 
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// The protocol's first version, as the server of a repository speaks it: enough of it to be fetched from.
 struct UploadPack {
     directory: PathBuf,
@@ -219,7 +221,7 @@ impl Place {
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let place = Address::of(&"git@host:team/app.git".parse().unwrap()).unwrap();
-        Arc::new(Remote { ssh: program, ..Remote::new(place, &self.copies()) })
+        Arc::new(Remote { ssh: program, ..Remote::new(place, &self.copies(), LIMIT) })
     }
 }
 
@@ -263,7 +265,7 @@ async fn a_repository_is_fetched_over_http_and_again() {
 
     Source::keep_copies(&place.copies(), &[server.source("other.git"), address.clone()]).await.unwrap();
     assert_eq!(place.left().len(), 2);
-    let copy = Remote::new(Address::of(&address).unwrap(), &place.copies()).copy;
+    let copy = Remote::new(Address::of(&address).unwrap(), &place.copies(), LIMIT).copy;
     let turn = Turn::try_take(&copy).unwrap().unwrap();
     Source::keep_copies(&place.copies(), &[]).await.unwrap();
     assert!(copy.exists(), "it is being fetched");
@@ -305,8 +307,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let place = Place::new();
     let server = place.server().await;
     let address = Address::of(&server.source("silent.git")).unwrap();
-    let limit = Duration::from_millis(300);
-    let remote = Arc::new(Remote { limit, ..Remote::new(address, &place.copies()) });
+    let remote = Arc::new(Remote::new(address, &place.copies(), Duration::from_millis(300)));
     let error = remote.refs().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::TimedOut, "source_timeout"), "{error:?}");
     // The work ends too, and gives its turn back.
@@ -323,7 +324,7 @@ async fn a_fetch_that_was_killed_is_begun_anew() {
     let server = place.server().await;
     let address = server.source("app.git");
     place.newest(&address).await.unwrap();
-    let copy = Remote::new(Address::of(&address).unwrap(), &place.copies()).copy;
+    let copy = Remote::new(Address::of(&address).unwrap(), &place.copies(), LIMIT).copy;
     // As the process left it.
     File::create(copy.join("packed-refs.lock")).unwrap();
     File::create(copy.with_extension("fetching")).unwrap();
@@ -337,7 +338,7 @@ async fn a_fetch_that_was_killed_is_begun_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_may_want_the_same_repository() {
-    let place = Arc::new(Place::new());
+    let place = Place::new();
     let commit = place.git.commit(&[("a", "1")]);
     place.git.tag("v1.0.0", commit);
     let server = place.server().await;

@@ -180,7 +180,7 @@ async fn trees_made_to_harm_are_refused() {
     let root = Scratch::new();
     let git = Fixture::bare(&root.path().join("app.git"));
     let artifacts = Artifacts::open(root.path().join("artifacts")).await.unwrap();
-    let limits = SourceLimits { files: 1000, object_bytes: 10, ..SourceLimits::default() };
+    let limits = SourceLimits { files: 200, object_bytes: 10, ..SourceLimits::default() };
     let address = root.path().join("app.git").to_str().unwrap().parse().unwrap();
     let source = Source::open_with(&address, Path::new("/nowhere"), limits).await.unwrap();
     let tree = |entries: Vec<(&str, EntryKind, ObjectId)>| {
@@ -216,8 +216,8 @@ async fn trees_made_to_harm_are_refused() {
         (tree(vec![("a", EntryKind::Link, git.blob("../x"))]), "leads out of the source"),
         (tree(vec![("a", EntryKind::Link, git.blob("a"))]), "in a circle"),
         (tree(vec![("a", EntryKind::Blob, git.blob("more than ten bytes"))]), "more than 10 bytes"),
-        (bomb, "more than 1000 "),
-        (hollow, "more than 1000 directories"),
+        (bomb, "more than 200 "),
+        (hollow, "more than 200 directories"),
         (deep, "deeper than 64"),
         (tree(vec![]), "has no files"),
         (tree(vec![(".GIT", EntryKind::Blob, text), (".bext-state", EntryKind::Blob, text)]), "has no files"),
@@ -230,6 +230,31 @@ async fn trees_made_to_harm_are_refused() {
         assert!(error.message().contains(said), "{said}: {error}");
     }
     assert_eq!(fs::read_dir(root.path().join("artifacts")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_repository_has_many_forms() {
+    let root = Scratch::new();
+    // Bare, without an ending of its name.
+    let git = Fixture::bare(&root.path().join("bare"));
+    let commit = git.commit(&[("a", "1")]);
+    assert_eq!(version_of(&open(&root.path().join("bare")).await, None).await.unwrap(), hex(commit));
+    // A working copy whose data is elsewhere, as that of a submodule.
+    let elsewhere = root.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join(".git"), format!("gitdir: {}\n", root.path().join("bare").display())).unwrap();
+    assert_eq!(version_of(&open(&elsewhere).await, None).await.unwrap(), hex(commit));
+    // A link to one, and the data of a working copy.
+    std::os::unix::fs::symlink("bare", root.path().join("link")).unwrap();
+    assert_eq!(version_of(&open(&root.path().join("link")).await, None).await.unwrap(), hex(commit));
+    let git = Fixture::new(&root.path().join("work"));
+    let commit = git.commit(&[("a", "2")]);
+    assert_eq!(version_of(&open(&root.path().join("work/.git")).await, None).await.unwrap(), hex(commit));
+    // A directory within a working copy is a directory.
+    fs::create_dir(root.path().join("work/site")).unwrap();
+    fs::write(root.path().join("work/site/a"), "3").unwrap();
+    let version = version_of(&open(&root.path().join("work/site")).await, None).await.unwrap();
+    assert!(version.starts_with("content-"), "{version}");
 }
 
 #[tokio::test]
