@@ -37,7 +37,7 @@ pub(crate) enum Task {
     Node(NodeTask),
     Keys(KeysTask),
     Audit(AuditTask),
-    /// Be the sample application of the current directory.
+    /// Be the application of the demo and of the checks.
     DemoApp,
 }
 
@@ -48,6 +48,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
     let mut is_first = true;
     while let Some(word) = words.next() {
         match word.flag.as_str() {
+            "node" if is_first => return help_or(words, |words| node::parse(words).map(Task::Node)),
             "demo-app" if is_first => {
                 return help_or(words, |mut words| match words.next() {
                     None => Ok(Task::DemoApp),

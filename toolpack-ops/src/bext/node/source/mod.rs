@@ -111,20 +111,6 @@ impl Source {
         Ok(Self { kind, limits })
     }
 
-<<<<<<< HEAD
-    /// Removes the copy that was kept of a source, if there is one.
-    pub(crate) async fn forget(source: &AppSource, copies: &Path) -> Result<(), Error> {
-        #[cfg(feature = "bext-git")]
-        if let place @ (Place::Http(_) | Place::Ssh(_)) = Place::of(source)? {
-            git::Repository::remote(place, copies, &SourceLimits::default()).forget().await?;
-        }
-        #[cfg(not(feature = "bext-git"))]
-        let _ = (source, copies);
-        Ok(())
-    }
-
-=======
->>>>>>> wip/core
     /// The runtime that its newest version has, if it is read at all: by a command in its manifest.
     pub(crate) async fn runtime(&self) -> Result<Runtime, Error> {
         let manifest = match &self.kind {
