@@ -167,7 +167,9 @@ impl Hosted {
                 (Condition::Well, canary) => {
                     let version = route.canary.as_ref().map_or("", |(_, canary)| canary.version.as_str());
                     let error = match canary {
-                        Some(Condition::Troubled(why)) => Some(format!("the canary {version} does not run: {why}")),
+                        Some(Condition::Troubled(why)) => {
+                            Some(format!("the canary {version} does not run: {why}"))
+                        }
                         Some(Condition::Starting) => Some(format!("the canary {version} is being started")),
                         Some(Condition::Well) | None => None,
                     };

@@ -186,7 +186,8 @@ pub(crate) async fn promote(order: Order, work: (Wanted, Turn)) -> Result<Deploy
     };
     match order.hosted.traffic.condition(&name).and_then(|condition| condition.canary) {
         Some(Condition::Starting) => {
-            let message = format!("the canary {} is being started, as the node was; try again", canary.version);
+            let message =
+                format!("the canary {} is being started, as the node was; try again", canary.version);
             return Err(Error::new(ErrorKind::Unavailable, "app_busy", message));
         }
         Some(Condition::Troubled(why)) => {

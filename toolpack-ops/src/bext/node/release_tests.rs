@@ -28,7 +28,9 @@ fn released(versions: &[&str]) -> (Connection, Vec<ReleaseRow>) {
     AppsTable(&connection).insert(&app).unwrap();
     for (n, version) in versions.iter().enumerate() {
         let artifact = ArtifactId(format!("{n:064x}"));
-        ReleasesTable(&connection).put(&shop(), &version.parse().unwrap(), &artifact, Runtime::Static, now).unwrap();
+        ReleasesTable(&connection)
+            .put(&shop(), &version.parse().unwrap(), &artifact, Runtime::Static, now)
+            .unwrap();
     }
     let releases = ReleasesTable(&connection).of(&shop()).unwrap();
     (connection, releases)
@@ -48,7 +50,9 @@ fn found(route: &RouteRow, version: Option<&str>, releases: &[ReleaseRow]) -> St
     let version = version.map(|version| version.parse().unwrap());
     match target(route, version.as_ref(), releases) {
         Ok(Target::EndCanary(canary)) => format!("end {}", canary.version),
-        Ok(Target::Release(release)) => format!("{} {}", release.version, release.artifact.0.trim_start_matches('0')),
+        Ok(Target::Release(release)) => {
+            format!("{} {}", release.version, release.artifact.0.trim_start_matches('0'))
+        }
         Err(error) => error.code().to_owned(),
     }
 }

@@ -30,7 +30,8 @@ async fn apps_come_back_where_they_were() {
     assert_eq!(bench.get("shop", "/").await.body, "1.0.0");
     assert_eq!(bench.get_of(&local(), "www.example.com", "/").await.body, "1.0.0");
     let shown = async || bench.app("api").await;
-    until("both run", async || shown().await.status == AppStatus::Running && shown().await.error.is_none()).await;
+    until("both run", async || shown().await.status == AppStatus::Running && shown().await.error.is_none())
+        .await;
     let shown = shown().await;
     assert_eq!(shown.canary.unwrap().version.as_str(), "2.1.0");
     assert_eq!(bench.promote("api").await.unwrap().version.as_str(), "2.1.0");

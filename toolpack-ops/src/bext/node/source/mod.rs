@@ -114,7 +114,7 @@ impl Source {
     pub(crate) async fn forget(source: &AppSource, copies: &Path) -> Result<(), Error> {
         #[cfg(feature = "bext-git")]
         if let place @ (Place::Http(_) | Place::Ssh(_)) = Place::of(source)? {
-            git::Repository::remote(place, copies).forget().await?;
+            git::Repository::remote(place, copies, &SourceLimits::default()).forget().await?;
         }
         #[cfg(not(feature = "bext-git"))]
         let _ = (source, copies);

@@ -72,7 +72,10 @@ fn a_run_says_its_steps_and_how_they_ended() {
     assert_eq!(run.steps[0].data, json!({"version": "1.0.0"}));
     journal.end("a", RunState::Undone, Some("it broke"), now()).unwrap();
     let run = &journal.page(None, 10).unwrap()[0];
-    assert_eq!((run.state, run.error.as_deref(), run.finished_at), (RunState::Undone, Some("it broke"), Some(now())));
+    assert_eq!(
+        (run.state, run.error.as_deref(), run.finished_at),
+        (RunState::Undone, Some("it broke"), Some(now()))
+    );
     assert!(run.steps.iter().all(|step| step.state == StepState::Undone && step.finished_at.is_some()));
     assert_eq!(journal.parts_of("p").unwrap().len(), 1);
     assert!(journal.unfinished().unwrap().is_empty());
@@ -97,7 +100,10 @@ fn a_thousand_runs_are_kept_and_those_under_way() {
     let steps: i64 = connection.query_row("SELECT count(*) FROM steps", [], |row| row.get(0)).unwrap();
     assert_eq!(steps, 1_001);
     let page = journal.page(Some("00000100"), 3).unwrap();
-    assert_eq!(page.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), ["00000099", "00000098", "00000097"]);
+    assert_eq!(
+        page.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(),
+        ["00000099", "00000098", "00000097"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
