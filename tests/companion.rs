@@ -15,8 +15,34 @@ use crate::support::{
     process::{Server, call, example, initialize, request},
 };
 
-const TOOLS: [&str; 7] =
-    ["db_execute", "db_query", "kv_delete", "kv_get", "kv_list", "kv_set", "list_instances"];
+const TOOLS: [&str; 26] = [
+    "add_app",
+    "add_domain",
+    "db_execute",
+    "db_query",
+    "delete_secret",
+    "deploy",
+    "deploy_history",
+    "fleet_deploy",
+    "instance_health",
+    "instance_overview",
+    "kv_delete",
+    "kv_get",
+    "kv_list",
+    "kv_set",
+    "list_apps",
+    "list_domains",
+    "list_instances",
+    "list_secrets",
+    "promote_canary",
+    "read_config",
+    "reload_config",
+    "remove_app",
+    "remove_domain",
+    "rollback",
+    "run_conformance",
+    "set_secret",
+];
 
 fn companion(data: &Path) -> Server {
     Server::start("bext-companion", &["--mcp", "--data", data.to_str().unwrap()])
@@ -210,24 +236,43 @@ fn a_hostile_caller_breaks_nothing() {
     let mut left: Vec<_> =
         std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
+    left.retain(|name| !name.to_str().unwrap().starts_with("fleet.sqlite"));
     assert_eq!(
         left,
-        ["audit", "instances", "instances.toml", "node.json", "node.lock", "node.log", "node.sock"]
+        [
+            "audit",
+            "instances",
+            "instances.toml",
+            "node.json",
+            "node.lock",
+            "node.log",
+            "node.sock",
+            "secret.key"
+        ]
     );
 }
 
 #[test]
-fn the_demo_works_and_leaves_nothing() {
-    let temporary = tempfile::tempdir().unwrap();
+fn the_demo_works_and_leaves_nothing_but_a_drawing() {
+    let (temporary, drawn) = (Data::new(), tempfile::tempdir().unwrap());
+    let plot = drawn.path().join("plot.svg");
     // It returns when nobody holds its outputs any more: neither it nor the child that it starts.
-    let output = run(&["--demo"], &[("TMPDIR", temporary.path())]);
+    let output = run(&["--demo", "--plot", plot.to_str().unwrap()], &[("TMPDIR", temporary.path())]);
     let text = text_of(&output.stdout);
     assert!(output.status.success(), "{text}{}", text_of(&output.stderr));
     assert_eq!(text_of(&output.stderr), "");
-    for shown in ["-> list_instances {}", "refused: DROP is blocked", "[sql_blocked]", "-> kv_delete "] {
+    for shown in [
+        "-> list_instances {}",
+        "4/4 instances deployed successfully",
+        "Score: ",
+        "-> promote_canary ",
+        "[deploy_failed]",
+        "Rolled back to v1.2.4",
+        "What visitors saw",
+    ] {
         assert!(text.contains(shown), "{shown} is not in\n{text}");
     }
-    assert!(text.trim_end().lines().last().unwrap().contains("calls worked"), "{text}");
+    assert!(std::fs::read_to_string(&plot).unwrap().starts_with("<svg"));
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
 }
 

@@ -16,15 +16,18 @@ use crate::{
 /// Serves standard input and output.
 pub(crate) fn serve_stdio(args: &Args) -> Result<(), Failure> {
     log_to_stderr(args.start.verbose);
-    // One thread: a single client's calls mostly wait for the engine, which has threads of its own. The runtime ends with
-    // this: first the calls that were given up on, and with them their statements; what commits by then is waited for.
+    // What the engine runs has a thread for each core. A single client's calls mostly wait for it, so they share this one.
+    let many = Builder::new_multi_thread().enable_all().build()?;
+    let (engine, _record) = many.block_on(open(args))?;
     Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let (engine, _record) = open(args).await?;
-        let endpoint =
-            serving::endpoint(engine.engines.clone(), &args.start.data, args.flags, Callers::Told)?;
-        let served = stdio::serve(endpoint).await;
+        let served = async {
+            let engines = engine.engines.clone();
+            let endpoint = serving::endpoint(engines, &args.start.data, args.flags, Callers::Told)?;
+            Ok(stdio::serve(endpoint).await?)
+        };
+        let served = served.await;
         engine.close().await;
-        Ok(served?)
+        served
     })
 }
 
@@ -33,13 +36,16 @@ pub(crate) fn serve_http(http: &HttpArgs, args: &Args) -> Result<(), Failure> {
     log_to_stderr(args.start.verbose);
     Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let (engine, _record) = open(args).await?;
-        let data = &args.start.data;
-        let endpoint = serving::endpoint(engine.engines.clone(), data, args.flags, Callers::Told)?;
-        let listening = listening::listen(http, endpoint, data).await?;
-        tell(&listening.said);
-        let served = listening.server.run().await;
+        let served = async {
+            let (engines, data) = (engine.engines.clone(), &args.start.data);
+            let endpoint = serving::endpoint(engines, data, args.flags, Callers::Told)?;
+            let listening = listening::listen(http, endpoint, data).await?;
+            tell(&listening.said);
+            Ok(listening.server.run().await?)
+        };
+        let served = served.await;
         engine.close().await;
-        Ok(served?)
+        served
     })
 }
 
@@ -52,7 +58,7 @@ async fn open(args: &Args) -> Result<(Engine, Record), Failure> {
     let _starting = StartLock::wait_for(data).await.map_err(named)?;
     let engine = Engine::open(&args.start).await.map_err(|error| match error {
         OpenError::Held => {
-            let holder = Record::read(data).map_or_else(String::new, |about| format!(" (pid {})", about.pid));
+            let holder = Record::of_holder(data).map_or_else(String::new, |about| format!(" (pid {})", about.pid));
             format!(
                 "{}: another process{holder} has this directory, so the engine cannot be in this one; without \
                  --in-process its node is shared, and `{NAME} node stop` ends that",

@@ -26,6 +26,7 @@ use std::{
 };
 
 use tokio::runtime::Builder;
+use toolpack::bext::node::sample_app::run_from_environment;
 
 use self::{args::Task, causes::with_causes};
 
@@ -64,8 +65,8 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
         Task::Stdio(args) => front::serve_stdio(&args),
         Task::Http(http, args) if args.in_process => in_process::serve_http(&http, &args),
         Task::Http(http, args) => front::serve_http(http, &args),
-        Task::DemoApp => return Ok(toolpack::bext::node::sample_app::run_from_environment()),
-        // Its end says more than whether it failed.
+        Task::DemoApp => return Ok(run_from_environment()),
+        // Whose end says more than whether it failed.
         Task::Node(task) => return node::run(&task, &mut io::stdout()),
         Task::Keys(task) => Builder::new_current_thread().enable_all().build()?.block_on(keys::run(
             task,

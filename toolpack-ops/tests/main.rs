@@ -7,6 +7,8 @@ mod bext {
     mod contract;
     #[cfg(feature = "bext-node")]
     mod node;
+    #[cfg(feature = "bext-node")]
+    mod on_node;
     mod processes;
     mod promises;
     mod schemas;

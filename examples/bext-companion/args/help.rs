@@ -52,7 +52,7 @@ Flags:
                Default: {data}
   --instances A,B
                The instances that a first start makes, by their ids; without it, one that is called local.
-               Where there are instances already, they stay as they are.
+               A later start of the node with others is refused: then instances.toml says which there are.
   --in-process Have the engine in this process, and no node: what it runs ends with it. The data directory
                is then its alone, so it fails where a node runs.
   --demo       Play an assistant's dialogue with real calls in a scratch directory: releases of an
@@ -86,9 +86,11 @@ removed, changed or moved shows.
   audit tail   Print the last records, as they are kept, one object of JSON a line; 20 without
                --records. --short: as lines for people.
 
-In the data directory, instances.toml lists the instances; the data of an app lies in
-instances/ID/apps/APP/ as SQLite files; keys are in keys.db, as hashes. Nothing else on this machine is
-touched.
+In the data directory, instances.toml lists the instances and may say where the gateway of each listens
+(listen = "127.0.0.1:8000"; a free port is chosen once without it). What an instance has lies in instances/ID/: its
+configuration, apps and releases, secrets (encrypted), logs of its apps, and in apps/APP/ the data of an app as SQLite
+files. Keys are in keys.db, as hashes. Apps are given their own artifact's folder to run in; nothing else on this
+machine is touched.
 
 Exit status: 0 when the client has gone, a signal came or the node was stopped, 1 when something failed, the
 node has ended unexpectedly or the audit log is not whole, 2 for a wrong flag, 3 from node status when no node

@@ -28,8 +28,6 @@ use self::{
 pub(crate) enum Task {
     Help,
     Version,
-    /// Be the application of the demo and of the checks.
-    DemoApp,
     /// Play the dialogue, and draw what visitors saw into this file.
     Demo(Option<PathBuf>),
     /// Serve standard input and output.
@@ -39,6 +37,8 @@ pub(crate) enum Task {
     Node(NodeTask),
     Keys(KeysTask),
     Audit(AuditTask),
+    /// Be the application of the demo and of the checks.
+    DemoApp,
 }
 
 /// Reads the words after the program's name.

@@ -1,8 +1,9 @@
 //! What a process that has an engine says about itself: to those who connect, and in `node.json` to those who cannot.
 
 use std::{
-    env, fs,
-    io::{self, Write},
+    env,
+    fs::{self, File, TryLockError},
+    io::{self, Read, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process,
@@ -61,37 +62,46 @@ pub(crate) fn build() -> String {
     )
 }
 
-/// `node.json` as this process has written it; removed when dropped.
+/// `node.json` as this process has written it, locked as long as it has the engine; removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Record(PathBuf);
+pub(crate) struct Record {
+    path: PathBuf,
+    file: File,
+}
 
 impl Record {
     /// Writes it, in place of one that was left behind.
     pub(crate) fn write(data: &Path, about: &About) -> io::Result<Self> {
         let path = data.join(RECORD);
-        // Nobody reads half of it. Its mode is 0600, as of every temporary file.
+        // Nobody reads half of it, or finds it unlocked. Its mode is 0600, as of every temporary file.
         let mut file = NamedTempFile::new_in(data)?;
+        file.as_file().lock()?;
         serde_json::to_writer_pretty(&mut file, about)?;
         file.write_all(b"\n")?;
-        file.persist(&path)?;
-        Ok(Self(path))
+        Ok(Self { file: file.persist(&path)?, path })
     }
 
-    /// What is written there; nothing, if it cannot be read.
-    pub(crate) fn read(data: &Path) -> Option<About> {
-        read(&data.join(RECORD))
+    /// Which process has the engine, if there is one.
+    pub(crate) fn of_holder(data: &Path) -> Option<About> {
+        let mut file = File::open(data.join(RECORD)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {}
+            // Left behind by one that was killed.
+            Ok(()) | Err(TryLockError::Error(_)) => return None,
+        }
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
     }
-}
-
-fn read(path: &Path) -> Option<About> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        // Only whoever holds the lock writes it, so it is ours; unless the directory is another. Where that is gone, so is it.
-        if read(&self.0).is_some_and(|about| about.pid == process::id()) {
-            let _ = fs::remove_file(&self.0);
+        let own = self.file.metadata().map(|about| (about.dev(), about.ino()));
+        let found = fs::symlink_metadata(&self.path).map(|about| (about.dev(), about.ino()));
+        // Unless the next one has written its own already, or the directory is another.
+        if matches!((own, found), (Ok(own), Ok(found)) if own == found) {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

@@ -46,6 +46,9 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// How long is waited for somebody to hang up.
 const PARTING_TIME: Duration = Duration::from_millis(500);
 
+/// A server, made when the first asks for it.
+type Lazy = Arc<OnceCell<Endpoint>>;
+
 /// What every connection has at hand.
 #[derive(Debug)]
 pub(super) struct Clients {
@@ -54,7 +57,7 @@ pub(super) struct Clients {
     engines: Engines,
     /// Where HTTP is served.
     many: Handle,
-    endpoints: Mutex<HashMap<(Flags, Callers), Arc<OnceCell<Endpoint>>>>,
+    endpoints: Mutex<HashMap<(Flags, Callers), Lazy>>,
     /// Raised by whoever wants the node to end.
     ending: Signal,
     /// Raised when nobody finds the node any more, and those who are connected are to come to an end.

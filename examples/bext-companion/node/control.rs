@@ -15,7 +15,6 @@ use super::{About, Log, Opening, Record, StartLock, Want, opening::Status, proce
 use crate::{
     Failure, NAME,
     args::{Flags, NodeTask, StartArgs},
-    engine::is_held,
     front::{Attached, ask, attach, note},
 };
 
@@ -65,16 +64,20 @@ fn stop(data: &Path, out: &mut impl Write) -> Result<(), Failure> {
     }
     // One that is being started is waited for.
     let _turn = StartLock::take(data).map_err(|error| format!("{shown}: {error}"))?;
-    let ending = match ask(&anything_in(data), &Opening::new(Want::Stop, Flags::default()))? {
-        Some(attached) => attached.answer.about,
-        // One that has no socket any more and still holds the lock is ending.
-        None if is_held(data)? => Record::read(data).filter(|about| !about.in_process),
-        None => None,
-    };
-    let Some(about) = ending else {
-        let holder = if is_held(data)? { "; another process has it with --in-process" } else { "" };
-        writeln!(out, "no node runs in {shown}{holder}")?;
-        return Ok(());
+    let about = match ask(&anything_in(data), &Opening::new(Want::Stop, Flags::default()))? {
+        Some(attached) => attached.answer.about.ok_or("the node does not say who it is")?,
+        None => match Record::of_holder(data) {
+            // One that nobody can connect to is ending already.
+            Some(about) if !about.in_process => about,
+            Some(About { pid, .. }) => {
+                writeln!(out, "no node runs in {shown}; a process with --in-process has it (pid {pid})")?;
+                return Ok(());
+            }
+            None => {
+                writeln!(out, "no node runs in {shown}")?;
+                return Ok(());
+            }
+        },
     };
     wait_for_end(&about)?;
     writeln!(out, "the node of {shown} has ended (pid {})", about.pid)?;

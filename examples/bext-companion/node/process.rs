@@ -28,6 +28,9 @@ use crate::{
 /// How long a node may take to let go of a directory that another wants to start in.
 const HANDOVER: Duration = Duration::from_secs(75);
 
+/// How long work that cannot be cancelled may hold up the end, such as waiting for a disk or a network.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
 /// How many may be connected at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
 
@@ -74,7 +77,8 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
     // What the engine runs, and HTTP, have a thread for each core. Those who are connected here share this one: it is
     // cheaper for small calls, and keeps those of a client in their order until they reach the engine.
     let many = Builder::new_multi_thread().enable_all().build()?;
-    Builder::new_current_thread().enable_all().build()?.block_on(async {
+    let one = Builder::new_current_thread().enable_all().build()?;
+    let record = one.block_on(async {
         let mut signals = Signals::listen()?;
         let opening = many.spawn(open_engine(start.clone()));
         let engine = tokio::select! {
@@ -86,9 +90,7 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
             let socket = Socket::bind(&start.data)?;
             io::Result::Ok((directory, socket, Record::write(&start.data, &about)?))
         };
-        // The record is removed while the lock is held, which is after all has ended: until then it says who has to be
-        // waited for.
-        let (directory, socket, _record) = match place() {
+        let (directory, socket, record) = match place() {
             Ok(place) => place,
             Err(error) => {
                 engine.close().await;
@@ -125,8 +127,13 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
             () = serving => tracing::info!("ended"),
             () = cut_short => tracing::warn!("ended at once, by a signal"),
         }
-        Ok(())
-    })
+        Ok::<_, NotStarted>(record)
+    })?;
+    one.shutdown_timeout(LAST_WORK);
+    many.shutdown_timeout(LAST_WORK);
+    // Last of all: until then it says which process has to be waited for.
+    drop(record);
+    Ok(())
 }
 
 /// Serves whoever connects, until the node is to end and all have gone.
@@ -209,7 +216,7 @@ async fn open_engine(start: StartArgs) -> Result<Engine, NotStarted> {
         if socket::connect(&start.data).is_ok() {
             return Err(NotStarted::RunsAlready);
         }
-        let holder = Record::read(&start.data);
+        let holder = Record::of_holder(&start.data);
         let named = holder.as_ref().map_or_else(String::new, |about| format!(" (pid {})", about.pid));
         if holder.is_some_and(|about| about.in_process) {
             let why = "has this directory with --in-process, and shares it with nobody";

@@ -4,8 +4,9 @@
 //! deploys them, asks them things over HTTP, and holds what it sees against what is promised. So it runs against an engine
 //! of anybody's.
 //!
-//! The suites are in [`suites`], one file each; a check is one function with a name and what is expected. Checks of a suite
-//! run one after the other, in their order, each with a limit of time.
+//! The suites are in [`suites`], one file each; a check is one function with a name and what is expected. Checks run one
+//! after the other, in their order, each with a limit of time; only those that wait for a limit of the gateway's run beside
+//! them.
 
 mod bench;
 mod client;
@@ -15,13 +16,14 @@ mod suites;
 mod trial;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use self::bench::Bench;
 use self::suites::SUITES;
-use self::trial::{Suite, Trial};
+use self::trial::{Pace, Suite, Trial};
 use super::engine::{
     Check, Conformance, Engines, InstanceId, ListDeploys, ListInstances, Outcome, PageSize, Report,
     RunChecks, Stages,
@@ -80,24 +82,20 @@ impl Conformance for Checks {
         let total = suites.iter().map(|suite| suite.checks.len() as u64).sum();
         stages.reached(0, total, "making the scratch apps");
         let bench = Bench::make(&self.engines, instance.clone(), self.command.as_deref(), &run.by).await?;
-        let mut checks = Vec::new();
-        for suite in suites {
-            let why_not = bench.cannot(suite);
-            for trial in suite.checks {
-                stages.reached(checks.len() as u64, total, &format!("{}: {}", suite.name, trial.name));
-                let (outcome, seen) = match &why_not {
-                    Some(reason) => (Outcome::Partial, reason.clone()),
-                    None => carry_out(trial, &bench).await,
-                };
-                checks.push(Check {
-                    suite: suite.name.to_owned(),
-                    name: trial.name.to_owned(),
-                    outcome,
-                    expected: trial.expected.to_owned(),
-                    seen,
-                });
-            }
-        }
+        let run = Run { bench: &bench, stages: &*stages, total, done: AtomicU64::new(0) };
+        // What waits for a limit of time does so while the others run.
+        let (ones, others) = tokio::join!(
+            run.one_by_one(suites.iter().flat_map(|suite| suite.trials(Pace::Quick))),
+            futures_util::future::join_all(
+                suites
+                    .iter()
+                    .flat_map(|suite| suite.trials(Pace::Waits))
+                    .map(|(suite, trial)| run.one(suite, trial))
+            ),
+        );
+        let mut checks = [ones, others].concat();
+        let position = |check: &Check| suites.iter().position(|suite| suite.name == check.suite);
+        checks.sort_by_key(position);
         stages.reached(total, total, "removing the scratch apps");
         bench.remove().await?;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -119,11 +117,45 @@ fn chosen(name: Option<&str>) -> Result<Vec<&'static Suite>, Error> {
     Ok(chosen)
 }
 
-async fn carry_out(trial: &Trial, bench: &Bench) -> (Outcome, String) {
-    match tokio::time::timeout(CHECK_TIME, (trial.run)(bench)).await {
-        Ok(Ok(seen)) => (seen.outcome, seen.text),
-        Ok(Err(trouble)) => (Outcome::Failed, format!("it could not be looked at: {trouble}")),
-        Err(_) => (Outcome::Failed, format!("nothing within {} s", CHECK_TIME.as_secs())),
+/// A run under way.
+struct Run<'a> {
+    bench: &'a Bench,
+    stages: &'a dyn Stages,
+    total: u64,
+    done: AtomicU64,
+}
+
+impl Run<'_> {
+    async fn one_by_one(&self, trials: impl Iterator<Item = (&'static Suite, &'static Trial)>) -> Vec<Check> {
+        let mut checks = Vec::new();
+        for (suite, trial) in trials {
+            checks.push(self.one(suite, trial).await);
+        }
+        checks
+    }
+
+    async fn one(&self, suite: &Suite, trial: &Trial) -> Check {
+        let (outcome, seen) = match self.bench.cannot(suite) {
+            Some(reason) => (Outcome::Partial, reason),
+            None => self.carry_out(trial).await,
+        };
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.stages.reached(done, self.total, &format!("{}: {}", suite.name, trial.name));
+        Check {
+            suite: suite.name.to_owned(),
+            name: trial.name.to_owned(),
+            outcome,
+            expected: trial.expected.to_owned(),
+            seen,
+        }
+    }
+
+    async fn carry_out(&self, trial: &Trial) -> (Outcome, String) {
+        match tokio::time::timeout(CHECK_TIME, (trial.run)(self.bench)).await {
+            Ok(Ok(seen)) => (seen.outcome, seen.text),
+            Ok(Err(trouble)) => (Outcome::Failed, format!("it could not be looked at: {trouble}")),
+            Err(_) => (Outcome::Failed, format!("nothing within {} s", CHECK_TIME.as_secs())),
+        }
     }
 }
 

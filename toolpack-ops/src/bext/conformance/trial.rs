@@ -15,12 +15,32 @@ pub(super) struct Suite {
     pub(super) checks: &'static [Trial],
 }
 
+impl Suite {
+    /// Its checks that are of this pace, in their order.
+    pub(super) fn trials(
+        &'static self,
+        pace: Pace,
+    ) -> impl Iterator<Item = (&'static Suite, &'static Trial)> {
+        self.checks.iter().filter(move |trial| trial.pace == pace).map(move |trial| (self, trial))
+    }
+}
+
+/// Whether a check has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// It is done as soon as it is asked for.
+    Quick,
+    /// It waits for a limit of time to pass.
+    Waits,
+}
+
 /// One check.
 pub(super) struct Trial {
     /// What is promised.
     pub(super) name: &'static str,
     /// What should be seen.
     pub(super) expected: &'static str,
+    pub(super) pace: Pace,
     pub(super) run: for<'b> fn(&'b Bench) -> Running<'b>,
 }
 
@@ -59,15 +79,18 @@ pub(super) fn partial(reason: impl Display) -> Finding {
 
 /// The checks of a suite: a name, what is expected, and the function that looks.
 macro_rules! checks {
-    ($($name:literal, $expected:literal => $function:ident;)*) => {
+    ($($name:literal, $expected:literal => $function:ident $(, $pace:ident)?;)*) => {
         pub(in crate::bext::conformance) const CHECKS: &[$crate::bext::conformance::trial::Trial] = &[
             $($crate::bext::conformance::trial::Trial {
                 name: $name,
                 expected: $expected,
+                pace: checks!(@pace $($pace)?),
                 run: |bench| Box::pin($function(bench)),
             },)*
         ];
     };
+    (@pace) => { $crate::bext::conformance::trial::Pace::Quick };
+    (@pace $pace:ident) => { $crate::bext::conformance::trial::Pace::$pace };
 }
 
 pub(super) use checks;

@@ -105,7 +105,10 @@ impl Tool<Engines> for Rollback {
         let time = shown_time(record.duration_ms);
         let text = match record.strategy {
             Strategy::Full => format!("Rolled back to {} in {time}", shown_version(&record.version)),
-            Strategy::Canary => format!("Ended the canary of {} in {time}", record.app),
+            Strategy::Canary => {
+                let live = shown_version(&record.version);
+                format!("Ended the canary of {} in {time}; {live} gets every request again", record.app)
+            }
         };
         Ok(Reply::new(text, record))
     }

@@ -55,7 +55,7 @@ async fn a_release_is_said_in_one_sentence() {
     let mut ended = record();
     ended.strategy = Strategy::Canary;
     let reply = call(StandIn { records: vec![ended], ..stand_in }, "rollback", json!({})).await;
-    assert_eq!(reply.sentence(), "Ended the canary of shop in 3.2s");
+    assert_eq!(reply.sentence(), "Ended the canary of shop in 3.2s; v1.2.4 gets every request again");
     assert_eq!(reply.structured()["status"], "rolled_back");
 }
 

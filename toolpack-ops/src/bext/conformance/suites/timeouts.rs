@@ -9,12 +9,12 @@ use super::super::trial::{Finding, checks, partial, seen};
 checks! {
     "an answer that takes a while is waited for", "200 after 300 ms" => slow;
     "a slow request holds up no other", "others answered meanwhile" => others;
-    "a request that does not end is cut off", "408 or the end, within 15 s" => half;
-    "an app that does not answer is given up on", "504" => hangs;
+    "a request that does not end is cut off", "408 or the end, within 12 s" => half, Waits;
+    "an app that does not answer is given up on", "504" => hangs, Waits;
 }
 
 /// How long a check waits for a limit of time.
-const WAIT: Duration = Duration::from_secs(15);
+const WAIT: Duration = Duration::from_secs(12);
 
 async fn slow(bench: &Bench) -> Finding {
     let started = Instant::now();

@@ -30,6 +30,8 @@ pub async fn an_unknown_instance_is_refused_before_anything_else(harness: &dyn H
     let foreign = ListKeys::default().with_cursor(Some(Cursor::try_from("?".to_owned()).unwrap()));
     let (kind, code) = (ErrorKind::NotFound, "instance_not_found");
     expect(engines.instances.resolve(&id).await, kind, code, "resolve");
+    expect(engines.instances.health(&id).await, kind, code, "health");
+    expect(engines.instances.metrics(&id).await, kind, code, "metrics");
     expect(engines.database.query(&nowhere, Statement::new("DROP")).await, kind, code, "query");
     expect(engines.database.execute(&nowhere, Statement::new("DROP")).await, kind, code, "execute");
     expect(engines.key_value.get(&nowhere, &key).await, kind, code, "get");
@@ -70,4 +72,23 @@ pub async fn checks_store_nothing(harness: &dyn Harness) {
     let page = engines.instances.list(ListInstances::default()).await.unwrap();
     assert!(page.instances.iter().any(|instance| instance.status == InstanceHealth::Healthy));
     assert_eq!(engines.query(&app, "SELECT * FROM t").await.row_count, 0);
+}
+
+/// A check of one instance is made when it is asked for, and says the same as the list.
+pub async fn a_check_is_made_now(harness: &dyn Harness) {
+    let engines = harness.open().await;
+    let before = engines.instances.health(&harness.instance()).await.unwrap();
+    assert_eq!((before.instance_id.clone(), before.status), (harness.instance(), InstanceHealth::Healthy));
+    assert_eq!(before.error, None);
+    let minute = std::time::Duration::from_secs(60);
+    harness.advance(minute);
+    let after = engines.instances.health(&harness.instance()).await.unwrap();
+    assert!(after.checked_at >= before.checked_at.plus(minute));
+    let page = engines.instances.list(ListInstances::default()).await.unwrap();
+    let listed = page.instances.iter().find(|found| found.id == harness.instance()).expect("is listed");
+    assert_eq!((listed.status, &listed.version), (after.status, &after.version));
+    // What it counts only grows.
+    let counted = engines.instances.metrics(&harness.instance()).await.unwrap();
+    let again = engines.instances.metrics(&harness.instance()).await.unwrap();
+    assert!(again.requests >= counted.requests && again.restarts >= counted.restarts);
 }

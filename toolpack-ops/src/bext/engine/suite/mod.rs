@@ -18,20 +18,31 @@
 //! toolpack_ops::bext_promises!(tests);
 //! ```
 //!
+//! Groups that need applications which run have their promises over a [`NodeHarness`], and a macro of their own:
+//! [`bext_node_promises!`](crate::bext_node_promises), and [`NODE_PROMISES`].
+//!
 //! Promises use a multi-threaded tokio runtime, and each wants a harness of its own with nothing stored.
 
 // A promise that is broken panics; that is how it says so.
 #![allow(clippy::unwrap_used, reason = "a promise that is broken panics, as a test does")]
 
+pub mod apps;
+pub mod configs;
+pub mod conformance;
 pub mod database;
+pub mod deploys;
 pub mod instances;
 pub mod key_value;
+mod node;
+pub mod secrets;
 
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
+
+pub use node::{Answered, NODE_PROMISES, NodeHarness, NodePromise};
 
 use super::{AppRef, Changes, Engines, InstanceId, Rows, Statement};
 use crate::error::{Error, ErrorKind};
@@ -100,6 +111,7 @@ macro_rules! bext_promises {
                 an_unknown_instance_is_refused_before_anything_else
                 pages_have_limits_and_cursors
                 checks_store_nothing
+                a_check_is_made_now
             }
             database {
                 an_app_without_data_reads_as_empty

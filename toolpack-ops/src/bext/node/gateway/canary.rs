@@ -132,4 +132,19 @@ mod tests {
         assert!(stripped(&["bext-release-shop=abc"]).is_empty());
         assert!(stripped(&[]).is_empty());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_cookie_of_a_release_is_left_and_every_other_is(
+            pairs in proptest::collection::vec("(bext-release-[a-z]{0,3}|[a-z]{1,3})=[a-z\"=]{0,4}", 0..6),
+            separator in "; ?",
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.append(COOKIE, HeaderValue::try_from(pairs.join(&separator)).unwrap());
+            strip_cookies(&mut headers);
+            let expected: Vec<_> = pairs.iter().filter(|pair| !pair.starts_with(COOKIE_PREFIX)).collect();
+            let left: Vec<_> = cookies(&headers).filter(|pair| !pair.is_empty()).collect();
+            proptest::prop_assert_eq!(left, expected);
+        }
+    }
 }

@@ -130,4 +130,15 @@ mod tests {
         assert!(settled(Request::get("/").header(HOST, "a.test").header(HOST, "a.test")).is_err());
         assert!(settled(Request::get("/")).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_said_a_name_has_no_other_characters(host in "\\PC{0,40}|[a-zA-Z0-9._:@-]{0,40}") {
+            let Ok(value) = HeaderValue::from_bytes(host.as_bytes()) else { return Ok(()) };
+            if let Some(name) = name_in(&value) {
+                let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_:".contains(&byte);
+                proptest::prop_assert!(!name.is_empty() && name.bytes().all(is_plain), "{}", name);
+            }
+        }
+    }
 }

@@ -81,7 +81,12 @@ pub(super) fn secret(name: &str, value: &str) -> (SecretName, SecretValue) {
 
 /// Its children and theirs do not hear SIGTERM, and it does not wait for them.
 pub(super) const STUBBORN: &str = r#"
-    (trap '' TERM; echo $(sh -c 'echo $PPID') >>pids; (trap '' TERM; sh -c 'echo $PPID' >>pids; while :; do sleep 1; done) & while :; do sleep 1; done) &
+    (
+        trap '' TERM
+        sh -c 'echo $PPID' >>pids
+        (sh -c 'echo $PPID' >>pids; while :; do sleep 1; done) &
+        while :; do sleep 1; done
+    ) &
     echo $$ >>pids
     exec "$@"
 "#;
@@ -114,8 +119,8 @@ pub(super) fn ask(address: SocketAddr, path: &str) -> String {
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
 }
 
-/// Answers with the status in `TEST_SERVES`, or in the file `status` if that is `file`, or not at all if that is `silent`; `/env` with its environment; ends at
-/// `/crash`.
+/// Answers with the status in `TEST_SERVES`, or in the file `status` if that is `file`, or not at all if that is
+/// `silent`; `/env` with its environment; ends at `/crash`.
 #[test]
 fn serves_when_it_is_told_to() {
     let Ok(status) = std::env::var("TEST_SERVES") else { return };

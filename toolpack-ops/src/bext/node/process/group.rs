@@ -268,7 +268,8 @@ fn spawn_failed(launch: &Launch, error: &io::Error) -> StartError {
     }
     match error.kind() {
         io::ErrorKind::ArgumentListTooLong => StartError::new(
-            "its arguments and secrets are larger than the system gives to a process; make them fewer or shorter".to_owned(),
+            "its arguments and secrets are larger than the system gives to a process; make them fewer or shorter"
+                .to_owned(),
         ),
         _ => failed("the system could not start it", error),
     }

@@ -101,8 +101,9 @@ impl Process {
     }
 
     /// Starts a new process with these secrets beside the one that runs, at another address; once it is well, the old one
-    /// is asked to end, and killed after `grace`; this returns when it has ended. If it does not become well, the old one runs on with its old secrets. A
-    /// process that waits to be started again is started at once. Cancelled, the restart goes on.
+    /// is asked to end, and killed after `grace`. Returns when it has ended. If the new one does not become well, the old one
+    /// runs on with its old secrets. A process that waits to be started again is started at once. Cancelled, the restart
+    /// goes on.
     pub(crate) async fn restart(
         &self,
         secrets: Vec<(SecretName, SecretValue)>,

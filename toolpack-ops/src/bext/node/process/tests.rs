@@ -399,9 +399,10 @@ async fn a_new_one_is_looked_after_while_the_old_one_takes_its_time() {
     let old = process.status().pid.unwrap();
     let mut address = process.address();
     let before = *address.borrow();
+    let secrets = vec![secret("TEST_SERVES", "200"), secret("NEW", "1")];
     let restart = tokio::spawn({
         let process = process.clone();
-        async move { process.restart(vec![secret("TEST_SERVES", "200"), secret("NEW", "1")], Duration::MAX).await }
+        async move { process.restart(secrets, Duration::MAX).await }
     });
     let new = address.wait_for(|address| *address != before).await.unwrap().unwrap();
     ask(new, "/crash");
