@@ -34,7 +34,11 @@ pub(crate) fn step() -> Step {
 }
 
 fn measure(log: &mut Log) -> Result<Outcome, Problem> {
-    let program = built::program("bext-companion", &["--release", "--example", "bext-companion"], log)?;
+    let program = built::program(
+        "bext-companion",
+        &["--release", "--example", "bext-companion", "--features", FEATURES],
+        log,
+    )?;
     let scratch = std::env::temp_dir().join(format!("toolpack-node-{}", std::process::id()));
     fs::create_dir(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
     let measured = in_directory(&program, &scratch);
