@@ -7,7 +7,7 @@ mod table;
 mod visitors;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,14 +32,21 @@ const DEPLOYS: usize = 20;
 /// What the companion needs besides the default features.
 const FEATURES: &str = "bext-node,bext-git";
 
-/// The step that measures, and prints.
-pub(crate) fn step() -> Step {
-    Step::new("node", "what the node of bext costs", measure)
+/// The step that measures, and prints: this companion, or a release that it builds.
+pub(crate) fn step(program: Option<PathBuf>) -> Step {
+    Step::new("node", "what the node of bext costs", |log| measure(program, log))
 }
 
-fn measure(log: &mut Log) -> Result<Outcome, Problem> {
-    let options = ["--release", "--example", "bext-companion", "--features", FEATURES];
-    let program = built::program("bext-companion", &options, log)?;
+fn measure(program: Option<PathBuf>, log: &mut Log) -> Result<Outcome, Problem> {
+    let program = match program {
+        Some(program) => {
+            fs::canonicalize(&program).map_err(|error| format!("{}: {error}", program.display()))?
+        }
+        None => {
+            let options = ["--release", "--example", "bext-companion", "--features", FEATURES];
+            built::program("bext-companion", &options, log)?
+        }
+    };
     let scratch = std::env::temp_dir().join(format!("toolpack-node-{}", std::process::id()));
     fs::create_dir(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
     let before = cpu::load()?;
@@ -102,7 +109,9 @@ fn in_directory(program: &Path, scratch: &Path) -> Result<Table, Problem> {
     let ours = Target { address: gateway, host: "app.localhost".to_owned(), path: "/version" };
     let mut seen = Vec::new();
     let mut waits = Vec::new();
-    for _ in 0..DEPLOYS {
+    for number in 1..=DEPLOYS {
+        // Another artifact, so that nothing of the last one is taken again.
+        fs::write(app.join("number"), number.to_string()).map_err(|error| error.to_string())?;
         let wait = visitors::longest_while(&ours, || {
             let began = Instant::now();
             dialogue.deploy("app")?;
