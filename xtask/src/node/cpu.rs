@@ -28,20 +28,20 @@ pub(super) fn load() -> Result<String, Problem> {
 
 /// The memory of a process that is resident, in MiB.
 pub(super) struct Memory {
-    pub(super) resident_mb: f64,
+    pub(super) resident_mib: f64,
     /// What of it is no part of a file.
-    pub(super) anonymous_mb: f64,
+    pub(super) anonymous_mib: f64,
 }
 
 impl Memory {
     pub(super) fn of(process: u32) -> Result<Self, Problem> {
         let file = format!("/proc/{process}/status");
         let status = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
-        let megabytes = |name: &str| {
+        let mebibytes = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
             kibibytes.map(|kibibytes| kibibytes / 1024.0).ok_or_else(|| format!("{file} has no {name}"))
         };
-        Ok(Self { resident_mb: megabytes("VmRSS")?, anonymous_mb: megabytes("RssAnon")? })
+        Ok(Self { resident_mib: mebibytes("VmRSS")?, anonymous_mib: mebibytes("RssAnon")? })
     }
 }

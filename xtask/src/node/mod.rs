@@ -78,7 +78,10 @@ fn in_directory(program: &Path, scratch: &Path) -> Result<Table, Problem> {
     let memory = Memory::of(pid)?;
     table.row(
         "resident memory of a node with one static app",
-        format!("{:.1} MB, {:.1} MB of it not the program itself", memory.resident_mb, memory.anonymous_mb),
+        format!(
+            "{:.1} MiB, {:.1} MiB of it not the program itself",
+            memory.resident_mib, memory.anonymous_mib
+        ),
         "`VmRSS` and `RssAnon` after its first deploy and request",
     );
 
