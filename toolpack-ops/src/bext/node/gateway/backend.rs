@@ -13,8 +13,7 @@ use crate::bext::engine::Version;
 /// A release that answers requests.
 #[derive(Debug)]
 pub(crate) struct Backend {
-    version: Version,
-    /// What stands for the version where visitors see it.
+    /// What stands for its version where visitors see it.
     label: String,
     target: Target,
     pool: Pool,
@@ -36,17 +35,12 @@ impl Backend {
         let cut = watch::Sender::new(false);
         Self {
             label: hash.as_str().chars().take(12).collect(),
-            version,
             target,
             pool: Pool::new(cut.subscribe()),
             under_way: AtomicU64::new(0),
             is_empty: Notify::new(),
             cut,
         }
-    }
-
-    pub(crate) fn version(&self) -> &Version {
-        &self.version
     }
 
     /// How many requests are under way that it answers.

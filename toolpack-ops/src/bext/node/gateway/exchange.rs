@@ -62,6 +62,23 @@ enum Fault {
     ClientGone(hyper::Error),
 }
 
+impl Fault {
+    /// What was wrong below, for the log.
+    fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Refused(error) => Some(error),
+            Self::Closed(error) | Self::Garbled(error) | Self::ClientGone(error) => Some(error),
+            Self::Request(fault) => Some(fault),
+            Self::Starting
+            | Self::Cut
+            | Self::ConnectTimeout
+            | Self::ResponseTimeout
+            | Self::Coded
+            | Self::Switched => None,
+        }
+    }
+}
+
 impl Exchange<'_> {
     pub(super) async fn run(
         &self,
@@ -293,7 +310,7 @@ impl Exchange<'_> {
             ),
         };
         if status.is_server_error() {
-            tracing::warn!(app, code, ?fault, "the gateway has no response of an app");
+            tracing::warn!(app, code, error = fault.cause(), "the gateway has no response of an app");
         }
         Refusal::new(status, code, message)
     }
