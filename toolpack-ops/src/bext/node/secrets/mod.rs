@@ -18,6 +18,7 @@ mod rotation;
 mod seal;
 mod store;
 
+pub(crate) use environment::is_of_shells;
 pub(crate) use key::SecretKey;
 pub(crate) use store::SecretStore;
 
