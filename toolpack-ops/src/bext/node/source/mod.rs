@@ -33,6 +33,7 @@ use crate::error::{Error, ErrorKind};
 
 pub(crate) use self::artifacts::{Artifact, ArtifactId, Artifacts};
 pub(crate) use self::limits::SourceLimits;
+pub(crate) use self::manifest::Manifest;
 pub(crate) use self::order::is_same;
 
 /// A source that was looked at. Cloning it is cheap.
