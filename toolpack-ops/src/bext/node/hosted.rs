@@ -1,5 +1,6 @@
 //! One instance at work: all its rooms, and how a release of it is started and cleared away.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::process::{HealthCheck, Launch, Process};
 use super::running::{Place, Running};
 use super::secrets::{SecretKey, SecretStore};
 use super::site::Site;
-use super::source::{Artifacts, Source, SourceLimits};
+use super::source::{Artifacts, Manifest, Source, SourceLimits};
 use super::store::{AppRow, AppsTable, Fault, ReleaseRow, RoutesTable, Store, blocking};
 use super::tasks::{Tasks, Turn};
 use super::traffic::{Change, Traffic};
@@ -156,6 +157,17 @@ impl Hosted {
         url_of(address).filter(|_| address.port() != 0)
     }
 
+    /// Where the gateway is to listen from its next start on, and where it does, if that is another place.
+    pub(crate) async fn listens_elsewhere(&self) -> Result<Option<(SocketAddr, SocketAddr)>, Error> {
+        // One that does not listen is tried again at the address that is wanted by then.
+        let Ok((bound, _)) = self.traffic.gateway() else { return Ok(None) };
+        let (registry, id) = (self.registry.clone(), self.id.clone());
+        let wanted = blocking(move || Ok(registry.listen(&id)?)).await?;
+        // Port 0 is left only where none was kept: then another one is chosen.
+        let is_same = (wanted.ip(), wanted.port()) == (bound.ip(), bound.port());
+        Ok((!is_same).then_some((wanted, bound)))
+    }
+
     /// Looks at a source, within the limits of the configuration.
     pub(crate) async fn source(&self, source: &AppSource) -> Result<Source, Error> {
         let limits = SourceLimits { bytes: self.config().max_source_bytes, ..SourceLimits::default() };
@@ -209,17 +221,33 @@ impl Hosted {
             command,
             directory: pinned.artifact.directory.clone(),
             secrets,
-            health: HealthCheck { path: manifest.health_path.clone(), timeout: manifest.health_timeout },
+            health: HealthCheck {
+                path: manifest.health_path.clone().unwrap_or_else(|| "/".to_owned()),
+                timeout: manifest.health_timeout,
+            },
             log: self.layout.log(app),
             ledger: self.layout.processes(),
         };
         match Process::start(launch).await {
             Ok(process) => Ok(Running::of_process(version.clone(), process, pinned)),
-            Err(error) => {
-                let message = format!("{version} did not start: {}", error.message);
-                Err(Error::new(ErrorKind::Conflict, "deploy_failed", message))
-            }
+            Err(error) => Err(did_not_start(version, &error.message)),
         }
+    }
+
+    /// As [`start`](Self::start), of a release that is to become live: a site has to answer the path that its manifest
+    /// names, too. One that was live comes back with the node whatever it answers.
+    pub(crate) async fn start_new(
+        &self,
+        app: &AppName,
+        version: &Version,
+        pinned: Pinned,
+    ) -> Result<Running, Error> {
+        let Manifest { health_path, health_timeout, .. } = pinned.artifact.manifest.clone();
+        let running = self.start(app, version, pinned).await?;
+        if let (Some(site), Some(path)) = (running.site(), health_path) {
+            site.check(&path, health_timeout).await.map_err(|unwell| did_not_start(version, &unwell))?;
+        }
+        Ok(running)
     }
 
     /// Starts again what the routes lead to, as a node that was just started does.
@@ -349,6 +377,10 @@ impl Hosted {
         let all = self.traffic.remove_all();
         futures_util::future::join_all(all.into_iter().map(|running| running.stop(stop_time))).await;
     }
+}
+
+fn did_not_start(version: &Version, why: &impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Conflict, "deploy_failed", format!("{version} did not start: {why}"))
 }
 
 fn only(names: Vec<AppName>) -> Result<AppName, Error> {

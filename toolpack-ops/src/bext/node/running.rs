@@ -30,6 +30,7 @@ pub(crate) struct Place(u64);
 enum Work {
     // What an artifact is pinned by is held so that the files stay.
     Site {
+        site: Arc<Site>,
         _artifact: Pinned,
     },
     Process {
@@ -47,7 +48,8 @@ enum Work {
 
 impl Running {
     pub(crate) fn of_site(version: Version, site: Site, artifact: Pinned) -> Self {
-        Self::new(version, Target::Site(Arc::new(site)), Work::Site { _artifact: artifact })
+        let site = Arc::new(site);
+        Self::new(version, Target::Site(site.clone()), Work::Site { site, _artifact: artifact })
     }
 
     pub(crate) fn of_process(version: Version, process: Process, artifact: Pinned) -> Self {
@@ -74,6 +76,14 @@ impl Running {
 
     pub(crate) fn backend(&self) -> &Arc<Backend> {
         &self.backend
+    }
+
+    /// The site whose files answer, if it is one.
+    pub(crate) fn site(&self) -> Option<&Site> {
+        match &self.work {
+            Work::Site { site, .. } => Some(site),
+            Work::Process { .. } | Work::Down { .. } => None,
+        }
     }
 
     /// How its process is, if it has one.

@@ -108,6 +108,27 @@ async fn a_version_that_does_not_start_stays_out_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_does_not_answer_its_health_check_stays_out() {
+    let bench = Bench::new().await;
+    // Nothing lies at /, which nobody said was to be looked at.
+    let source = [("bext.app.toml", "version = \"1.0.0\"\n"), ("public/up.txt", "up")];
+    bench.add("shop", bench.source("shop", &source)).await;
+    bench.deploy("shop").await.unwrap();
+    assert_eq!(bench.get("shop", "/up.txt").await.body, "up");
+    let manifest =
+        |version: &str, path: &str| format!("version = \"{version}\"\n[health]\npath = \"{path}\"\n");
+    bench.source("shop", &[("bext.app.toml", &manifest("1.1.0", "/")), ("public/up.txt", "new")]);
+    let error = refused(bench.deploy("shop").await, ErrorKind::Conflict, "deploy_failed");
+    assert!(error.message().contains("1.1.0 did not start: GET / was answered with 404"), "{error}");
+    let failed = &bench.history("shop").await[0];
+    assert_eq!((failed.status, failed.version.as_str()), (DeployStatus::Failed, "1.1.0"));
+    assert_eq!((bench.get("shop", "/up.txt").await.body.as_str(), bench.artifacts()), ("up", 1));
+    bench.source("shop", &[("bext.app.toml", &manifest("1.2.0", "/up.txt"))]);
+    bench.deploy("shop").await.unwrap();
+    assert_eq!(bench.get("shop", "/up.txt").await.body, "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_is_not_there_is_a_failed_deploy() {
     let bench = Bench::new().await;
     bench.add("shop", bench.site("shop", "1.0.0")).await;

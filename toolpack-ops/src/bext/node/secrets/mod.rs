@@ -20,6 +20,7 @@ mod rotation;
 mod seal;
 mod store;
 
+pub(crate) use environment::is_of_shells;
 pub(crate) use keys::SecretKey;
 pub(crate) use store::SecretStore;
 

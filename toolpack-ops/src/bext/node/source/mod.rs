@@ -35,6 +35,7 @@ use crate::error::{Error, ErrorKind};
 pub(crate) use self::artifact_id::ArtifactId;
 pub(crate) use self::artifacts::{Artifact, Artifacts};
 pub(crate) use self::limits::SourceLimits;
+pub(crate) use self::manifest::Manifest;
 pub(crate) use self::order::is_same;
 
 /// A source that was looked at. Cloning it is cheap.
