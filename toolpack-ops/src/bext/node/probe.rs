@@ -1,6 +1,7 @@
 //! Whether an instance answers: asked over its gateway as anybody else would, and of its stores and apps.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,9 +14,10 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::hosted::Hosted;
-use super::running::Condition;
+use super::running::{Condition, Place};
+use super::store::blocking;
 use crate::bext::engine::embedded::Embedded;
-use crate::bext::engine::{HealthReport, InstanceHealth, Instances};
+use crate::bext::engine::{AppName, HealthReport, InstanceHealth, Instances};
 
 /// How long a gateway may take to answer before it counts as one that does not.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -39,7 +41,8 @@ impl LastProbe {
 /// Checks an instance now, and remembers what was found.
 pub(crate) async fn probe(hosted: &Hosted, data: &Embedded) -> HealthReport {
     let began = Instant::now();
-    let (gateway, data, state) = tokio::join!(gateway(hosted), data.health(&hosted.id), state(hosted));
+    let (gateway, data, state, ()) =
+        tokio::join!(gateway(hosted), data.health(&hosted.id), state(hosted), look_at_files(hosted));
     let mut details = Vec::new();
     let mut troubles = Vec::new();
     let mut note = |found: Result<String, String>| match found {
@@ -122,6 +125,19 @@ async fn state(hosted: &Hosted) -> Result<(), String> {
         Err(_) => {
             Err(format!("the state of the instance does not answer within {} seconds", LIMIT.as_secs()))
         }
+    }
+}
+
+/// Looks whether the files of all sites are there still. A process whose files are gone is found out when it ends.
+async fn look_at_files(hosted: &Hosted) {
+    let sites = hosted.traffic.files();
+    let looked = blocking(move || {
+        let look = |(app, place, files): (AppName, Place, PathBuf)| (app, place, !files.is_dir());
+        Ok(sites.into_iter().map(look).collect::<Vec<_>>())
+    });
+    match looked.await {
+        Ok(sites) => sites.iter().for_each(|(app, place, lost)| hosted.traffic.set_lost(app, *place, *lost)),
+        Err(error) => tracing::warn!(instance = %hosted.id, %error, "the files of sites were not looked at"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The node as its users have it: real sources, real processes, real requests through its gateways.
 
+mod adversity;
 mod apps;
 mod canaries;
 mod deploys;

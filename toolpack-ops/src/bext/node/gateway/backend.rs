@@ -13,7 +13,6 @@ use crate::bext::engine::Version;
 /// A release that answers requests.
 #[derive(Debug)]
 pub(crate) struct Backend {
-    version: Version,
     /// What stands for the version where visitors see it.
     label: String,
     target: Target,
@@ -31,22 +30,17 @@ pub(crate) struct Backend {
 const DRAINING: u64 = 1 << 63;
 
 impl Backend {
-    pub(crate) fn new(version: Version, target: Target) -> Self {
+    pub(crate) fn new(version: &Version, target: Target) -> Self {
         let hash = blake3::hash(version.as_str().as_bytes()).to_hex();
         let cut = watch::Sender::new(false);
         Self {
             label: hash.as_str().chars().take(12).collect(),
-            version,
             target,
             pool: Pool::new(cut.subscribe()),
             under_way: AtomicU64::new(0),
             is_empty: Notify::new(),
             cut,
         }
-    }
-
-    pub(crate) fn version(&self) -> &Version {
-        &self.version
     }
 
     /// How many requests are under way that it answers.

@@ -62,6 +62,17 @@ enum Fault {
     ClientGone(hyper::Error),
 }
 
+impl Fault {
+    /// What the system or the protocol said, for the log.
+    fn cause(&self) -> Option<&dyn std::error::Error> {
+        match self {
+            Self::Refused(error) => Some(error),
+            Self::Closed(error) | Self::Garbled(error) | Self::ClientGone(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl Exchange<'_> {
     pub(super) async fn run(
         &self,
@@ -293,7 +304,8 @@ impl Exchange<'_> {
             ),
         };
         if status.is_server_error() {
-            tracing::warn!(app, code, ?fault, "the gateway has no response of an app");
+            let cause = fault.cause().map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(app, code, cause, "the gateway has no response of an app");
         }
         Refusal::new(status, code, message)
     }
