@@ -12,6 +12,7 @@ mod load;
 mod restarts;
 mod sample;
 mod settings;
+mod storm;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
