@@ -52,7 +52,12 @@ impl Apps for Node {
         let tasks = hosted.tasks.clone();
         let added = tasks.carry_out(|wanted, turn| async move {
             let _turn = turn;
-            add(&hosted, new, &wanted).await
+            let added = add(&hosted, new, &wanted).await;
+            if added.is_err() {
+                // What its source was copied into is nobody's.
+                hosted.clear_away().await;
+            }
+            added
         });
         added.await.map_err(|error| error.at("add_app", subject))
     }
@@ -60,10 +65,7 @@ impl Apps for Node {
     async fn remove_app(&self, app: &AppRef) -> Result<(), Error> {
         let hosted = self.hosted(&app.instance).await?;
         let (name, tasks) = (app.app.clone(), hosted.tasks.clone());
-        let removed = tasks.carry_out(|_, turn| async move {
-            let _turn = turn;
-            removal::remove(hosted, name).await
-        });
+        let removed = tasks.carry_out(|_, turn| removal::remove(hosted, name, turn));
         removed.await.map_err(|error| error.at("remove_app", app))
     }
 
@@ -92,7 +94,7 @@ impl Apps for Node {
 
     async fn add_domain(&self, app: &AppRef, domain: &DomainName) -> Result<(), Error> {
         let hosted = self.hosted(&app.instance).await?;
-        let _turn = hosted.tasks.enter()?;
+        let turn = hosted.tasks.enter()?;
         let (name, wanted, now) = (app.app.clone(), domain.clone(), hosted.now());
         let (traffic_of, in_traffic) = (hosted.clone(), app.app.clone());
         let added = hosted.store.write_then(
@@ -107,7 +109,10 @@ impl Apps for Node {
                 }
                 domains.of(&name)
             },
-            move |domains| traffic_of.traffic.set_domains(&in_traffic, domains),
+            move |domains| {
+                let _turn = turn;
+                traffic_of.traffic.set_domains(&in_traffic, domains);
+            },
         );
         added.await.map_err(|error| error.at("add_domain", app))
     }
@@ -119,7 +124,7 @@ impl Apps for Node {
         domain: &DomainName,
     ) -> Result<(), Error> {
         let hosted = self.hosted(instance).await?;
-        let _turn = hosted.tasks.enter()?;
+        let turn = hosted.tasks.enter()?;
         let (only_of, unwanted, now, traffic_of) =
             (app.cloned(), domain.clone(), hosted.now(), hosted.clone());
         let removed = hosted.store.write_then(
@@ -133,7 +138,10 @@ impl Apps for Node {
                 AppsTable(transaction).touch(&app, None, now)?;
                 Ok((domains.of(&app)?, app))
             },
-            move |(domains, app)| traffic_of.traffic.set_domains(&app, domains),
+            move |(domains, app)| {
+                let _turn = turn;
+                traffic_of.traffic.set_domains(&app, domains);
+            },
         );
         removed.await.map_err(|error| error.at("remove_domain", instance))
     }
@@ -160,6 +168,7 @@ impl Hosted {
         let (status, error) = match (self.claims.doing(&app.name), &route, condition) {
             (Some(Doing::Releasing), ..) => (AppStatus::Deploying, None),
             (_, None, _) => (AppStatus::Stopped, None),
+            (Some(Doing::Removing), ..) => (AppStatus::Failed, Some("it is being removed".to_owned())),
             (_, Some(_), None) => (AppStatus::Failed, Some("it is not at work".to_owned())),
             (_, Some(route), Some(condition)) => match (condition.stable, condition.canary) {
                 (Condition::Troubled(why), _) => (AppStatus::Failed, Some(why)),

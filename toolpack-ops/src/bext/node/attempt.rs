@@ -1,13 +1,17 @@
 //! One attempt at a release, as a recorded run: what it was to be, its steps, and its record however it ends.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::claims::Claim;
+use super::ending::write_down;
 use super::hosted::Hosted;
+use super::running::Running;
 use super::runs::{Journal, Run, RunKind, RunState};
 use super::store::{DomainsTable, Fault, RecordsTable};
 use super::tasks::{Turn, Wanted};
@@ -81,7 +85,7 @@ impl Attempt {
 
     /// Says how far it is.
     pub(crate) fn reached(&self, done: u64, doing: &str) {
-        self.stages.reached(done, STAGES, doing);
+        tell(&*self.stages, (done, STAGES), doing);
     }
 
     /// The name of the version, for people.
@@ -108,7 +112,7 @@ impl Attempt {
     pub(crate) async fn switch(
         &self,
         status: DeployStatus,
-        route: impl FnOnce(&rusqlite::Transaction<'_>, Timestamp) -> Result<(), Fault> + Send + 'static,
+        route: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<(), Fault> + Send + 'static,
         change: Change,
     ) -> Result<DeployRecord, Error> {
         self.reached(STAGES - 1, &format!("leading requests to {}", self.version()));
@@ -131,8 +135,8 @@ impl Attempt {
             move |domains| hosted.traffic.change(&in_traffic, domains, change),
         );
         let out = switched.await?;
-        self.reached(STAGES, &format!("{} has the requests that it is to have", record.version));
         tokio::spawn(finish(self.hosted.clone(), self.id.clone(), out, self.turn.another()));
+        self.reached(STAGES, &format!("{} has the requests that it is to have", record.version));
         Ok(record)
     }
 
@@ -143,26 +147,29 @@ impl Attempt {
         let times = (self.started_at, now, took);
         let why = Some(error.message());
         let record = record(&self.id, &self.hosted.id, &self.draft, times, DeployStatus::Failed, why);
-        if let Err(unwritten) = write_undone(&self.hosted, record, now).await {
-            // It is undone all the same, and the next start writes it down.
-            tracing::error!(instance = %self.hosted.id, run = self.id, error = %unwritten, "a run stays open");
-        }
+        // It is undone also where that cannot be written yet, and another may begin.
+        let _ = write_down(&self.hosted, &self.id, undone(record, now), ((), self.turn)).await;
         self.hosted.clear_away().await;
     }
 }
 
+/// Says how far something is. A listener that panics does so alone.
+pub(crate) fn tell(stages: &dyn Stages, (done, total): (u64, u64), doing: &str) {
+    let told = AssertUnwindSafe(|| stages.reached(done, total, doing));
+    if std::panic::catch_unwind(told).is_err() {
+        tracing::error!(doing, "whoever listens to the stages of a release has panicked");
+    }
+}
+
 /// Ends what a release leaves behind that has switched.
-async fn finish(hosted: Arc<Hosted>, id: String, out: Vec<super::running::Running>, turn: Turn) {
-    let _turn = turn;
+async fn finish(hosted: Arc<Hosted>, id: String, out: Vec<Running>, turn: Turn) {
     hosted.retire(out, hosted.config().drain_time).await;
     hosted.clear_away().await;
     let now = hosted.now();
     let run = id.clone();
-    let ended =
-        hosted.store.write(move |transaction| Journal(transaction).end(&run, RunState::Done, None, now));
-    if let Err(error) = ended.await {
-        tracing::error!(instance = %hosted.id, run = id, %error, "a run stays open");
-    }
+    let end = move |transaction: &Transaction<'_>| Journal(transaction).end(&run, RunState::Done, None, now);
+    // The release is complete also where that cannot be written yet.
+    let _ = write_down(&hosted, &id, end, ((), turn)).await;
 }
 
 /// Decides a release that an earlier node left under way: it has not switched, so it failed.
@@ -174,17 +181,18 @@ pub(crate) async fn undo_after_restart(hosted: &Hosted, run: Run) -> Result<(), 
     let took = u64::try_from(last.unix_millis() - run.started_at.unix_millis()).unwrap_or_default();
     let times = (run.started_at, now, took);
     let record = record(&run.id, &hosted.id, &draft, times, DeployStatus::Failed, Some(STOPPED));
-    write_undone(hosted, record, now).await
+    hosted.store.write(undone(record, now)).await
 }
 
-async fn write_undone(hosted: &Hosted, record: DeployRecord, now: Timestamp) -> Result<(), Error> {
-    hosted
-        .store
-        .write(move |transaction| {
-            RecordsTable(transaction).insert(&record)?;
-            Journal(transaction).end(&record.id, RunState::Undone, record.error.as_deref(), now)
-        })
-        .await
+/// Writes down a release that was undone.
+fn undone(
+    record: DeployRecord,
+    now: Timestamp,
+) -> impl Fn(&Transaction<'_>) -> Result<(), Fault> + Clone + Send + 'static {
+    move |transaction| {
+        RecordsTable(transaction).insert(&record)?;
+        Journal(transaction).end(&record.id, RunState::Undone, record.error.as_deref(), now)
+    }
 }
 
 fn described(draft: &Draft) -> Value {

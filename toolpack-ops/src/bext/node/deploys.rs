@@ -61,7 +61,7 @@ impl Deploys for Node {
     async fn history(&self, options: ListDeploys) -> Result<DeployPage, Error> {
         let of: Vec<Arc<Hosted>> = match &options.instance {
             Some(instance) => vec![self.hosted(instance).await?],
-            None => self.all_hosted(),
+            None => self.all_hosted()?,
         };
         let before = options.cursor.as_ref().map(record_id).transpose()?;
         let limit = options.limit.get();

@@ -15,10 +15,12 @@ use crate::error::Error;
 #[async_trait]
 impl Database for Node {
     async fn query(&self, app: &AppRef, statement: Statement) -> Result<Rows, Error> {
+        let _turn = self.shared.tasks.enter()?;
         self.shared.data.query(app, statement).await
     }
 
     async fn execute(&self, app: &AppRef, statement: Statement) -> Result<Changes, Error> {
+        let _turn = self.shared.tasks.enter()?;
         self.shared.data.execute(app, statement).await
     }
 }
@@ -26,18 +28,22 @@ impl Database for Node {
 #[async_trait]
 impl KeyValue for Node {
     async fn get(&self, app: &AppRef, key: &Key) -> Result<Option<Entry>, Error> {
+        let _turn = self.shared.tasks.enter()?;
         self.shared.data.get(app, key).await
     }
 
     async fn set(&self, app: &AppRef, key: &Key, options: SetKey) -> Result<Written, Error> {
+        let _turn = self.shared.tasks.enter()?;
         self.shared.data.set(app, key, options).await
     }
 
     async fn delete(&self, app: &AppRef, key: &Key) -> Result<Deleted, Error> {
+        let _turn = self.shared.tasks.enter()?;
         self.shared.data.delete(app, key).await
     }
 
     async fn list(&self, app: &AppRef, options: ListKeys) -> Result<KeyPage, Error> {
+        let _turn = self.shared.tasks.enter()?;
         KeyValue::list(&self.shared.data, app, options).await
     }
 }
@@ -74,9 +80,9 @@ impl Hosted {
         + Send
         + 'static,
     ) -> Result<T, Error> {
-        let _turn = self.tasks.enter()?;
-        let (app, secrets) = (of.app.clone(), self.secrets.clone());
+        let (turn, app, secrets) = (self.tasks.enter()?, of.app.clone(), self.secrets.clone());
         let done = self.store.read(move |connection| {
+            let _turn = turn;
             if let Some(app) = &app
                 && AppsTable(connection).get(app)?.is_none()
             {
@@ -98,11 +104,13 @@ impl Configs for Node {
 
     async fn reload_config(&self, instance: &InstanceId) -> Result<ConfigChange, Error> {
         let hosted = self.hosted(instance).await?;
+        let turn = hosted.tasks.enter()?;
         let (config, in_effect) = (hosted.config.clone(), hosted.clone());
         // In turn with all other changes, so that of two that follow each other the later one is in effect.
         let reloaded = hosted.store.write_then(
             move |_| Ok(config.reload()?),
             move |(config, change)| {
+                let _turn = turn;
                 in_effect.traffic.set_settings(config.gateway);
                 change
             },

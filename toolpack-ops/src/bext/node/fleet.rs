@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::attempt::STAGES;
+use super::attempt::{STAGES, tell};
 use super::hosted::Hosted;
 use super::release::{self, Order};
 use super::runs::{Journal, Run, RunKind, RunState};
@@ -75,7 +75,10 @@ impl Fleet {
             }
         });
         let results = futures_util::future::join_all(parts).await;
-        self.end(&id, &first, &results).await?;
+        if let Err(error) = self.end(&id, &first, &results).await {
+            // What the instances did is done, and is said. The next start settles the run.
+            tracing::error!(run = id, %error, "the run of a fleet deploy stays open");
+        }
         if results.iter().all(|(_, result)| result.is_err()) {
             // Given up as a whole, and not because of an instance.
             wanted.check()?;
@@ -173,7 +176,7 @@ impl Sum {
             *part = (*part).max(done);
         }
         let total = STAGES * parts.len() as u64;
-        self.stages.reached(parts.iter().sum(), total, doing);
+        tell(&*self.stages, (parts.iter().sum(), total), doing);
     }
 }
 

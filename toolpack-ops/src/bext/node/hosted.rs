@@ -10,15 +10,17 @@ use super::claims::Claims;
 use super::config::{ConfigFile, InstanceConfig};
 use super::gateway::Gateway;
 use super::ids::Ids;
-use super::kept::{Kept, Pinned};
+use super::kept::Kept;
 use super::layout::Layout;
 use super::probe::LastProbe;
 use super::process::{HealthCheck, Launch, Process};
 use super::running::{Place, Running};
 use super::secrets::{SecretKey, SecretStore};
 use super::site::Site;
-use super::source::{Artifacts, Manifest, Source, SourceLimits};
-use super::store::{AppRow, AppsTable, Fault, ReleaseRow, RoutesTable, Store, blocking};
+use super::source::{Artifact, Artifacts, Manifest, Source, SourceLimits};
+use super::store::{
+    AppRow, AppsTable, DomainsTable, Fault, ReleaseRow, RouteRow, RoutesTable, Store, blocking,
+};
 use super::tasks::{Tasks, Turn};
 use super::traffic::{Change, Traffic};
 use crate::bext::engine::embedded::registry::{Registry, url_of};
@@ -197,21 +199,20 @@ impl Hosted {
         &self,
         app: &AppName,
         version: &Version,
-        pinned: Pinned,
+        artifact: Artifact,
     ) -> Result<Running, Error> {
-        let manifest = &pinned.artifact.manifest;
+        let manifest = &artifact.manifest;
         let Some(command) = manifest.command.clone() else {
-            let artifact = pinned.artifact.clone();
-            let site =
-                blocking(move || Ok(Site::open(artifact.site_directory())?)).await.map_err(|error| {
-                    Error::new(
-                        ErrorKind::Unavailable,
-                        "artifact_unavailable",
-                        "the files of the release cannot be read",
-                    )
-                    .with_source(error)
-                })?;
-            return Ok(Running::of_site(version.clone(), site, pinned));
+            let files = artifact.clone();
+            let site = blocking(move || Ok(Site::open(files.site_directory())?)).await.map_err(|error| {
+                Error::new(
+                    ErrorKind::Unavailable,
+                    "artifact_unavailable",
+                    "the files of the release cannot be read",
+                )
+                .with_source(error)
+            })?;
+            return Ok(Running::of_site(version.clone(), site, artifact));
         };
         let (secrets, name) = (self.secrets.clone(), app.clone());
         let secrets = blocking(move || Ok(secrets.for_app(&name)?)).await?;
@@ -219,7 +220,7 @@ impl Hosted {
             app: app.clone(),
             version: version.clone(),
             command,
-            directory: pinned.artifact.directory.clone(),
+            directory: artifact.directory.clone(),
             secrets,
             health: HealthCheck {
                 path: manifest.health_path.clone().unwrap_or_else(|| "/".to_owned()),
@@ -229,7 +230,7 @@ impl Hosted {
             ledger: self.layout.processes(),
         };
         match Process::start(launch).await {
-            Ok(process) => Ok(Running::of_process(version.clone(), process, pinned)),
+            Ok(process) => Ok(Running::of_process(version.clone(), process, artifact)),
             Err(error) => Err(did_not_start(version, &error.message)),
         }
     }
@@ -240,10 +241,10 @@ impl Hosted {
         &self,
         app: &AppName,
         version: &Version,
-        pinned: Pinned,
+        artifact: Artifact,
     ) -> Result<Running, Error> {
-        let Manifest { health_path, health_timeout, .. } = pinned.artifact.manifest.clone();
-        let running = self.start(app, version, pinned).await?;
+        let Manifest { health_path, health_timeout, .. } = artifact.manifest.clone();
+        let running = self.start(app, version, artifact).await?;
         if let (Some(site), Some(path)) = (running.site(), health_path) {
             site.check(&path, health_timeout).await.map_err(|unwell| did_not_start(version, &unwell))?;
         }
@@ -257,9 +258,7 @@ impl Hosted {
         let routes = self
             .store
             .read(|connection| {
-                let with_domains = |route: super::store::RouteRow| {
-                    Ok((super::store::DomainsTable(connection).of(&route.app)?, route))
-                };
+                let with_domains = |route: RouteRow| Ok((DomainsTable(connection).of(&route.app)?, route));
                 RoutesTable(connection)
                     .all()?
                     .into_iter()
@@ -270,17 +269,16 @@ impl Hosted {
         for (domains, route) in routes {
             let app = route.app.clone();
             let stable = self.start_again(&route.live).await;
-            let mut waiting = vec![(route.live, stable.place())];
+            let mut waiting = Vec::from_iter(waits_for(route.live, &stable));
             self.traffic.change(&app, domains.clone(), Change::Live(stable));
             if let Some((percent, release)) = route.canary {
                 let canary = self.start_again(&release).await;
-                waiting.push((release, canary.place()));
+                waiting.extend(waits_for(release, &canary));
                 self.traffic.change(&app, domains, Change::Canary(percent, canary));
             }
-            for (release, place) in waiting {
-                if self.traffic.still_down(&app, place, None) {
-                    tokio::spawn(self.clone().revive(release, place, self.tasks.enter()?));
-                }
+            // Begun when it has its place in the route.
+            for (release, place, given_up) in waiting {
+                tokio::spawn(self.clone().revive(release, place, given_up, self.tasks.enter()?));
             }
         }
         Ok(())
@@ -298,40 +296,49 @@ impl Hosted {
 
     /// Starts a release whose artifact was made earlier.
     pub(crate) async fn start_kept(&self, release: &ReleaseRow) -> Result<Running, Error> {
-        let Some(pinned) = self.kept.get(&release.artifact).await? else {
+        let Some(artifact) = self.kept.get(&release.artifact).await? else {
             let message = format!("the artifact of {} is gone; deploy the app again", release.version);
             return Err(Error::new(ErrorKind::NotFound, "version_not_kept", message));
         };
-        self.start(&release.app, &release.version, pinned).await
+        self.start(&release.app, &release.version, artifact).await
     }
 
     /// Starts what should run until it does, or should not any more.
-    async fn revive(self: Arc<Self>, release: ReleaseRow, place: Place, turn: Turn) {
+    async fn revive(
+        self: Arc<Self>,
+        release: ReleaseRow,
+        place: Place,
+        given_up: impl Future<Output = ()>,
+        turn: Turn,
+    ) {
         let _turn = turn;
+        tokio::select! {
+            () = self.tasks.closing() => return,
+            // Whatever was being started is ended by that.
+            () = given_up => {}
+            unwanted = self.start_until_it_runs(&release, place) => {
+                let Some(unwanted) = unwanted else { return };
+                unwanted.stop(self.config().stop_time).await;
+            }
+        }
+        // Its artifact was in use until now.
+        self.clear_away().await;
+    }
+
+    /// Gives back what was started and has no place any more.
+    async fn start_until_it_runs(&self, release: &ReleaseRow, place: Place) -> Option<Running> {
         let app = &release.app;
         let mut pause = RETRY.0;
-        while self.traffic.still_down(app, place, None) {
-            let started = tokio::select! {
-                () = self.tasks.closing() => return,
-                started = self.start_kept(&release) => started,
-            };
-            match started {
-                Ok(running) => {
-                    if let Some(unwanted) = self.traffic.revive(app, place, running) {
-                        unwanted.stop(self.config().stop_time).await;
-                    }
-                    return;
-                }
+        loop {
+            match self.start_kept(release).await {
+                Ok(running) => return self.traffic.revive(app, place, running),
                 Err(error) => {
-                    if self.traffic.still_down(app, place, Some(error.message().to_owned())) {
+                    if self.traffic.still_down(app, place, error.message()) {
                         tracing::warn!(instance = %self.id, %app, %error, "an app does not start");
                     }
                 }
             }
-            tokio::select! {
-                () = self.tasks.closing() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
+            tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY.1);
         }
     }
@@ -381,6 +388,14 @@ impl Hosted {
 
 fn did_not_start(version: &Version, why: &impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Conflict, "deploy_failed", format!("{version} did not start: {why}"))
+}
+
+/// A release that is to be started, if it is not at work, with its place, and when that is gone.
+fn waits_for(
+    release: ReleaseRow,
+    running: &Running,
+) -> Option<(ReleaseRow, Place, impl Future<Output = ()> + Send + use<>)> {
+    running.is_down().then(|| (release, running.place(), running.given_up()))
 }
 
 fn only(names: Vec<AppName>) -> Result<AppName, Error> {

@@ -22,7 +22,7 @@ const SLACK: Duration = Duration::from_secs(2);
 impl Instances for Node {
     async fn list(&self, options: ListInstances) -> Result<InstancePage, Error> {
         let after = options.cursor.as_ref().map(|cursor| cursor.place(LIST)).transpose()?;
-        let mut page = self.all_hosted();
+        let mut page = self.all_hosted()?;
         if let Some(after) = after {
             page.retain(|hosted| hosted.id.as_str().as_bytes() > after.as_slice());
         }

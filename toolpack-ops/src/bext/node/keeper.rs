@@ -1,4 +1,4 @@
-//! What a node looks after by itself: gateways that could not listen, and how its instances are.
+//! What a node looks after by itself: gateways that could not listen, what was left lying, and how its instances are.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -25,6 +25,9 @@ pub(crate) async fn keep(node: Weak<Shared>, tasks: Tasks) {
         let (Some(node), Ok(_turn)) = (node.upgrade(), tasks.enter()) else { return };
         let looks = node.instances.values().map(|hosted| async {
             hosted.listen().await;
+            if hosted.kept.is_behind() {
+                hosted.clear_away().await;
+            }
             // A little early rather than a tick late.
             let interval = hosted.config().health_interval.saturating_sub(TICK / 2);
             if hosted.last_probe.within(interval).is_none() {

@@ -60,7 +60,12 @@ impl Layout {
     /// Removes what an app has printed, with the older parts that were set aside as `APP.log.N`.
     pub(crate) fn remove_logs(&self, app: &AppName) -> io::Result<()> {
         let current = format!("{app}.log");
-        for entry in std::fs::read_dir(self.logs())? {
+        let entries = match std::fs::read_dir(self.logs()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
             let rest = name.to_str().and_then(|name| name.strip_prefix(&current));

@@ -45,9 +45,9 @@ mod body;
 mod claims;
 mod config;
 mod deploys;
+mod ending;
 mod engines;
 mod fleet;
-#[allow(dead_code, reason = "causes are kept for whoever debugs")]
 mod gateway;
 mod hosted;
 mod ids;
@@ -60,7 +60,6 @@ mod options;
 mod percent;
 mod private_file;
 mod probe;
-#[allow(dead_code, reason = "a restart in place is there for tools to come")]
 mod process;
 mod recovery;
 mod release;
@@ -68,7 +67,6 @@ mod removal;
 mod running;
 mod runs;
 pub mod sample_app;
-#[allow(dead_code, reason = "what a rotation found is there for tools to come")]
 mod secrets;
 mod site;
 mod source;
@@ -79,6 +77,8 @@ mod traffic;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
 
 pub use self::options::NodeConfig;
 pub use self::runs::{Run, RunKind, RunState, Step, StepState};
@@ -116,6 +116,8 @@ struct Shared {
     /// Where runs over several instances are recorded.
     fleet: Store,
     tasks: Tasks,
+    /// So that whoever closes the node waits for it, however many they are.
+    closed: OnceCell<()>,
     lock: HeldLock,
 }
 
@@ -171,7 +173,8 @@ impl Node {
             instances.insert(instance.id.clone(), Arc::new(hosted));
         }
         let tasks = common.tasks.clone();
-        let shared = Shared { instances, data, fleet, tasks, lock: common.lock.clone() };
+        let (closed, lock) = (OnceCell::new(), common.lock.clone());
+        let shared = Shared { instances, data, fleet, tasks, closed, lock };
         shared.go_on_after(&common.ids).await?;
         let started = shared.instances.values().map(|hosted| async move {
             recovery::recover(hosted).await?;
@@ -193,10 +196,13 @@ impl Node {
     /// Requests that are under way may take as long as the configuration of their instance has it (`drain_time`).
     pub async fn close(&self) {
         self.shared.tasks.close();
-        let all = self.shared.instances.values();
-        futures_util::future::join_all(all.map(|hosted| hosted.close())).await;
-        // Nobody is in the midst of anything; a poisoned lock holds the lock of the directory all the same.
-        drop(self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let close = async || {
+            let all = self.shared.instances.values();
+            futures_util::future::join_all(all.map(|hosted| hosted.close())).await;
+            // Nobody is in the midst of anything; a poisoned lock holds the lock of the directory all the same.
+            drop(self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        };
+        self.shared.closed.get_or_init(close).await;
     }
 
     /// The runs of an instance, the newest first: at most so many, with ids before this one.
@@ -245,8 +251,9 @@ impl Node {
     }
 
     /// All instances, ordered by id.
-    fn all_hosted(&self) -> Vec<Arc<Hosted>> {
-        self.shared.instances.values().cloned().collect()
+    fn all_hosted(&self) -> Result<Vec<Arc<Hosted>>, Error> {
+        self.shared.tasks.open()?;
+        Ok(self.shared.instances.values().cloned().collect())
     }
 }
 

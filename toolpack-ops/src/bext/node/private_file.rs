@@ -20,6 +20,10 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
 
 /// Makes a file with these bytes, durably; says whether it did. One that exists is left as it is.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    // Looked for first: on a full disk nothing can be written beside it.
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(false);
+    }
     match written_beside(path, bytes)?.persist_noclobber(path) {
         Ok(_) => sync_parent(path).map(|()| true),
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),

@@ -1,6 +1,7 @@
 //! Whether an instance answers: asked over its gateway as anybody else would, and of its stores and apps.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,12 +14,16 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::hosted::Hosted;
-use super::running::Condition;
+use super::running::{Condition, Place};
+use super::store::blocking;
 use crate::bext::engine::embedded::Embedded;
-use crate::bext::engine::{HealthReport, InstanceHealth, Instances};
+use crate::bext::engine::{AppName, HealthReport, InstanceHealth, Instances};
 
 /// How long a gateway may take to answer before it counts as one that does not.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// How much room a disk has at least that counts as well, in MiB.
+const LITTLE_ROOM: u64 = 64;
 
 /// What the last check of an instance found.
 #[derive(Debug, Default)]
@@ -39,7 +44,13 @@ impl LastProbe {
 /// Checks an instance now, and remembers what was found.
 pub(crate) async fn probe(hosted: &Hosted, data: &Embedded) -> HealthReport {
     let began = Instant::now();
-    let (gateway, data, state) = tokio::join!(gateway(hosted), data.health(&hosted.id), state(hosted));
+    let (gateway, data, state, disk, ()) = tokio::join!(
+        gateway(hosted),
+        data.health(&hosted.id),
+        state(hosted),
+        disk(hosted),
+        look_at_files(hosted)
+    );
     let mut details = Vec::new();
     let mut troubles = Vec::new();
     let mut note = |found: Result<String, String>| match found {
@@ -68,6 +79,7 @@ pub(crate) async fn probe(hosted: &Hosted, data: &Embedded) -> HealthReport {
         Err(error) => Err(error.message().to_owned()),
     });
     note(state.map(|()| "the state of the instance answers".to_owned()));
+    note(disk);
     for (app, condition) in hosted.traffic.conditions() {
         let of = |what: &str, condition: Condition| match condition {
             Condition::Well => Ok(format!("{what} runs")),
@@ -122,6 +134,38 @@ async fn state(hosted: &Hosted) -> Result<(), String> {
         Err(_) => {
             Err(format!("the state of the instance does not answer within {} seconds", LIMIT.as_secs()))
         }
+    }
+}
+
+/// How much room there is for what the instance writes.
+async fn disk(hosted: &Hosted) -> Result<String, String> {
+    let root = hosted.layout.root().to_owned();
+    let room = blocking(move || {
+        let disk = rustix::fs::statvfs(&root).map_err(std::io::Error::from)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize) >> 20)
+    });
+    match room.await {
+        Ok(room) if room < LITTLE_ROOM => {
+            Err(format!("the disk has {room} MiB of room left, so releases and changes may fail"))
+        }
+        Ok(room) => Ok(format!("the disk has {room} MiB of room left")),
+        Err(error) => {
+            tracing::warn!(instance = %hosted.id, %error, "the room on the disk was not found out");
+            Err("how much room the disk has cannot be found out".to_owned())
+        }
+    }
+}
+
+/// Looks whether the files of all sites are there still. A process whose files are gone is found out when it ends.
+async fn look_at_files(hosted: &Hosted) {
+    let sites = hosted.traffic.files();
+    let looked = blocking(move || {
+        let look = |(app, place, files): (AppName, Place, PathBuf)| (app, place, !files.is_dir());
+        Ok(sites.into_iter().map(look).collect::<Vec<_>>())
+    });
+    match looked.await {
+        Ok(sites) => sites.iter().for_each(|(app, place, lost)| hosted.traffic.set_lost(app, *place, *lost)),
+        Err(error) => tracing::warn!(instance = %hosted.id, %error, "the files of sites were not looked at"),
     }
 }
 

@@ -15,10 +15,9 @@ use serde_json::{Value, json};
 use super::attempt::{Attempt, Draft};
 use super::claims::{Claim, Doing};
 use super::hosted::{Hosted, listed};
-use super::kept::Pinned;
 use super::running::{Condition, Running};
 use super::runs::RunKind;
-use super::source::is_same;
+use super::source::{Artifact, is_same};
 use super::store::{AppRow, AppsTable, ReleaseRow, ReleasesTable, RouteRow, RoutesTable};
 use super::tasks::{Turn, Wanted};
 use super::traffic::Change;
@@ -103,22 +102,23 @@ pub(crate) async fn deploy(
     let what = (version.clone(), strategy);
     let (mut attempt, app) = order.begin((RunKind::Deploy, "resolve"), subject, what, work).await?;
     let deployed = async {
-        let (pinned, runtime) = artifact(&mut attempt, &app, version.as_ref()).await?;
+        let (artifact, runtime) = artifact(&mut attempt, &app, version.as_ref()).await?;
         let version = attempt.draft.version.clone().unwrap_or_else(|| unreachable!("it was resolved"));
-        let made = (version, pinned.artifact.id.clone());
+        let made = (version, artifact.id.clone());
         // By their versions visitors are told apart, so a canary has another one, whatever its content is.
         if canary.is_some() && live.as_ref().is_some_and(|live| live.version == made.0) {
             let message = format!("{} is live already; a canary has another version", made.0);
             return Err(Error::new(ErrorKind::Conflict, "already_live", message));
         }
-        let running = start(&mut attempt, json!({"artifact": made.1.0}), pinned).await?;
+        let running = start(&mut attempt, json!({"artifact": made.1.0}), artifact).await?;
         let change = match canary {
             Some(percent) => Change::Canary(percent, running),
             None => Change::Live(running),
         };
         let route = move |transaction: &rusqlite::Transaction<'_>, now| {
             let release = ReleasesTable(transaction).put(&app.name, &made.0, &made.1, runtime, now)?;
-            AppsTable(transaction).touch(&app.name, Some(runtime), now)?;
+            // What is live says how the app answers, not what is on trial.
+            AppsTable(transaction).touch(&app.name, canary.is_none().then_some(runtime), now)?;
             let before = previous.as_ref().map(|previous| previous.id);
             let routes = RoutesTable(transaction);
             match (canary, &live) {
@@ -141,7 +141,7 @@ async fn artifact(
     attempt: &mut Attempt,
     app: &AppRow,
     version: Option<&Version>,
-) -> Result<(Pinned, Runtime), Error> {
+) -> Result<(Artifact, Runtime), Error> {
     attempt.reached(0, "looking at the source");
     let hosted = attempt.hosted.clone();
     let resolved = async {
@@ -153,21 +153,21 @@ async fn artifact(
     attempt.draft.version = Some(resolved.version.clone());
     attempt.next(json!({"version": resolved.version}), "artifact", Value::Null).await?;
     attempt.reached(1, &format!("making the artifact of {}", resolved.version));
-    let pinned = attempt.wanted.until(hosted.kept.make(&source, &resolved)).await??;
-    let runtime = pinned.artifact.manifest.runtime();
+    let artifact = attempt.wanted.until(hosted.kept.make(&source, &resolved)).await??;
+    let runtime = artifact.manifest.runtime();
     if app.runtime_chosen && app.runtime != runtime {
         return Err(runtime_mismatch(app.runtime));
     }
-    Ok((pinned, runtime))
+    Ok((artifact, runtime))
 }
 
 /// Starts what is to get requests, and waits until it is well.
-async fn start(attempt: &mut Attempt, came_of_it: Value, pinned: Pinned) -> Result<Running, Error> {
+async fn start(attempt: &mut Attempt, came_of_it: Value, artifact: Artifact) -> Result<Running, Error> {
     let version = attempt.draft.version.clone().unwrap_or_else(|| unreachable!("it was resolved"));
     attempt.next(came_of_it, "start", json!({"version": version})).await?;
     attempt.reached(2, &format!("starting {version}, and waiting until it is healthy"));
     let hosted = attempt.hosted.clone();
-    let running = attempt.wanted.until(hosted.start_new(&attempt.draft.app, &version, pinned)).await??;
+    let running = attempt.wanted.until(hosted.start_new(&attempt.draft.app, &version, artifact)).await??;
     if let Err(unwanted) = attempt.wanted.check() {
         running.stop(hosted.config().stop_time).await;
         return Err(unwanted);
@@ -239,14 +239,15 @@ pub(crate) async fn rollback(
             ended(attempt, ended_canary).await
         }
         Target::Release(release) => {
-            let Some(pinned) = order.hosted.kept.get(&release.artifact).await? else {
-                return Err(not_kept(&release.version, &releases));
+            let Some(artifact) = order.hosted.kept.get(&release.artifact).await? else {
+                let others = releases.iter().filter(|other| other.artifact != release.artifact);
+                return Err(not_kept(&release.version, others));
             };
             let what = (Some(release.version.clone()), Strategy::Full);
             let run = (RunKind::Rollback, "prepare");
             let (mut attempt, _) = order.begin(run, subject, what, work).await?;
             let rolled_back = async {
-                let running = start(&mut attempt, json!({"artifact": release.artifact.0}), pinned).await?;
+                let running = start(&mut attempt, json!({"artifact": release.artifact.0}), artifact).await?;
                 let set = move |transaction: &rusqlite::Transaction<'_>, now| {
                     let runtime = release.runtime;
                     let put = ReleasesTable(transaction).put(
@@ -306,19 +307,19 @@ fn target(route: &RouteRow, version: Option<&Version>, releases: &[ReleaseRow]) 
             let message = format!("{} is live already; deploy starts it anew", route.live.version);
             Err(Error::new(ErrorKind::Conflict, "already_live", message))
         }
-        _ => Err(not_kept(version, releases)),
+        _ => Err(not_kept(version, releases.iter())),
     }
 }
 
-fn not_kept(version: &Version, releases: &[ReleaseRow]) -> Error {
+fn not_kept<'r>(version: &Version, releases: impl Iterator<Item = &'r ReleaseRow>) -> Error {
     let mut kept: Vec<&str> = Vec::new();
     for release in releases {
         if !kept.contains(&release.version.as_str()) {
             kept.push(release.version.as_str());
         }
     }
-    let message =
-        format!("the artifact of {version} is not kept; kept are {}; deploy makes it again", listed(&kept));
+    let kept = if kept.is_empty() { "no other".to_owned() } else { listed(&kept) };
+    let message = format!("the artifact of {version} is not kept; kept are {kept}; deploy makes it again");
     Error::new(ErrorKind::NotFound, "version_not_kept", message)
 }
 

@@ -7,19 +7,26 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::claims::{Claim, Doing};
+use rusqlite::Transaction;
+
+use super::claims::Doing;
+use super::ending::write_down;
 use super::hosted::Hosted;
 use super::runs::{Journal, RunKind, RunState};
-use super::store::AppsTable;
-use crate::bext::engine::AppName;
+use super::store::{AppsTable, Fault};
+use super::tasks::Turn;
+use crate::bext::engine::{AppName, Timestamp};
 use crate::error::Error;
 
 /// How long requests that are under way may go on, at most: whoever removes an app waits for it.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Removes an app that is there.
-pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName) -> Result<(), Error> {
-    let claim: Claim = hosted.claims.take(&name, Doing::Removing)?;
+///
+/// What keeps it from its end is told, and tried again while nobody else may change the app: a removal that was left open
+/// would, at the next start, hit another app that has its name by then.
+pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName, turn: Turn) -> Result<(), Error> {
+    let claim = hosted.claims.take(&name, Doing::Removing)?;
     hosted.app(Some(&name)).await?;
     let now = hosted.now();
     let id = hosted.ids.next(now)?;
@@ -33,24 +40,32 @@ pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName) -> Result<(), Err
         .await?;
     let out = hosted.traffic.remove(&name);
     hosted.retire(out, hosted.config().drain_time.min(DRAIN)).await;
-    finish(&hosted, &id, &name).await?;
-    drop(claim);
+    let end = last_of(&hosted, &id, &name, hosted.now());
+    write_down(&hosted, &id, end, (claim, turn)).await?;
     hosted.clear_away().await;
     Ok(())
 }
 
-/// Does what is left to do of a removal, when nothing of the app runs any more.
-pub(crate) async fn finish(hosted: &Hosted, id: &str, name: &AppName) -> Result<(), Error> {
-    let (run, app, now) = (id.to_owned(), name.clone(), hosted.now());
+/// Does what an earlier node left to do of a removal. Nothing of the app runs.
+pub(crate) async fn finish_after_restart(hosted: &Hosted, id: &str, name: &AppName) -> Result<(), Error> {
+    hosted.store.write(last_of(hosted, id, name, hosted.now())).await
+}
+
+/// What is left to do of a removal, when nothing of the app runs any more.
+///
+/// One piece of work: nobody sets a secret of the app between the one and the other.
+fn last_of(
+    hosted: &Hosted,
+    id: &str,
+    name: &AppName,
+    now: Timestamp,
+) -> impl Fn(&Transaction<'_>) -> Result<(), Fault> + Clone + Send + 'static {
+    let (run, app) = (id.to_owned(), name.clone());
     let (secrets, layout) = (hosted.secrets.clone(), hosted.layout.clone());
-    // One piece of work: nobody sets a secret of the app between the one and the other.
-    hosted
-        .store
-        .write(move |transaction| {
-            secrets.forget(&app)?;
-            layout.remove_logs(&app)?;
-            AppsTable(transaction).remove(&app)?;
-            Journal(transaction).end(&run, RunState::Done, None, now)
-        })
-        .await
+    move |transaction| {
+        secrets.forget(&app)?;
+        layout.remove_logs(&app)?;
+        AppsTable(transaction).remove(&app)?;
+        Journal(transaction).end(&run, RunState::Done, None, now)
+    }
 }

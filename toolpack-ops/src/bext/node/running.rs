@@ -1,6 +1,7 @@
 //! A release at work: what answers its requests, and what has to be stopped when it is done.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::gateway::{Backend, Target};
-use super::kept::Pinned;
 use super::process::{Process, ProcessStatus};
 use super::site::Site;
+use super::source::Artifact;
 use crate::bext::engine::Version;
 
 /// A release at work. Dropping it ends it at once; [`retire`](Self::retire) in good order.
@@ -28,14 +29,16 @@ pub(crate) struct Place(u64);
 
 #[derive(Debug)]
 enum Work {
-    // What an artifact is pinned by is held so that the files stay.
     Site {
         site: Arc<Site>,
-        _artifact: Pinned,
+        artifact: Artifact,
+        /// Whether its files were not there when they were last looked at.
+        is_lost: bool,
     },
     Process {
         process: Process,
-        _artifact: Pinned,
+        /// Held so that its files stay.
+        _artifact: Artifact,
     },
     /// It should run and does not: the node was started, and it was not yet or does not.
     Down {
@@ -47,12 +50,12 @@ enum Work {
 }
 
 impl Running {
-    pub(crate) fn of_site(version: Version, site: Site, artifact: Pinned) -> Self {
+    pub(crate) fn of_site(version: Version, site: Site, artifact: Artifact) -> Self {
         let site = Arc::new(site);
-        Self::new(version, Target::Site(site.clone()), Work::Site { site, _artifact: artifact })
+        Self::new(version, Target::Site(site.clone()), Work::Site { site, artifact, is_lost: false })
     }
 
-    pub(crate) fn of_process(version: Version, process: Process, artifact: Pinned) -> Self {
+    pub(crate) fn of_process(version: Version, process: Process, artifact: Artifact) -> Self {
         let target = Target::Process(process.address());
         Self::new(version, target, Work::Process { process, _artifact: artifact })
     }
@@ -66,7 +69,7 @@ impl Running {
     fn new(version: Version, target: Target, work: Work) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let place = Place(COUNT.fetch_add(1, Ordering::Relaxed));
-        let backend = Arc::new(Backend::new(version.clone(), target));
+        let backend = Arc::new(Backend::new(&version, target));
         Self { place, version, backend, work }
     }
 
@@ -97,7 +100,10 @@ impl Running {
     /// How it is.
     pub(crate) fn condition(&self) -> Condition {
         match &self.work {
-            Work::Site { .. } => Condition::Well,
+            Work::Site { is_lost: false, .. } => Condition::Well,
+            Work::Site { is_lost: true, .. } => {
+                Condition::Troubled("its files are gone; deploy it again".to_owned())
+            }
             Work::Process { process, .. } => {
                 process.status().trouble.map_or(Condition::Well, Condition::Troubled)
             }
@@ -115,6 +121,35 @@ impl Running {
     pub(crate) fn set_reason(&mut self, why: String) {
         if let Work::Down { reason, .. } = &mut self.work {
             *reason = Some(why);
+        }
+    }
+
+    /// Becomes ready when one that should run has no place any more.
+    pub(crate) fn given_up(&self) -> impl Future<Output = ()> + Send + use<> {
+        let waiting = match &self.work {
+            Work::Down { address, .. } => Some(address.subscribe()),
+            Work::Site { .. } | Work::Process { .. } => None,
+        };
+        async move {
+            match waiting {
+                Some(mut waiting) => while waiting.changed().await.is_ok() {},
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Where its files lie, if that is all that there is of it.
+    pub(crate) fn files(&self) -> Option<&Path> {
+        match &self.work {
+            Work::Site { artifact, .. } => Some(&artifact.directory),
+            Work::Process { .. } | Work::Down { .. } => None,
+        }
+    }
+
+    /// Notes whether its files are gone.
+    pub(crate) fn set_lost(&mut self, lost: bool) {
+        if let Work::Site { is_lost, .. } = &mut self.work {
+            *is_lost = lost;
         }
     }
 

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use super::runs::Journal;
 use super::*;
 use crate::bext::engine::{
-    AppName, AppRef, Apps, DeployStatus, Deploys, ListApps, ListDeploys, ListSecrets, NewApp, SecretValue,
-    Secrets, SecretsOf, Strategy,
+    AppName, AppRef, AppStatus, Apps, Deploy, DeployStatus, Deploys, FleetDeploy, ListApps, ListDeploys,
+    ListSecrets, NewApp, Release, SecretValue, Secrets, SecretsOf, Strategy, Unheard,
 };
 
 fn local() -> InstanceId {
@@ -100,5 +100,87 @@ async fn a_release_that_had_only_begun_failed() {
     node.close().await;
     let node = open(&root).await;
     assert_eq!(node.history(ListDeploys::default()).await.unwrap().deploys.len(), 1);
+    node.close().await;
+}
+
+/// Waits until something is so.
+async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+    let waited = async {
+        while !is_so().await {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), waited).await.expect(what);
+}
+
+fn newest() -> Deploy {
+    Deploy {
+        release: Release { instance: local(), app: Some(shop()), by: "me".to_owned() },
+        version: None,
+        canary: None,
+    }
+}
+
+/// Has a store fail, or not any more, as a full disk would.
+async fn sql(store: &Store, sql: &'static str) {
+    store.write(move |transaction| Ok(transaction.execute_batch(sql)?)).await.unwrap();
+}
+
+const REFUSE_RECORDS: &str =
+    "CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(ABORT, 'full'); END";
+const REFUSE_ENDS: &str = "CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'full'); END";
+const ALLOW: &str = "DROP TRIGGER full";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_cannot_be_written_down_changes_nothing_and_its_failure_is_written_later() {
+    let root = tempfile::tempdir().unwrap();
+    let (node, hosted) = prepared(&root).await;
+    sql(&hosted.store, REFUSE_RECORDS).await;
+    let error = node.deploy(newest(), Arc::new(Unheard)).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "store_unavailable"));
+    let app = node.list_apps(&local(), ListApps::default()).await.unwrap().apps.remove(0);
+    assert_eq!((app.current_version, app.status), (None, AppStatus::Stopped));
+    sql(&hosted.store, ALLOW).await;
+    let history = async || node.history(ListDeploys::default()).await.unwrap().deploys;
+    until("its failure is written down", async || history().await.len() == 1).await;
+    assert_eq!(history().await[0].status, DeployStatus::Failed);
+    let run = &node.runs(&local(), None, PageSize::default()).await.unwrap()[0];
+    assert_eq!(run.state, RunState::Undone);
+    node.deploy(newest(), Arc::new(Unheard)).await.unwrap();
+    node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fleet_deploy_did_is_said_even_if_its_end_cannot_be_written() {
+    let root = tempfile::tempdir().unwrap();
+    let (node, _) = prepared(&root).await;
+    sql(&node.shared.fleet, REFUSE_ENDS).await;
+    let order = FleetDeploy { instances: vec![local()], app: None, version: None, by: "me".to_owned() };
+    let result = node.fleet_deploy(order, Arc::new(Unheard)).await.unwrap();
+    assert!(result.results[0].1.is_ok(), "{result:?}");
+    sql(&node.shared.fleet, ALLOW).await;
+    node.close().await;
+    let node = open(&root).await;
+    let runs = node.fleet_runs(None, PageSize::default()).await.unwrap();
+    assert_eq!((runs[0].state, runs[0].error.as_deref()), (RunState::Done, None));
+    node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_cleared_away_at_once_is_later() {
+    let root = tempfile::tempdir().unwrap();
+    let (node, hosted) = prepared(&root).await;
+    node.deploy(newest(), Arc::new(Unheard)).await.unwrap();
+    let artifacts = || std::fs::read_dir(hosted.layout.artifacts()).unwrap().count();
+    until("its release has ended", async || {
+        node.runs(&local(), None, PageSize::default()).await.unwrap()[0].state == RunState::Done
+    })
+    .await;
+    // Another app is being added, which may take long.
+    let maker = hosted.kept.maker().await.unwrap();
+    node.remove_app(&AppRef::new(local(), shop())).await.unwrap();
+    assert_eq!(artifacts(), 1);
+    drop(maker);
+    until("its artifact is gone", async || artifacts() == 0).await;
     node.close().await;
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -127,6 +128,9 @@ impl Traffic {
         let live = state.apps.remove(app);
         let (live, out) = match (live, change) {
             (Some(old), Change::Live(stable)) => {
+                for old in old.running() {
+                    old.hand_over(&stable);
+                }
                 let mut out = vec![old.stable];
                 out.extend(old.canary.map(|(_, canary)| canary));
                 (Live { domains, stable, canary: None }, out)
@@ -139,6 +143,9 @@ impl Traffic {
                 (Live { domains, stable: canary, canary: None }, vec![stable])
             }
             (Some(old), Change::Promote | Change::EndCanary) => {
+                if let Some((_, canary)) = &old.canary {
+                    canary.hand_over(&old.stable);
+                }
                 let out = old.canary.map(|(_, canary)| canary).into_iter().collect();
                 (Live { domains, stable: old.stable, canary: None }, out)
             }
@@ -179,13 +186,29 @@ impl Traffic {
     }
 
     /// Notes why a release that should run does not. Says whether it should, still.
-    pub(crate) fn still_down(&self, app: &AppName, place: Place, reason: Option<String>) -> bool {
+    pub(crate) fn still_down(&self, app: &AppName, place: Place, reason: &str) -> bool {
         let mut state = self.state();
         let Some(down) = state.apps.get_mut(app).and_then(|live| live.at(place)) else { return false };
-        if let Some(reason) = reason {
-            down.set_reason(reason);
-        }
+        down.set_reason(reason.to_owned());
         down.is_down()
+    }
+
+    /// Where the files of all sites lie.
+    pub(crate) fn files(&self) -> Vec<(AppName, Place, PathBuf)> {
+        let state = self.state();
+        let of = |(app, live): (&AppName, &Live)| {
+            let files =
+                live.running().filter_map(|running| Some((running.place(), running.files()?.to_owned())));
+            files.map(|(place, files)| (app.clone(), place, files)).collect::<Vec<_>>()
+        };
+        state.apps.iter().flat_map(of).collect()
+    }
+
+    /// Notes whether the files of a site are gone.
+    pub(crate) fn set_lost(&self, app: &AppName, place: Place, lost: bool) {
+        if let Some(site) = self.state().apps.get_mut(app).and_then(|live| live.at(place)) {
+            site.set_lost(lost);
+        }
     }
 
     /// Takes an app's route away, and gives back what was at work.

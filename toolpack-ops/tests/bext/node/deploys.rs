@@ -233,7 +233,7 @@ async fn artifacts_are_kept_as_many_as_the_configuration_has_it() {
     assert_eq!(bench.get("shop", "/").await.body, "1.0.3");
 }
 
-async fn in_flight(bench: &Bench) -> u64 {
+pub(super) async fn in_flight(bench: &Bench) -> u64 {
     use toolpack_ops::bext::engine::Instances;
     bench.node.metrics(&local()).await.unwrap().in_flight
 }

@@ -1,5 +1,6 @@
 //! The node as its users have it: real sources, real processes, real requests through its gateways.
 
+mod adversity;
 mod apps;
 mod canaries;
 mod deploys;
@@ -11,6 +12,7 @@ mod load;
 mod restarts;
 mod sample;
 mod settings;
+mod storm;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

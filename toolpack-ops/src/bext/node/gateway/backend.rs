@@ -30,7 +30,7 @@ pub(crate) struct Backend {
 const DRAINING: u64 = 1 << 63;
 
 impl Backend {
-    pub(crate) fn new(version: Version, target: Target) -> Self {
+    pub(crate) fn new(version: &Version, target: Target) -> Self {
         let hash = blake3::hash(version.as_str().as_bytes()).to_hex();
         let cut = watch::Sender::new(false);
         Self {

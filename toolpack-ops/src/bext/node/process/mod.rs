@@ -21,12 +21,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-#[allow(unused_imports, reason = "the parts are written side by side")]
 pub(crate) use ledger::sweep;
-use supervisor::{Restart, Supervisor, View};
+use supervisor::{Supervisor, View};
 
 use crate::bext::engine::{AppName, SecretName, SecretValue, Version};
 
@@ -63,7 +62,6 @@ pub(crate) struct HealthCheck {
 pub(crate) struct Process {
     view: Arc<View>,
     stop: watch::Sender<Option<Duration>>,
-    restarts: mpsc::Sender<Restart>,
     supervisor: JoinHandle<()>,
 }
 
@@ -74,21 +72,13 @@ impl Process {
         let view = Arc::new(View::new());
         view.is_up(&running);
         let (stop, asked_to_stop) = watch::channel(None);
-        let (restarts, wishes) = mpsc::channel(1);
         let supervisor = {
             let view = view.clone();
             tokio::spawn(async move {
-                let supervisor = Supervisor {
-                    launch,
-                    view: &view,
-                    stop: asked_to_stop,
-                    restarts: wishes,
-                    endings: JoinSet::new(),
-                };
-                supervisor.run(running).await;
+                Supervisor { launch, view: &view, stop: asked_to_stop }.run(running).await;
             })
         };
-        Ok(Self { view, stop, restarts, supervisor })
+        Ok(Self { view, stop, supervisor })
     }
 
     /// Where it listens; none while it is being started again.
@@ -98,21 +88,6 @@ impl Process {
 
     pub(crate) fn status(&self) -> ProcessStatus {
         self.view.status().clone()
-    }
-
-    /// Starts a new process with these secrets beside the one that runs, at another address; once it is well, the old one
-    /// is asked to end, and killed after `grace`. Returns when it has ended. If the new one does not become well, the old one
-    /// runs on with its old secrets. A process that waits to be started again is started at once. Cancelled, the restart
-    /// goes on.
-    pub(crate) async fn restart(
-        &self,
-        secrets: Vec<(SecretName, SecretValue)>,
-        grace: Duration,
-    ) -> Result<(), StartError> {
-        let stopped = || StartError::new("it was stopped meanwhile".to_owned());
-        let (reply, answer) = oneshot::channel();
-        self.restarts.send(Restart { secrets, grace, reply }).await.map_err(|_| stopped())?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// Has its whole group end: asked to first, killed after `grace`. Returns when no process of it is left; or, with a

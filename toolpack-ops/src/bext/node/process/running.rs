@@ -16,7 +16,7 @@ use super::redact::Redactor;
 use super::{HealthCheck, Launch, StartError, system};
 
 /// A longer time to end is this time: the clock does not reach everywhere.
-pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A group of processes with its output. Dropping it kills it at once.
 #[derive(Debug)]
@@ -95,18 +95,13 @@ impl Running {
 
     /// Has all of the group end: asked to first, and killed after `grace`. Returns the last output when no process is left.
     pub(super) async fn end(self, grace: Duration) -> String {
-        self.end_after(sleep(grace.min(LONGEST))).await
-    }
-
-    /// As [`end`](Self::end), with something else to happen before it is killed.
-    pub(super) async fn end_after(self, grace: impl Future<Output = ()>) -> String {
         let Self { mut group, mut output, mut child_ended, .. } = self;
         let exit = group.exit();
         group.signal(Signal::TERM);
-        (group, _) = wait_for_end(group, &mut child_ended, None, grace).await;
+        (group, _) = wait_for_end(group, &mut child_ended, None, grace.min(LONGEST)).await;
         // Killed also if nothing was seen to live: a process that just began may not have been seen.
         let (group, has_ended) =
-            wait_for_end(group, &mut child_ended, Some(Signal::KILL), sleep(system::KILL_TIME)).await;
+            wait_for_end(group, &mut child_ended, Some(Signal::KILL), system::KILL_TIME).await;
         if has_ended {
             // Fails only when the runtime ends.
             let _ = tokio::task::spawn_blocking(move || group.bury()).await;
@@ -124,9 +119,9 @@ async fn wait_for_end(
     mut group: Group,
     child_ended: &mut unix::Signal,
     signal: Option<Signal>,
-    limit: impl Future<Output = ()>,
+    limit: Duration,
 ) -> (Group, bool) {
-    tokio::pin!(limit);
+    let mut limit = std::pin::pin!(sleep(limit));
     let mut pause = Duration::from_millis(2);
     loop {
         if let Some(signal) = signal {

@@ -4,16 +4,14 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::backoff::Backoff;
 use super::group::Exit;
 use super::health::Seconds;
-use super::running::{LONGEST, Running};
+use super::running::Running;
 use super::{HealthCheck, Launch, ProcessStatus, StartError};
-use crate::bext::engine::{SecretName, SecretValue};
 
 /// How long a process that did not become well may take to end by itself.
 const GIVE_UP_TIME: Duration = Duration::from_secs(1);
@@ -58,14 +56,6 @@ impl View {
         status.pid = None;
         status.trouble = trouble;
     }
-}
-
-/// A wish for a new start with these secrets; the old process is given `grace` to end.
-#[derive(Debug)]
-pub(super) struct Restart {
-    pub(super) secrets: Vec<(SecretName, SecretValue)>,
-    pub(super) grace: Duration,
-    pub(super) reply: oneshot::Sender<Result<(), StartError>>,
 }
 
 /// Told how long an app may take to end, once it is to end.
@@ -114,19 +104,15 @@ async fn attempt(launch: &Launch, stop: &mut Stop) -> Attempt {
 /// What happens to a process that runs.
 enum Event {
     Stop(Duration),
-    Restart(Restart),
     Ended(Exit),
 }
 
-/// A process and what is wished for it.
+/// A process that is looked after.
 #[derive(Debug)]
 pub(super) struct Supervisor<'a> {
     pub(super) launch: Launch,
     pub(super) view: &'a View,
     pub(super) stop: Stop,
-    pub(super) restarts: mpsc::Receiver<Restart>,
-    /// Old processes on their way out. Dropped, they are killed.
-    pub(super) endings: JoinSet<()>,
 }
 
 impl Supervisor<'_> {
@@ -139,57 +125,27 @@ impl Supervisor<'_> {
             let port = running.address().port();
             let event = tokio::select! {
                 grace = asked_to(&mut self.stop) => Event::Stop(grace),
-                Some(wish) = self.restarts.recv() => Event::Restart(wish),
                 exit = running.ended() => Event::Ended(exit),
                 never = watch_health(&self.launch.health, port, PROBE_EVERY, self.view) => match never {},
             };
             match event {
-                Event::Stop(grace) => return self.finish(Some(running), grace).await,
-                Event::Restart(wish) => match self.replace(&mut running, wish).await {
-                    Ok(true) => well_since = Instant::now(),
-                    Ok(false) => {}
-                    Err(Stopped { grace }) => return self.finish(Some(running), grace).await,
-                },
+                Event::Stop(grace) => {
+                    self.view.is_down(None);
+                    running.end(grace).await;
+                    return;
+                }
                 Event::Ended(exit) => {
                     self.view.is_down(Some(exit.to_string()));
                     backoff.was_well_for(well_since.elapsed());
                     let output = running.end(Duration::ZERO).await;
                     match self.start_again(exit, &output, &mut backoff).await {
                         Some(new) => running = new,
-                        None => return self.finish(None, Duration::ZERO).await,
+                        None => return self.view.is_down(None),
                     }
                     self.view.is_up(&running);
                     well_since = Instant::now();
                 }
             }
-        }
-    }
-
-    /// Starts a new process beside the one that runs, and ends the old one once the new one is well. Says whether it is.
-    async fn replace(&mut self, running: &mut Running, wish: Restart) -> Result<bool, Stopped> {
-        let next = Launch { secrets: wish.secrets, ..self.launch.clone() };
-        match attempt(&next, &mut self.stop).await {
-            Attempt::Up(new) => {
-                self.launch = next;
-                let old = std::mem::replace(running, *new);
-                self.view.is_up(running);
-                let mut stop = self.stop.clone();
-                while self.endings.try_join_next().is_some() {}
-                self.endings.spawn(async move {
-                    let hurry = async { sleep(asked_to(&mut stop).await.min(LONGEST)).await };
-                    // Its own time, or less when all is to end.
-                    let grace = async { drop(timeout(wish.grace.min(LONGEST), hurry).await) };
-                    old.end_after(grace).await;
-                    // Whoever wished for it may have gone.
-                    let _ = wish.reply.send(Ok(()));
-                });
-                Ok(true)
-            }
-            Attempt::Failed(error) => {
-                let _ = wish.reply.send(Err(error));
-                Ok(false)
-            }
-            Attempt::Stopped => Err(Stopped { grace: asked_to(&mut self.stop).await }),
         }
     }
 
@@ -200,44 +156,19 @@ impl Supervisor<'_> {
             let pause = backoff.pause();
             tracing::warn!(app = %self.launch.app, pause = %Seconds(pause), "an app ended and is started again: {exit}");
             self.view.is_down(Some(format!("it is started again in {}: {why}", Seconds(pause))));
-            let mut reply = None;
             tokio::select! {
                 _ = asked_to(&mut self.stop) => return None,
-                Some(wish) = self.restarts.recv() => {
-                    self.launch.secrets = wish.secrets;
-                    reply = Some(wish.reply);
-                }
                 () = sleep(pause) => {}
             }
             self.view.is_down(Some(format!("it is being started again: {why}")));
             self.view.status().restarts += 1;
             match attempt(&self.launch, &mut self.stop).await {
-                Attempt::Up(running) => {
-                    reply.map(|reply| reply.send(Ok(())));
-                    return Some(*running);
-                }
-                Attempt::Failed(error) => {
-                    why.clone_from(&error.message);
-                    reply.map(|reply| reply.send(Err(error)));
-                }
+                Attempt::Up(running) => return Some(*running),
+                Attempt::Failed(error) => why = error.message,
                 Attempt::Stopped => return None,
             }
         }
     }
-
-    /// Ends all that is left of it.
-    async fn finish(mut self, running: Option<Running>, grace: Duration) {
-        self.view.is_down(None);
-        if let Some(running) = running {
-            running.end(grace).await;
-        }
-        while self.endings.join_next().await.is_some() {}
-    }
-}
-
-/// It is to end, in so much time.
-struct Stopped {
-    grace: Duration,
 }
 
 /// Waits until it is to end. If nobody is there any more who could say so, that is now.

@@ -302,44 +302,6 @@ fn a_runtime_that_ends_takes_its_processes_along() {
 }
 
 #[tokio::test]
-async fn a_restart_brings_new_secrets_and_loses_nobody() {
-    let fixture = Fixture::new();
-    let process = Process::start(fixture.app()).await.unwrap();
-    let (before, pid) = (process.address().borrow().unwrap(), process.status().pid.unwrap());
-    process.restart(vec![secret("TEST_SERVES", "200"), secret("NEW", "new-value")], GRACE).await.unwrap();
-    let after = process.address().borrow().unwrap();
-    assert_ne!(before, after);
-    assert!(ask(after, "/env").contains("NEW=new-value\n"));
-    assert!(!lives(pid));
-    assert_eq!(process.status().restarts, 0);
-
-    // One that does not become well changes nothing.
-    let pid = process.status().pid;
-    let error = process.restart(Vec::new(), GRACE).await.unwrap_err();
-    assert!(error.message.contains("it ended with status 0 before it was healthy"), "{error}");
-    assert_eq!((process.status().pid, *process.address().borrow()), (pid, Some(after)));
-    assert!(ask(after, "/env").contains("NEW=new-value\n"));
-    assert_eq!(fixture.notes(), 1);
-    process.stop(GRACE).await;
-    assert_eq!(fixture.notes(), 0);
-}
-
-#[tokio::test]
-async fn a_restart_ends_the_wait_of_one_that_crashed() {
-    let fixture = Fixture::new();
-    let script = "if [ -e ran ] && [ -z \"$FIXED\" ]; then exit 9; fi; touch ran; exec \"$@\"";
-    let process = Process::start(fixture.script(script)).await.unwrap();
-    ask(process.address().borrow().unwrap(), "/crash");
-    until("it was tried three times", || process.status().restarts >= 3).await;
-    let secrets = vec![secret("TEST_SERVES", "200"), secret("FIXED", "1")];
-    process.restart(secrets, GRACE).await.unwrap();
-    let address = *process.address().borrow();
-    assert_eq!(ask(address.unwrap(), "/"), "hello");
-    assert_eq!(process.status().trouble, None);
-    process.stop(GRACE).await;
-}
-
-#[tokio::test]
 async fn a_flood_of_output_is_kept_within_bounds_and_harms_nobody() {
     let fixture = Fixture::new();
     let flood = "(while :; do cat chunk; done) & exec \"$@\"";
@@ -388,33 +350,6 @@ async fn a_stop_that_is_cancelled_kills() {
     assert!(stop.await.unwrap_err().is_cancelled());
     until("none of them lives", || !pids.iter().any(|pid| lives(*pid))).await;
     until("its note is removed", || fixture.notes() == 0).await;
-}
-
-#[tokio::test]
-async fn a_new_one_is_looked_after_while_the_old_one_takes_its_time() {
-    let fixture = Fixture::new();
-    // The old one does not hear SIGTERM.
-    let script = "[ -n \"$NEW\" ] || trap '' TERM; exec \"$@\"";
-    let process = Arc::new(Process::start(fixture.script(script)).await.unwrap());
-    let old = process.status().pid.unwrap();
-    let mut address = process.address();
-    let before = *address.borrow();
-    let secrets = vec![secret("TEST_SERVES", "200"), secret("NEW", "1")];
-    let restart = tokio::spawn({
-        let process = process.clone();
-        async move { process.restart(secrets, Duration::MAX).await }
-    });
-    let new = address.wait_for(|address| *address != before).await.unwrap().unwrap();
-    ask(new, "/crash");
-    until("the new one was started again", || process.status().restarts == 1).await;
-    address.wait_for(|address| address.is_some_and(|address| address != new)).await.unwrap();
-    assert!(lives(old), "the old one was not given its time");
-    // It has less of it once all is to end.
-    restart.abort();
-    let _ = restart.await;
-    Arc::into_inner(process).unwrap().stop(GRACE.min(Duration::from_millis(50))).await;
-    assert!(!lives(old));
-    assert_eq!(fixture.notes(), 0);
 }
 
 #[cfg(target_os = "linux")]

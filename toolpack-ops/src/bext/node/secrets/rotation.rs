@@ -29,34 +29,26 @@ impl Node {
         let root = root.into();
         let rotated = blocking(move || {
             let _lock = NodeLock::take(&root)?;
-            Ok(SecretKey::rotate(&root)?.unopened)
+            Ok(SecretKey::rotate(&root)?)
         });
         rotated.await.map_err(|error| error.at("rotate_secret_key", ""))
     }
 }
 
-/// What became of a rotation.
-#[derive(Debug)]
-pub(super) struct Rotation {
-    pub(super) key: SecretKey,
-    /// Which secrets no key opened, as `SECRET of APP on INSTANCE`. They are as lost as they were before, and have to be
-    /// set anew.
-    pub(super) unopened: Vec<String>,
-}
-
 impl SecretKey {
     /// Makes a new key, encrypts all secrets of the data directory under it, and drops the old ones.
+    /// Says which secrets no key opened, as `the secret NAME of the app APP on INSTANCE`: they have to be set anew.
     ///
     /// No node may run meanwhile: it would go on with the old key. Killed in the middle, all secrets stay readable, and
     /// the next start encrypts what is left, and the next rotation drops what is not used any more.
     ///
     /// Errors: `secret_key_in_environment` if `BEXT_SECRET_KEY` has the key; and as [`of`](Self::of).
-    pub(super) fn rotate(root: &Path) -> Result<Rotation, Error> {
+    pub(super) fn rotate(root: &Path) -> Result<Vec<String>, Error> {
         Self::rotate_of_variable(root, std::env::var_os(VARIABLE))
     }
 
     /// As [`rotate`](Self::rotate), with what the variable has.
-    pub(super) fn rotate_of_variable(root: &Path, variable: Option<OsString>) -> Result<Rotation, Error> {
+    pub(super) fn rotate_of_variable(root: &Path, variable: Option<OsString>) -> Result<Vec<String>, Error> {
         if variable.is_some_and(|text| !text.is_empty()) {
             let message = format!(
                 "{VARIABLE} has the key, so it is changed there: put a new one and a comma before it, start the node \
@@ -95,7 +87,7 @@ pub(super) fn encrypt_anew(root: &Path, keys: &SecretKey) -> Result<(), Error> {
 }
 
 /// Takes those keys out of the file that no secret is encrypted under. The current one stays.
-pub(super) fn drop_unused(root: &Path, keys: &SecretKey) -> Result<Rotation, Error> {
+pub(super) fn drop_unused(root: &Path, keys: &SecretKey) -> Result<Vec<String>, Error> {
     let (mut used, mut unopened) = (vec![keys.current().id.clone()], Vec::new());
     for instance in instances(root)? {
         for (secret, id) in SecretStore::open(&instance, keys.clone())?.under_other_keys()? {
@@ -106,7 +98,7 @@ pub(super) fn drop_unused(root: &Path, keys: &SecretKey) -> Result<Rotation, Err
     let kept: Vec<&Key> = keys.keys().iter().filter(|key| used.contains(&key.id)).collect();
     let file = key_file::path(root);
     key_file::write(&file, &kept)?;
-    Ok(Rotation { key: SecretKey::of_keys(key_file::read_or_make(&file)?), unopened })
+    Ok(unopened)
 }
 
 /// The directories of all instances that have secrets, also of those that are not listed any more.

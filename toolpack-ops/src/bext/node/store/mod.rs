@@ -36,12 +36,13 @@ impl Store {
         .await
     }
 
-    /// Looks something up.
+    /// Looks something up. Another process that writes does not hold it up.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Error> {
-        self.write(move |transaction| work(transaction)).await
+        self.transact(TransactionBehavior::Deferred, move |transaction| work(transaction), |found| found)
+            .await
     }
 
     /// Changes something, in a transaction that is kept if the work succeeds. It is complete once it has begun, whether
@@ -59,11 +60,20 @@ impl Store {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
         then: impl FnOnce(T) -> U + Send + 'static,
     ) -> Result<U, Error> {
+        self.transact(TransactionBehavior::Immediate, work, then).await
+    }
+
+    async fn transact<T: Send + 'static, U: Send + 'static>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+        then: impl FnOnce(T) -> U + Send + 'static,
+    ) -> Result<U, Error> {
         let connection = self.connection.clone();
         blocking(move || {
             // A panic in a transaction has rolled it back.
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = connection.transaction_with_behavior(behavior)?;
             let done = work(&transaction)?;
             transaction.commit()?;
             Ok(then(done))

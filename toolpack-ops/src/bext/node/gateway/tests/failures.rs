@@ -61,7 +61,8 @@ async fn a_request_waits_for_an_app_that_is_being_started_again() {
     let gateway =
         gateway(GatewaySettings { start_timeout: Duration::from_millis(50), ..Default::default() }).await;
     let (address, watched) = watch::channel(None);
-    gateway.set_route(route("shop", &Arc::new(Backend::new("1".parse().unwrap(), Target::Process(watched)))));
+    gateway
+        .set_route(route("shop", &Arc::new(Backend::new(&"1".parse().unwrap(), Target::Process(watched)))));
     let response = ask(&mut client(&gateway).await, get("shop.localhost", "/")).await;
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "1");
@@ -80,7 +81,8 @@ async fn an_app_that_has_just_ended_is_found_where_it_is_next() {
     let app = App::texting("moved").await;
     let (address, watched) = watch::channel(Some(nowhere().await));
     let gateway = gateway(GatewaySettings::default()).await;
-    gateway.set_route(route("shop", &Arc::new(Backend::new("1".parse().unwrap(), Target::Process(watched)))));
+    gateway
+        .set_route(route("shop", &Arc::new(Backend::new(&"1".parse().unwrap(), Target::Process(watched)))));
     let mut client = client(&gateway).await;
     let request = Request::post("/").header("host", "shop.localhost").body(body::full("kept")).unwrap();
     let waiting = tokio::spawn(async move { text(ask(&mut client, request).await).await });

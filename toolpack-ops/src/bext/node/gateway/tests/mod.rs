@@ -127,7 +127,7 @@ impl Drop for App {
 
 fn backend_at(address: SocketAddr, version: &str) -> Arc<Backend> {
     let (_, address) = watch::channel(Some(address));
-    Arc::new(Backend::new(version.parse().unwrap(), Target::Process(address)))
+    Arc::new(Backend::new(&version.parse().unwrap(), Target::Process(address)))
 }
 
 fn route(name: &str, stable: &Arc<Backend>) -> Route {

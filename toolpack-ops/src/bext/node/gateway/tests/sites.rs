@@ -32,7 +32,7 @@ impl Files {
 
     fn backend(&self, version: &str) -> Arc<Backend> {
         let site = Site::open(self.directory.path().to_owned()).unwrap();
-        Arc::new(Backend::new(version.parse().unwrap(), Target::Site(Arc::new(site))))
+        Arc::new(Backend::new(&version.parse().unwrap(), Target::Site(Arc::new(site))))
     }
 
     /// How often this process has a file of it open.
