@@ -17,6 +17,8 @@ pub(crate) struct Kept {
     // Whoever makes or looks up an artifact holds one until it is pinned; whoever clears away holds all of them, so that
     // nothing is removed between its making and its pin.
     makers: Semaphore,
+    // One clears away at a time: what the next wants to have removed, the one before has not seen.
+    clearing: Semaphore,
 }
 
 const MAKERS: u32 = 1024;
@@ -32,7 +34,12 @@ pub(crate) struct Pinned {
 
 impl Kept {
     pub(crate) fn new(artifacts: Artifacts) -> Self {
-        Self { artifacts, pins: Arc::default(), makers: Semaphore::new(MAKERS as usize) }
+        Self {
+            artifacts,
+            pins: Arc::default(),
+            makers: Semaphore::new(MAKERS as usize),
+            clearing: Semaphore::new(1),
+        }
     }
 
     /// Makes the artifact of a release, or finds it. Dropped, it leaves nothing.
@@ -53,6 +60,7 @@ impl Kept {
     ///
     /// Where one is being made, it is left to whoever makes it, who clears away afterwards.
     pub(crate) async fn clear_away(&self, store: &Store, keep: usize) -> Result<(), Error> {
+        let _turn = self.clearing.acquire().await.map_err(closed)?;
         let Ok(_all) = self.makers.try_acquire_many(MAKERS) else { return Ok(()) };
         let mut needed = store
             .write(move |transaction| {

@@ -149,6 +149,7 @@ impl Node {
             ids: Arc::new(Ids::default()),
             clock: config.clock,
             registry: registry.clone(),
+            data: data.clone(),
         };
         let mut instances = BTreeMap::new();
         for instance in blocking(move || Ok(registry.all()?)).await?.iter() {

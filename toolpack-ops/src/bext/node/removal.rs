@@ -5,21 +5,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::claims::{Claim, Doing};
 use super::hosted::Hosted;
 use super::runs::{Journal, RunKind, RunState};
 use super::source::Source;
-use super::store::{AppsTable, Fault};
-use crate::bext::engine::{AppName, AppSource};
+use super::store::{AppsTable, Fault, RecordsTable};
+use crate::bext::engine::{AppName, AppRef, AppSource, Removal};
 use crate::error::Error;
 
 /// How long requests that are under way may go on, at most: whoever removes an app waits for it.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Removes an app that is there.
-pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName) -> Result<(), Error> {
+pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName, what: Removal) -> Result<(), Error> {
     let claim: Claim = hosted.claims.take(&name, Doing::Removing)?;
     hosted.app(Some(&name)).await?;
     let now = hosted.now();
@@ -29,19 +29,22 @@ pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName) -> Result<(), Err
         .store
         .write(move |transaction| {
             let subject = (run.as_str(), RunKind::Removal, app.as_str());
-            Journal(transaction).begin(subject, None, &json!({"app": app}), "stop", now)
+            Journal(transaction).begin(subject, None, &described(&app, what), "stop", now)
         })
         .await?;
     let out = hosted.traffic.remove(&name);
     hosted.retire(out, hosted.config().drain_time.min(DRAIN)).await;
-    finish(&hosted, &id, &name).await?;
+    finish(&hosted, &id, &name, what).await?;
     drop(claim);
     hosted.clear_away().await;
     Ok(())
 }
 
 /// Does what is left to do of a removal, when nothing of the app runs any more.
-pub(crate) async fn finish(hosted: &Hosted, id: &str, name: &AppName) -> Result<(), Error> {
+pub(crate) async fn finish(hosted: &Hosted, id: &str, name: &AppName, what: Removal) -> Result<(), Error> {
+    if what == Removal::Everything {
+        hosted.data.forget(&AppRef::new(hosted.id.clone(), name.clone())).await?;
+    }
     let (run, app, now) = (id.to_owned(), name.clone(), hosted.now());
     let (secrets, layout) = (hosted.secrets.clone(), hosted.layout.clone());
     // One piece of work: nobody sets a secret of the app between the one and the other.
@@ -53,7 +56,14 @@ pub(crate) async fn finish(hosted: &Hosted, id: &str, name: &AppName) -> Result<
             secrets.forget(&app)?;
             layout.remove_logs(&app)?;
             apps.remove(&app)?;
-            Journal(transaction).end(&run, RunState::Done, None, now)?;
+            match what {
+                Removal::KeepData => Journal(transaction).end(&run, RunState::Done, None, now)?,
+                // This run is one of those that are forgotten.
+                Removal::Everything => {
+                    RecordsTable(transaction).forget(&app)?;
+                    Journal(transaction).forget(&app)?;
+                }
+            }
             match source {
                 Some(source) if !is_used(&apps, &source)? => Ok(Some(source)),
                 _ => Ok(None),
@@ -68,6 +78,17 @@ pub(crate) async fn finish(hosted: &Hosted, id: &str, name: &AppName) -> Result<
         }
     }
     Ok(())
+}
+
+/// What a run of a removal was asked to do.
+fn described(app: &AppName, what: Removal) -> Value {
+    json!({"app": app, "everything": what == Removal::Everything})
+}
+
+/// What a run of a removal that was left in the middle was asked to take.
+pub(crate) fn asked(data: &Value) -> Removal {
+    // Earlier versions did not say, and kept it.
+    if data["everything"] == true { Removal::Everything } else { Removal::KeepData }
 }
 
 fn is_used(apps: &AppsTable<'_>, source: &AppSource) -> Result<bool, Fault> {
