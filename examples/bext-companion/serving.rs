@@ -11,22 +11,22 @@ use crate::{Failure, NAME, VERSION, args::Flags, audit};
 
 /// What clients put before the model's eyes.
 const INSTRUCTIONS: &str = "\
-These tools work on the data of bext instances. Begin with list_instances: its ids are the instance_id of every other \
-tool. Each app of an instance has an SQL database (SQLite; db_query reads, db_execute writes) and a key-value store \
-(kv_get, kv_set, kv_delete, kv_list) of its own; without app, the instance's own store is meant. Look at the tables \
-with `SELECT name, sql FROM sqlite_schema` before you write a statement, and put values into params, never into the \
-text. A refused call says which argument is wrong and what is allowed: correct it and call again. Writes are on disk \
-when they return, and nothing undoes them: ask the user before deleting.";
+These tools work on bext instances: the apps that they run, and the data of those. Begin with list_instances: its ids \
+are the instance_id of every other tool, and it says where the gateway of each answers. A refused call says which \
+argument is wrong and what is allowed: correct it and call again.
 
-/// What they are told besides, where apps can be deployed.
-const OF_APPS: &str = "\
- An instance runs apps behind a gateway, whose address list_instances says; list_apps says what is live. add_app \
-registers one from a local directory, a git repository or a .tar.gz, and deploy puts a version of it live once it has \
-answered its health check; until then, and if it never does, the old one goes on. With canary_percent a version gets \
-part of the visitors: promote_canary makes it the live one, rollback ends it. rollback without a canary goes back to \
-the version before, without a build. While one deploy of an app runs, another is refused as busy: wait for the first. \
-An app finds its secrets in its environment and sees a changed one at its next deploy; no tool shows the value of one. \
-Before anything goes to production, deploy it where nobody depends on it and look at run_conformance there.";
+Apps: add_app registers one from a local directory, a git repository or a .tar.gz; list_apps says what is live. deploy \
+puts a version of it live once that has passed its health check; until then, and if it never does, the old one goes on. \
+With canary_percent the version gets that part of new visitors: promote_canary makes it the live one, rollback ends it. \
+Without a canary, rollback goes back to the version before, without a build. While one release of an app is under way, \
+another is refused as busy: wait for the first. fleet_deploy does the same on several instances. Before anything goes to \
+production, deploy it where nobody depends on it and look at run_conformance there. An app finds its secrets in its \
+environment, and sees a changed one at its next deploy; no tool shows the value of one.
+
+Data: each app has an SQL database (SQLite; db_query reads, db_execute writes) and a key-value store (kv_get, kv_set, \
+kv_delete, kv_list) of its own; without app, the instance's own store is meant. Look at the tables with \
+`SELECT name, sql FROM sqlite_schema` before you write a statement, and put values into params, never into the text. \
+Writes are on disk when they return, and nothing undoes them: ask the user before deleting.";
 
 /// Who calls a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,14 +44,10 @@ pub(crate) fn endpoint(
     flags: Flags,
     callers: Callers,
 ) -> Result<Endpoint, Failure> {
-    let mut instructions = INSTRUCTIONS.to_owned();
-    if engines.deploys.is_some() {
-        instructions.push_str(OF_APPS);
-    }
     let mut server = Server::new(NAME, VERSION)
         .title("bext companion")
         .description("Instances of bext, their apps, and the databases and keys of those")
-        .instructions(instructions);
+        .instructions(INSTRUCTIONS);
     if callers == Callers::OneUser {
         // The share of one caller would be what all have together.
         server = server.limits(|limits| {

@@ -17,6 +17,8 @@ enum Step {
     Member(String),
     /// Every item of a list, or every member of a map that is not named.
     Each,
+    /// Every member but these, where there should be no others: a secret may stand under a name that was misspelt.
+    Other(Vec<String>),
 }
 
 impl HiddenPlaces {
@@ -65,13 +67,14 @@ impl<'a> Hiding<'a> {
         self.below(|step, rest, _| match step {
             Step::Member(known) => (known == name).then_some(rest),
             Step::Each => Some(rest),
+            Step::Other(known) => (!known.iter().any(|known| known == name)).then_some(rest),
         })
     }
 
     /// The same at an item of a list; where there should be an object, each item may be it.
     pub(crate) fn item(&self) -> Self {
         self.below(|step, rest, whole| match step {
-            Step::Member(_) => Some(whole),
+            Step::Member(_) | Step::Other(_) => Some(whole),
             Step::Each => Some(rest),
         })
     }
@@ -111,6 +114,14 @@ impl<'a> Search<'a> {
         let Value::Object(members) = schema else { return };
         if is_secret(members) {
             return self.found.push(self.place.clone());
+        }
+        if let Some(Value::Object(properties)) = members.get("properties")
+            && members.get("additionalProperties") == Some(&Value::Bool(false))
+            && has_secret(schema)
+        {
+            self.place.push(Step::Other(properties.keys().cloned().collect()));
+            self.found.push(self.place.clone());
+            self.place.pop();
         }
         for (keyword, part) in members {
             match (keyword.as_str(), part) {
@@ -174,6 +185,12 @@ fn hide_at(place: &[Step], value: &mut Value) {
                 hide_at(rest, member);
             }
         }
+        ([Step::Other(known), rest @ ..], Value::Object(members)) => {
+            members
+                .iter_mut()
+                .filter(|(name, _)| !known.contains(name))
+                .for_each(|(_, member)| hide_at(rest, member));
+        }
         ([Step::Each, rest @ ..], Value::Array(items)) => {
             items.iter_mut().for_each(|item| hide_at(rest, item));
         }
@@ -212,5 +229,18 @@ mod tests {
             "node": {"key": "…", "next": "…"},
         });
         assert_eq!(arguments, expected);
+    }
+
+    #[test]
+    fn a_secret_under_a_misspelt_name_is_hidden() {
+        let schema = json!({
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "value": {"writeOnly": true}},
+            "additionalProperties": false,
+        });
+        let hidden = HiddenPlaces::of(schema.as_object().unwrap());
+        let root = hidden.root();
+        assert!(root.member("value").is_hidden() && root.member("valeu").is_hidden());
+        assert!(root.member("name").is_empty());
     }
 }

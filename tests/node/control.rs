@@ -48,6 +48,12 @@ fn a_node_starts_says_how_it_is_and_stops() {
         found["instances"].as_array().unwrap().iter().map(|i| i["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["prod-1", "staging-1"]);
     assert!(found["instances"].as_array().unwrap().iter().all(|i| i["status"] == "healthy"), "{found}");
+    for instance in found["instances"].as_array().unwrap() {
+        let gateway = instance["url"].as_str().unwrap().strip_prefix("http://").unwrap();
+        assert_eq!(instance["apps"], 0);
+        // Which knows no app yet, and answers for itself.
+        assert_eq!(crate::support::http::Request::get(gateway, "/").send().status, 404);
+    }
     let told = data.run(&["node", "status"]);
     assert!(told.status.success() && text(&told).contains("staging-1: healthy"), "{told:?}");
 

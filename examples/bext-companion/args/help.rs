@@ -55,9 +55,10 @@ Flags:
                A later start of the node with others is refused: then instances.toml says which there are.
   --in-process Have the engine in this process, and no node: what it runs ends with it. The data directory
                is then its alone, so it fails where a node runs.
-  --demo       Play an assistant's dialogue with real calls in a scratch directory: releases of an application on
-               four instances, with visitors on them all the time, who are counted. Under a minute. Removes what
-               it made, but for a drawing of what visitors saw: in FILE, or bext-demo.svg among temporary files.
+  --demo       Play an assistant's dialogue with real calls in a scratch directory: releases of an
+               application on four instances, with visitors on them all the time, who are counted. Under a
+               minute. Removes what it made, but for a drawing of what visitors saw: in FILE, or in
+               bext-demo.svg among the temporary files.
   demo-app     Be the application of the demo and of run_conformance, at the port in PORT.
   --verbose    Log all that happens, and not only warnings: this program to standard error, and a node that
                it starts to node.log.

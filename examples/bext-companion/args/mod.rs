@@ -28,8 +28,6 @@ use self::{
 pub(crate) enum Task {
     Help,
     Version,
-    /// Be the application of the demo and of the checks.
-    DemoApp,
     /// Play the dialogue, and draw what visitors saw into this file.
     Demo(Option<PathBuf>),
     /// Serve standard input and output.
@@ -39,7 +37,7 @@ pub(crate) enum Task {
     Node(NodeTask),
     Keys(KeysTask),
     Audit(AuditTask),
-    /// Be the sample application of the current directory. Not in the help: it is for `--demo` and `run_conformance`.
+    /// Be the application of the demo and of the checks.
     DemoApp,
 }
 
@@ -50,9 +48,6 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
     let mut is_first = true;
     while let Some(word) = words.next() {
         match word.flag.as_str() {
-            "demo-app" if is_first => {
-                return words.next().map_or(Ok(Task::DemoApp), |word| Err(word.unknown()));
-            }
             "node" if is_first => return help_or(words, |words| node::parse(words).map(Task::Node)),
             "demo-app" if is_first => {
                 return help_or(words, |mut words| match words.next() {

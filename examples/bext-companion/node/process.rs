@@ -28,6 +28,9 @@ use crate::{
 /// How long a node may take to let go of a directory that another wants to start in.
 const HANDOVER: Duration = Duration::from_secs(75);
 
+/// How long work that cannot be cancelled may hold up the end, such as waiting for a disk or a network.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
 /// How many may be connected at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
 
@@ -74,7 +77,8 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
     // What the engine runs, and HTTP, have a thread for each core. Those who are connected here share this one: it is
     // cheaper for small calls, and keeps those of a client in their order until they reach the engine.
     let many = Builder::new_multi_thread().enable_all().build()?;
-    let record = Builder::new_current_thread().enable_all().build()?.block_on(async {
+    let one = Builder::new_current_thread().enable_all().build()?;
+    let record = one.block_on(async {
         let mut signals = Signals::listen()?;
         let opening = many.spawn(open_engine(start.clone()));
         let engine = tokio::select! {
@@ -125,7 +129,8 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
         }
         Ok::<_, NotStarted>(record)
     })?;
-    drop(many);
+    one.shutdown_timeout(LAST_WORK);
+    many.shutdown_timeout(LAST_WORK);
     // Last of all: until then it says which process has to be waited for.
     drop(record);
     Ok(())

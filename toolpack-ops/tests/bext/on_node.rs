@@ -19,7 +19,7 @@ use super::clock::Hand;
 
 /// A data directory, which one node at a time holds, and sources beside it.
 #[derive(Debug)]
-struct OnNode {
+pub(super) struct OnNode {
     directory: TempDir,
     clock: Arc<Hand>,
     /// Whether time goes on by itself, as the checks of an instance need it to.
@@ -28,7 +28,7 @@ struct OnNode {
 }
 
 impl OnNode {
-    fn for_group(group: &str) -> Self {
+    pub(super) fn for_group(group: &str) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
             clock: Arc::default(),

@@ -54,7 +54,8 @@ pub trait Apps: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// `NotFound` if there is no such app (`app_not_found`); `AlreadyExists` if the domain leads to another app of the
-    /// instance (`domain_taken`).
+    /// instance (`domain_taken`); `InvalidInput` for a name below `localhost`, which leads to the app of that name
+    /// (`domain_reserved`).
     async fn add_domain(&self, app: &AppRef, domain: &DomainName) -> Result<(), Error>;
 
     /// Takes a domain from whichever app it leads to, or from this one.

@@ -29,7 +29,7 @@ pub trait Deploys: fmt::Debug + Send + Sync + 'static {
     ///
     /// `NotFound` for an instance, app or version (`version_not_found`) that is not there; `Unavailable` while the app is
     /// being released otherwise (`app_busy`); `Conflict` if a canary runs already (`canary_running`), or there is nothing
-    /// live beside which one could run (`nothing_live`); `InvalidInput` where the source or its manifest is not good;
+    /// live beside which one could run (`nothing_live`), or what is live has the canary's version (`already_live`); `InvalidInput` where the source or its manifest is not good;
     /// `Conflict` if the new version does not start or stays unhealthy (`deploy_failed`), saying what it printed last.
     async fn deploy(&self, deploy: Deploy, stages: Arc<dyn Stages>) -> Result<DeployRecord, Error>;
 
@@ -42,12 +42,14 @@ pub trait Deploys: fmt::Debug + Send + Sync + 'static {
 
     /// Ends a running canary, and goes back to an earlier version, without a build.
     ///
-    /// With a canary and no version, ending the canary is all that is done: what was live stays.
+    /// With a canary and no version, ending the canary is all that is done: what was live stays. Without one, a second
+    /// rollback returns to the version that the first has left.
     ///
     /// # Errors
     ///
     /// `Conflict` without an earlier version (`no_previous_version`); `NotFound` for a version whose artifact is not kept
-    /// (`version_not_kept`), naming those that are; and as [`deploy`](Self::deploy).
+    /// (`version_not_kept`), naming those that are; `Conflict` for the version that is live (`already_live`) or is the
+    /// canary (`canary_running`); and as [`deploy`](Self::deploy).
     async fn rollback(&self, rollback: Rollback, stages: Arc<dyn Stages>) -> Result<DeployRecord, Error>;
 
     /// Deploys to several instances at the same time, each by itself: one that fails undoes no other.

@@ -204,6 +204,7 @@ async fn add(hosted: &Arc<Hosted>, new: NewApp, wanted: &Wanted) -> Result<App, 
     let (name, free) = (new.name.clone(), domains.clone());
     hosted.store.read(move |connection| check_new(connection, &name, &free)).await?;
     let looked = async { hosted.source(&new.source).await?.runtime().await };
+    let _maker = hosted.kept.maker().await?;
     let found = wanted.until(looked).await??;
     if let Some(chosen) = new.runtime.filter(|chosen| *chosen != found) {
         return Err(runtime_mismatch(chosen));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::HeldLock;
 use super::claims::Claims;
 use super::config::{ConfigFile, InstanceConfig};
 use super::gateway::Gateway;
@@ -50,6 +51,8 @@ pub(crate) struct Hosted {
     pub(crate) last_probe: LastProbe,
     /// Restarts of processes that are gone.
     past_restarts: AtomicU64,
+    // Held so that no other node begins while anything of this one is at work.
+    _lock: HeldLock,
 }
 
 /// What all instances of a node share.
@@ -61,6 +64,7 @@ pub(crate) struct Common {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) data: Embedded,
+    pub(crate) lock: HeldLock,
 }
 
 impl Hosted {
@@ -95,6 +99,7 @@ impl Hosted {
             clock: common.clock,
             last_probe: LastProbe::default(),
             past_restarts: AtomicU64::new(0),
+            _lock: common.lock,
         })
     }
 
@@ -289,7 +294,7 @@ impl Hosted {
             };
             match started {
                 Ok(running) => {
-                    if let Err(unwanted) = self.traffic.revive(app, place, running) {
+                    if let Some(unwanted) = self.traffic.revive(app, place, running) {
                         unwanted.stop(self.config().stop_time).await;
                     }
                     return;
@@ -321,7 +326,9 @@ impl Hosted {
 
     /// Removes what nobody needs. That it cannot be removed harms nobody: it is tried again with the next release.
     pub(crate) async fn clear_away(&self) {
-        if let Err(error) = self.kept.clear_away(&self.store, self.config().keep_artifacts).await {
+        if let Err(error) =
+            self.kept.clear_away(&self.store, &self.layout.sources(), self.config().keep_artifacts).await
+        {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::warn!(instance = %self.id, cause, "{error}");
         }
@@ -335,10 +342,15 @@ impl Hosted {
     /// Closes the gateway and ends all that runs, when nothing else is under way.
     pub(crate) async fn close(&self) {
         let InstanceConfig { drain_time, stop_time, .. } = self.config();
-        if let Some(gateway) = self.traffic.close("the node is stopping") {
-            gateway.close(drain_time).await;
-        }
+        let close_gateway = async || {
+            if let Some(gateway) = self.traffic.close("the node is stopping") {
+                gateway.close(drain_time).await;
+            }
+        };
+        close_gateway().await;
         self.tasks.ended().await;
+        // One that was tried again just then.
+        close_gateway().await;
         let all = self.traffic.remove_all();
         futures_util::future::join_all(all.into_iter().map(|running| running.stop(stop_time))).await;
     }

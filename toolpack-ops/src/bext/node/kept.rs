@@ -1,12 +1,13 @@
 //! Which artifacts stay: those of releases that are kept, and those that something runs from.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::source::{Artifact, ArtifactId, Artifacts, Resolved, Source};
-use super::store::{ReleasesTable, Store};
+use super::store::{AppsTable, ReleasesTable, Store};
 use crate::error::{Error, ErrorKind};
 
 /// The artifacts of an instance, and who uses them.
@@ -44,34 +45,41 @@ impl Kept {
 
     /// Makes the artifact of a release, or finds it. Dropped, it leaves nothing.
     pub(crate) async fn make(&self, source: &Source, resolved: &Resolved) -> Result<Pinned, Error> {
-        let _maker = self.makers.acquire().await.map_err(closed)?;
+        let _maker = self.maker().await?;
         let artifact = self.artifacts.make(source, resolved).await?;
         Ok(self.pin(artifact))
     }
 
     /// One that was made earlier; none if it is not there.
     pub(crate) async fn get(&self, id: &ArtifactId) -> Result<Option<Pinned>, Error> {
-        let _maker = self.makers.acquire().await.map_err(closed)?;
+        let _maker = self.maker().await?;
         let artifact = self.artifacts.get(id).await?;
         Ok(artifact.map(|artifact| self.pin(artifact)))
     }
 
-    /// Forgets releases that are on no route, but for `keep` of each app, and removes the artifacts that nobody needs.
+    /// Keeps what a source was fetched into until this is dropped: nobody has registered it yet.
+    pub(crate) async fn maker(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.makers.acquire().await.map_err(closed)
+    }
+
+    /// Forgets releases that are on no route, but for `keep` of each app, and removes the artifacts and the copies of sources
+    /// that nobody needs.
     ///
     /// Where one is being made, it is left to whoever makes it, who clears away afterwards.
-    pub(crate) async fn clear_away(&self, store: &Store, keep: usize) -> Result<(), Error> {
+    pub(crate) async fn clear_away(&self, store: &Store, copies: &Path, keep: usize) -> Result<(), Error> {
         let _turn = self.clearing.acquire().await.map_err(closed)?;
         let Ok(_all) = self.makers.try_acquire_many(MAKERS) else { return Ok(()) };
-        let mut needed = store
+        let (mut needed, sources) = store
             .write(move |transaction| {
                 let releases = ReleasesTable(transaction);
                 releases.prune(keep)?;
-                releases.artifacts()
+                Ok((releases.artifacts()?, AppsTable(transaction).sources()?))
             })
             .await?;
         // Read after the releases: what has become one in between is pinned still.
         needed.extend(lock(&self.pins).keys().cloned());
-        self.artifacts.keep_only(&needed).await
+        self.artifacts.keep_only(&needed).await?;
+        Source::keep_copies(copies, &sources).await
     }
 
     fn pin(&self, artifact: Artifact) -> Pinned {

@@ -47,6 +47,7 @@ mod config;
 mod deploys;
 mod engines;
 mod fleet;
+#[allow(dead_code, reason = "causes are kept for whoever debugs")]
 mod gateway;
 mod hosted;
 mod ids;
@@ -59,6 +60,7 @@ mod options;
 mod percent;
 mod private_file;
 mod probe;
+#[allow(dead_code, reason = "a restart in place is there for tools to come")]
 mod process;
 mod recovery;
 mod release;
@@ -66,6 +68,7 @@ mod removal;
 mod running;
 mod runs;
 pub mod sample_app;
+#[allow(dead_code, reason = "what a rotation found is there for tools to come")]
 mod secrets;
 mod site;
 mod source;
@@ -113,8 +116,17 @@ struct Shared {
     /// Where runs over several instances are recorded.
     fleet: Store,
     tasks: Tasks,
-    // The last to be dropped, and taken out when the node is closed.
-    lock: Mutex<Option<NodeLock>>,
+    lock: HeldLock,
+}
+
+/// The lock of the directory: released when the node is closed, or else when nothing of any instance is at work any more.
+type HeldLock = Arc<Mutex<Option<NodeLock>>>;
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // What goes on by itself hears that nobody has the node any more.
+        self.tasks.close();
+    }
 }
 
 impl Node {
@@ -150,6 +162,7 @@ impl Node {
             clock: config.clock,
             registry: registry.clone(),
             data: data.clone(),
+            lock: Arc::new(Mutex::new(Some(lock))),
         };
         let mut instances = BTreeMap::new();
         for instance in blocking(move || Ok(registry.all()?)).await?.iter() {
@@ -159,7 +172,7 @@ impl Node {
             instances.insert(instance.id.clone(), Arc::new(hosted));
         }
         let tasks = common.tasks.clone();
-        let shared = Shared { instances, data, fleet, tasks, lock: Mutex::new(Some(lock)) };
+        let shared = Shared { instances, data, fleet, tasks, lock: common.lock.clone() };
         shared.go_on_after(&common.ids).await?;
         let started = shared.instances.values().map(|hosted| async move {
             recovery::recover(hosted).await?;
@@ -204,6 +217,19 @@ impl Node {
         let page =
             move |connection: &rusqlite::Connection| Journal(connection).page(before.as_deref(), limit.get());
         hosted.store.read(page).await
+    }
+
+    /// The runs over several instances, the newest first: at most so many, with ids before this one. Each of their instances has
+    /// a run of its own, whose `parent` is theirs. As many are kept as of an instance.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if they cannot be read.
+    pub async fn fleet_runs(&self, before: Option<String>, limit: PageSize<200>) -> Result<Vec<Run>, Error> {
+        self.shared.tasks.open()?;
+        let page =
+            move |connection: &rusqlite::Connection| Journal(connection).page(before.as_deref(), limit.get());
+        self.shared.fleet.read(page).await
     }
 
     /// The instance of that id.
@@ -264,3 +290,7 @@ fn make_root(root: &Path) -> std::io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(root)
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use super::claims::{Claim, Doing};
 use super::hosted::Hosted;
 use super::runs::{Journal, RunKind, RunState};
-use super::source::Source;
-use super::store::{AppsTable, Fault, RecordsTable};
-use crate::bext::engine::{AppName, AppRef, AppSource, Removal};
+use super::store::{AppsTable, RecordsTable};
+use crate::bext::engine::{AppName, AppRef, Removal};
 use crate::error::Error;
 
 /// How long requests that are under way may go on, at most: whoever removes an app waits for it.
@@ -48,36 +47,22 @@ pub(crate) async fn finish(hosted: &Hosted, id: &str, name: &AppName, what: Remo
     let (run, app, now) = (id.to_owned(), name.clone(), hosted.now());
     let (secrets, layout) = (hosted.secrets.clone(), hosted.layout.clone());
     // One piece of work: nobody sets a secret of the app between the one and the other.
-    let unused = hosted
+    hosted
         .store
         .write(move |transaction| {
-            let apps = AppsTable(transaction);
-            let source = apps.get(&app)?.map(|row| row.source);
             secrets.forget(&app)?;
             layout.remove_logs(&app)?;
-            apps.remove(&app)?;
+            AppsTable(transaction).remove(&app)?;
             match what {
-                Removal::KeepData => Journal(transaction).end(&run, RunState::Done, None, now)?,
+                Removal::KeepData => Journal(transaction).end(&run, RunState::Done, None, now),
                 // This run is one of those that are forgotten.
                 Removal::Everything => {
                     RecordsTable(transaction).forget(&app)?;
-                    Journal(transaction).forget(&app)?;
+                    Journal(transaction).forget(&app)
                 }
             }
-            match source {
-                Some(source) if !is_used(&apps, &source)? => Ok(Some(source)),
-                _ => Ok(None),
-            }
         })
-        .await?;
-    if let Some(source) = unused {
-        let copies = hosted.layout.sources();
-        // A copy that stays is found and brought up to date when its source is named again.
-        if let Err(error) = Source::forget(&source, &copies).await {
-            tracing::warn!(instance = %hosted.id, app = %name, %error, "the copy of a source stays");
-        }
-    }
-    Ok(())
+        .await
 }
 
 /// What a run of a removal was asked to do.
@@ -89,13 +74,4 @@ fn described(app: &AppName, what: Removal) -> Value {
 pub(crate) fn asked(data: &Value) -> Removal {
     // Earlier versions did not say, and kept it.
     if data["everything"] == true { Removal::Everything } else { Removal::KeepData }
-}
-
-fn is_used(apps: &AppsTable<'_>, source: &AppSource) -> Result<bool, Fault> {
-    for name in apps.names()? {
-        if apps.get(&name)?.is_some_and(|app| app.source == *source) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -166,16 +166,16 @@ impl Traffic {
     }
 
     /// Puts a release at work in the place of one that should run and does not. Gives it back if that is gone.
-    pub(crate) fn revive(&self, app: &AppName, place: Place, running: Running) -> Result<(), Running> {
+    pub(crate) fn revive(&self, app: &AppName, place: Place, running: Running) -> Option<Running> {
         let state = &mut *self.state();
-        let Some(live) = state.apps.get_mut(app) else { return Err(running) };
-        let Some(down) = live.at(place) else { return Err(running) };
+        let Some(live) = state.apps.get_mut(app) else { return Some(running) };
+        let Some(down) = live.at(place) else { return Some(running) };
         down.hand_over(&running);
         *down = running;
         if let Front::Up { gateway, .. } = &state.front {
             gateway.set_route(live.route(app));
         }
-        Ok(())
+        None
     }
 
     /// Notes why a release that should run does not. Says whether it should, still.

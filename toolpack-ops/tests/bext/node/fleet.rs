@@ -40,7 +40,8 @@ async fn all_instances_get_it_and_answer_in_order() {
         assert_eq!(record.as_ref().unwrap().version.as_str(), "1.2.4");
         assert_eq!(bench.get_of(instance, "shop.localhost", "/").await.body, "1.2.4");
         let run = &bench.node.runs(instance, None, PageSize::default()).await.unwrap()[0];
-        assert!(run.parent.is_some());
+        let fleet = &bench.node.fleet_runs(None, PageSize::default()).await.unwrap()[0];
+        assert_eq!((run.parent.as_ref(), fleet.state), (Some(&fleet.id), RunState::Done));
     }
     let stages = heard.all();
     assert!(stages.is_sorted_by_key(|stage| stage.0), "{stages:?}");

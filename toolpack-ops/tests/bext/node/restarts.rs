@@ -1,11 +1,13 @@
 //! A node that was closed and is opened again: what ran runs, what was known is known.
 
+use std::sync::Arc;
+
 use toolpack_ops::ErrorKind;
-use toolpack_ops::bext::engine::{AppStatus, Apps, NewApp};
+use toolpack_ops::bext::engine::{AppStatus, Apps, DeployStatus, Deploys, NewApp};
 use toolpack_ops::bext::node::{Node, NodeConfig};
 
 use super::deploys::is_alive;
-use super::{Bench, app, local, refused, until};
+use super::{Bench, Heard, app, local, newest, refused, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn apps_come_back_where_they_were() {
@@ -70,6 +72,27 @@ async fn a_deploy_takes_the_place_of_what_does_not_come_back() {
     assert_eq!(bench.get("api", "/").await.body, "1.1.0");
     let shown = bench.app("api").await;
     assert_eq!((shown.status, shown.error), (AppStatus::Running, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_closed_gives_up_what_is_under_way() {
+    let mut bench = Bench::new().await;
+    bench.add("api", bench.process("api", "1.0.0", "")).await;
+    bench.deploy("api").await.unwrap();
+    bench.process("api", "1.1.0", "sick");
+    let heard = Arc::new(Heard::default());
+    let deploying = {
+        let (node, heard) = (bench.node.clone(), heard.clone());
+        tokio::spawn(async move { node.deploy(newest("api"), heard).await })
+    };
+    until("it waits for the health check", async || heard.all().iter().any(|stage| stage.0 == 2)).await;
+    bench.node.close().await;
+    refused(deploying.await.unwrap(), ErrorKind::Unavailable, "node_stopping");
+    bench.node = Node::open(bench.data(), NodeConfig::default()).await.unwrap();
+    assert_eq!(bench.get("api", "/").await.body, "1.0.0");
+    let record = &bench.history("api").await[0];
+    assert_eq!((record.status, record.version.as_str()), (DeployStatus::Failed, "1.1.0"));
+    assert_eq!(bench.artifacts(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

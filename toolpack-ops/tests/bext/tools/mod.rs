@@ -16,6 +16,8 @@ use super::clock::Hand;
 mod agreed;
 mod answers;
 mod arguments;
+#[cfg(feature = "bext-node")]
+mod dialogue;
 mod faces;
 mod refusals;
 mod resources;

@@ -1,4 +1,4 @@
-//! Promises of [`Configs`](crate::bext::engine::Configs).
+//! Promises of [`Configs`].
 
 use super::expect;
 use super::node::{Bench, NodeHarness};

@@ -1,4 +1,4 @@
-//! Promises of [`Conformance`](crate::bext::engine::Conformance).
+//! Promises of [`Conformance`].
 
 use std::collections::HashSet;
 use std::sync::Arc;

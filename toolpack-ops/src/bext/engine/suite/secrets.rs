@@ -1,4 +1,4 @@
-//! Promises of [`Secrets`](crate::bext::engine::Secrets).
+//! Promises of [`Secrets`].
 
 use std::time::Duration;
 

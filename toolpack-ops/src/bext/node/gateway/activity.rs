@@ -206,9 +206,9 @@ mod tests {
         assert_eq!(left(&activity), 1);
         let request = activity.request();
         // Both the app and the client may be silent, from the last byte on.
-        assert_eq!(left(&activity), 180 - 9);
+        assert_eq!(left(&activity), 187 - 9);
         server.write_all(b"answer").await.unwrap();
-        assert_eq!(left(&activity), 180);
+        assert_eq!(left(&activity), 187);
         drop(request);
         assert_eq!(left(&activity), 75);
         tokio::time::advance(70 * SECOND).await;

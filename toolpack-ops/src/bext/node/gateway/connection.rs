@@ -45,9 +45,8 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
-    let settings = shared.settings();
     let activity = Activity::new();
-    let builder = builder(&settings);
+    let builder = builder(&shared.settings());
     let service = service_fn(|mut request: Request<Incoming>| {
         if request.version() == Version::HTTP_2 {
             activity.has_http2();
@@ -60,7 +59,9 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
     let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
     let mut phase = shared.phase();
     let mut closing = pin!(async move { phase.wait_for(|phase| *phase != Phase::Serving).await.is_ok() });
-    let mut timer = pin!(tokio::time::sleep_until(activity.deadline(&settings)));
+    // By what is set now: a request may have begun under other settings than its connection.
+    let deadline = || activity.deadline(&shared.settings.borrow());
+    let mut timer = pin!(tokio::time::sleep_until(deadline()));
 
     let ending = std::future::poll_fn(|context| {
         // First the connection, so that a request which has just come counts.
@@ -71,7 +72,7 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
             return Poll::Ready(Ending::Closing);
         }
         loop {
-            let deadline = activity.deadline(&settings);
+            let deadline = deadline();
             // A timer that is too early costs less than one that is set anew for each request.
             if deadline < timer.deadline() {
                 timer.as_mut().reset(deadline);
@@ -101,12 +102,12 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, stack: Stack, sha
                 // written, and never write the other half.
                 let wake = match activity.is_idle() {
                     true => Instant::now() + ENDING_TIME,
-                    false => activity.deadline(&settings),
+                    false => deadline(),
                 };
                 tokio::select! {
                     result = connection.as_mut() => break result,
                     () = tokio::time::sleep_until(wake) => {
-                        if activity.is_idle() || activity.deadline(&settings) <= Instant::now() {
+                        if activity.is_idle() || deadline() <= Instant::now() {
                             return tracing::debug!("a connection did not end in time");
                         }
                     }

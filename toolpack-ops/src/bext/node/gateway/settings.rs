@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// How a gateway serves. Every default is safe to start with.
 ///
-/// A request is held to what is set when it begins, a connection to what is set when it is accepted: a change
-/// takes effect without one being cut off.
+/// A request is held to what is set when it begins; a connection to what is set at any time, but for the size of
+/// heads, which is that of when it was accepted. No time is longer than a year.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GatewaySettings {
     /// How long the head of a request may take, from its first byte on, and the first byte of a connection.
@@ -20,9 +20,9 @@ pub(crate) struct GatewaySettings {
     /// How long an app may take until the head of its response is there, from when it has the whole request;
     /// 504 after that. 60 seconds by default.
     pub(crate) response_timeout: Duration,
-    /// How long a body may be silent, either way: of a request 408 after that; a response breaks off. Neither
-    /// do clients have longer to take what waits for them, in addition to `response_timeout`. 120 seconds by
-    /// default.
+    /// How long a body may be silent, either way: of a request 408 after that; a response breaks off. A
+    /// client that takes nothing of a response is let go after this, `start_timeout`, `connect_timeout` and
+    /// `response_timeout` together. 120 seconds by default.
     pub(crate) idle_timeout: Duration,
     /// How long nothing may move in a WebSocket, or whatever else a connection became by an upgrade. 10
     /// minutes by default.
@@ -47,10 +47,9 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const MIN_HEADER_BYTES: usize = 8 << 10;
 
 impl GatewaySettings {
-    /// How long nothing may move in a request at all: the app may be silent for the one, and the client for
-    /// the other.
+    /// How long nothing may move in a request at all, even if all that it waits for takes as long as it may.
     pub(super) fn patience(&self) -> Duration {
-        self.response_timeout + self.idle_timeout
+        self.start_timeout + self.connect_timeout + self.response_timeout + self.idle_timeout
     }
 
     /// The same, with what no clock could count to made a year, and with room for one at least.

@@ -6,6 +6,7 @@
 //! they are in git.
 
 mod archive;
+mod artifact_id;
 mod artifacts;
 mod directory;
 mod durable;
@@ -31,7 +32,8 @@ use self::task::Stop;
 use crate::bext::engine::{AppSource, Runtime, Version};
 use crate::error::{Error, ErrorKind};
 
-pub(crate) use self::artifacts::{Artifact, ArtifactId, Artifacts};
+pub(crate) use self::artifact_id::ArtifactId;
+pub(crate) use self::artifacts::{Artifact, Artifacts};
 pub(crate) use self::limits::SourceLimits;
 pub(crate) use self::order::is_same;
 
@@ -83,6 +85,7 @@ impl Source {
     ///
     /// Errors: `source_not_found`, `source_invalid`, `source_unsupported`; for a remote repository `source_unreachable`,
     /// `source_denied` and `source_timeout` too.
+    #[cfg(test)]
     pub(crate) async fn open(source: &AppSource, copies: &Path) -> Result<Self, Error> {
         Self::open_with(source, copies, SourceLimits::default()).await
     }
@@ -108,17 +111,6 @@ impl Source {
             }
         };
         Ok(Self { kind, limits })
-    }
-
-    /// Removes the copy that was kept of a source, if there is one.
-    pub(crate) async fn forget(source: &AppSource, copies: &Path) -> Result<(), Error> {
-        #[cfg(feature = "bext-git")]
-        if let place @ (Place::Http(_) | Place::Ssh(_)) = Place::of(source)? {
-            git::Repository::remote(place, copies, &SourceLimits::default()).forget().await?;
-        }
-        #[cfg(not(feature = "bext-git"))]
-        let _ = (source, copies);
-        Ok(())
     }
 
     /// The runtime that its newest version has, if it is read at all: by a command in its manifest.

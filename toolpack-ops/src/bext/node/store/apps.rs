@@ -47,6 +47,13 @@ impl AppsTable<'_> {
         rows.map(|name| read(name?)).collect()
     }
 
+    /// Where all of them come from.
+    pub(crate) fn sources(&self) -> Result<Vec<AppSource>, Fault> {
+        let mut statement = self.0.prepare("SELECT DISTINCT source FROM apps")?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        rows.map(|source| read(source?)).collect()
+    }
+
     pub(crate) fn insert(&self, app: &AppRow) -> Result<(), Fault> {
         let sql = format!("INSERT INTO apps ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
         self.0.prepare(&sql)?.execute(params![

@@ -110,7 +110,7 @@ fn a_thousand_runs_are_kept_and_those_under_way() {
 async fn what_follows_a_change_is_done_in_the_order_of_the_changes_and_whoever_waits() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path().join("state.sqlite")).await.unwrap();
-    store.write(|transaction| Ok(drop(add(transaction, "app-0")))).await.unwrap();
+    store.write(|transaction| Ok(add(transaction, "app-0"))).await.unwrap();
     let last = Arc::new(AtomicUsize::new(0));
     let changes = (0..50).map(|_| {
         let (store, last) = (store.clone(), last.clone());

@@ -235,9 +235,12 @@ async fn a_head_that_is_too_large_is_431_and_one_that_does_not_end_is_closed() {
 #[tokio::test]
 async fn a_client_that_does_not_take_its_response_is_let_go() {
     let app = App::new(|_| async { Response::new(body::full(vec![7; 64 << 20])) }).await;
+    let short = Duration::from_millis(50);
     let settings = GatewaySettings {
-        response_timeout: Duration::from_millis(50),
-        idle_timeout: Duration::from_millis(50),
+        start_timeout: short,
+        connect_timeout: short,
+        response_timeout: short,
+        idle_timeout: short,
         ..Default::default()
     };
     let gateway = gateway_to(&app, settings).await;

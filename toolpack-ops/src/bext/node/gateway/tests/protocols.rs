@@ -205,9 +205,12 @@ async fn a_stream_that_is_not_taken_is_let_go_alone() {
         Response::new(body::full(vec![b'x'; length]))
     })
     .await;
+    let short = Duration::from_millis(50);
     let settings = GatewaySettings {
-        response_timeout: Duration::from_millis(50),
-        idle_timeout: Duration::from_millis(50),
+        start_timeout: short,
+        connect_timeout: short,
+        response_timeout: short,
+        idle_timeout: short,
         ..Default::default()
     };
     let gateway = gateway_to(&app, settings).await;

@@ -69,16 +69,6 @@ impl Repository {
         Self { directory: remote.copy().to_owned(), remote: Some(Arc::new(remote)) }
     }
 
-    /// Removes the copy of one that is elsewhere. The file of its lock stays, as whoever fetches may hold it.
-    pub(super) async fn forget(self) -> Result<(), Error> {
-        let Some(remote) = self.remote else { return Ok(()) };
-        task::run(move |_| match std::fs::remove_dir_all(remote.copy()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(super::unwritable(error)),
-            _ => Ok(()),
-        })
-        .await
-    }
-
     /// Fetches what is new, if it is elsewhere.
     pub(super) async fn refresh(&self) -> Result<(), Error> {
         match &self.remote {
