@@ -23,6 +23,7 @@ use super::store::{
 };
 use super::tasks::{Tasks, Turn};
 use super::traffic::{Change, Traffic};
+use crate::bext::engine::embedded::Embedded;
 use crate::bext::engine::embedded::registry::{Registry, url_of};
 use crate::bext::engine::{
     AppName, AppSource, Clock, Instance, InstanceId, InstanceUrl, Runtime, Timestamp, Version,
@@ -38,6 +39,8 @@ pub(crate) struct Hosted {
     pub(crate) id: InstanceId,
     pub(crate) name: String,
     registry: Arc<Registry>,
+    /// The databases and keys of apps, of all instances.
+    pub(crate) data: Embedded,
     pub(crate) layout: Layout,
     pub(crate) store: Store,
     pub(crate) config: Arc<ConfigFile>,
@@ -63,6 +66,7 @@ pub(crate) struct Common {
     pub(crate) ids: Arc<Ids>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) data: Embedded,
     pub(crate) lock: HeldLock,
 }
 
@@ -85,6 +89,7 @@ impl Hosted {
             id,
             name,
             registry: common.registry,
+            data: common.data,
             layout,
             store,
             config: Arc::new(config),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toolpack_ops::ErrorKind;
 use toolpack_ops::bext::engine::{
-    AppStatus, Apps, Cursor, Deploy, DeployStatus, Deploys, ListDeploys, PageSize, Release, Runtime,
+    AppStatus, Apps, Cursor, Deploy, DeployStatus, Deploys, ListDeploys, PageSize, Release, Removal, Runtime,
     Strategy, Unheard,
 };
 use toolpack_ops::bext::node::{RunKind, RunState};
@@ -155,7 +155,11 @@ async fn a_deploy_that_is_given_up_leaves_nothing_and_keeps_others_out_while_it_
     until("it waits for the health check", async || heard.all().iter().any(|stage| stage.0 == 2)).await;
     refused(bench.deploy("shop").await, ErrorKind::Unavailable, "app_busy");
     refused(bench.rollback("shop", None).await, ErrorKind::Unavailable, "app_busy");
-    refused(bench.node.remove_app(&app_ref("shop")).await, ErrorKind::Unavailable, "app_busy");
+    refused(
+        bench.node.remove_app(&app_ref("shop"), Removal::KeepData).await,
+        ErrorKind::Unavailable,
+        "app_busy",
+    );
     assert_eq!(bench.app("shop").await.status, AppStatus::Deploying);
     deploying.abort();
     until("it is undone", async || bench.history("shop").await.len() == 2).await;
@@ -209,7 +213,7 @@ async fn history_pages_from_the_newest_on_and_knows_apps_that_are_gone() {
         }
     }
     assert_eq!(seen, made);
-    bench.node.remove_app(&app_ref("blog")).await.unwrap();
+    bench.node.remove_app(&app_ref("blog"), Removal::KeepData).await.unwrap();
     assert_eq!(bench.history("blog").await.len(), 3);
     let unknown = ListDeploys::default().with_app(Some(app("never")));
     refused(bench.node.history(unknown).await, ErrorKind::NotFound, "app_not_found");
