@@ -121,6 +121,8 @@ pub struct DeployRecord {
     pub instance_id: InstanceId,
     /// The name of the app that it was of.
     pub app: AppName,
+    /// `deploy` (also of a canary), `promote` (of a canary) or `rollback`.
+    pub action: ReleaseAction,
     /// The version that was to become live, or became it.
     pub version: Version,
     /// The version that was live before; absent if none was.
@@ -154,6 +156,19 @@ pub enum DeployStatus {
     Failed,
     /// An earlier version is live again, or a canary has ended.
     RolledBack,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum ReleaseAction {
+    /// A version was put live, or tried as a canary.
+    Deploy,
+    /// A canary was given all requests.
+    Promote,
+    /// A canary was ended, or an earlier version returned to.
+    Rollback,
 }
 
 /// Which requests a release gets.

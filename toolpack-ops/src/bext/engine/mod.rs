@@ -54,7 +54,7 @@ pub use conformance::{Check, Conformance, Outcome, Report, RunChecks, SuiteName}
 pub use database::{Cell, Changes, Database, Param, Rows, Statement};
 pub use deploys::{
     Deploy, DeployPage, DeployRecord, DeployStatus, Deploys, FleetDeploy, FleetResult, ListDeploys, Percent,
-    Release, Rollback, Strategy, Version,
+    Release, ReleaseAction, Rollback, Strategy, Version,
 };
 pub use instances::{
     HealthReport, Instance, InstanceHealth, InstanceMetrics, InstancePage, InstanceStatus, Instances,

@@ -17,7 +17,7 @@ use super::store::{DomainsTable, Fault, RecordsTable};
 use super::tasks::{Turn, Wanted};
 use super::traffic::Change;
 use crate::bext::engine::{
-    AppName, DeployRecord, DeployStatus, InstanceId, Stages, Strategy, Timestamp, Version,
+    AppName, DeployRecord, DeployStatus, InstanceId, ReleaseAction, Stages, Strategy, Timestamp, Version,
 };
 use crate::error::Error;
 
@@ -31,6 +31,7 @@ const STOPPED: &str = "the node was stopped in the middle";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Draft {
     pub(crate) app: AppName,
+    pub(crate) action: ReleaseAction,
     /// None until the newest is known.
     pub(crate) version: Option<Version>,
     pub(crate) previous_version: Option<Version>,
@@ -211,6 +212,7 @@ fn record(
         id: id.to_owned(),
         instance_id: instance.clone(),
         app: draft.app.clone(),
+        action: draft.action,
         version: draft.version.clone().unwrap_or_else(newest),
         previous_version: draft.previous_version.clone(),
         status,

@@ -21,7 +21,9 @@ use super::source::{Artifact, is_same};
 use super::store::{AppRow, AppsTable, ReleaseRow, ReleasesTable, RouteRow, RoutesTable};
 use super::tasks::{Turn, Wanted};
 use super::traffic::Change;
-use crate::bext::engine::{AppName, DeployRecord, DeployStatus, Percent, Runtime, Stages, Strategy, Version};
+use crate::bext::engine::{
+    AppName, DeployRecord, DeployStatus, Percent, ReleaseAction, Runtime, Stages, Strategy, Version,
+};
 use crate::error::{Error, ErrorKind};
 
 /// Who asked for a release of which app, and who waits for it.
@@ -60,6 +62,11 @@ impl Order {
     ) -> Result<(Attempt, AppRow), Error> {
         let draft = Draft {
             app: subject.app.name.clone(),
+            action: match kind {
+                RunKind::Promotion => ReleaseAction::Promote,
+                RunKind::Rollback => ReleaseAction::Rollback,
+                _ => ReleaseAction::Deploy,
+            },
             version,
             previous_version: subject.route.map(|route| route.live.version),
             strategy,

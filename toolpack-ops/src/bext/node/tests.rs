@@ -8,7 +8,7 @@ use super::runs::Journal;
 use super::*;
 use crate::bext::engine::{
     AppName, AppRef, AppStatus, Apps, Deploy, DeployStatus, Deploys, FleetDeploy, ListApps, ListDeploys,
-    ListSecrets, NewApp, Release, Removal, SecretValue, Secrets, SecretsOf, Strategy, Unheard,
+    ListSecrets, NewApp, Release, ReleaseAction, Removal, SecretValue, Secrets, SecretsOf, Strategy, Unheard,
 };
 
 fn local() -> InstanceId {
@@ -79,6 +79,7 @@ async fn a_release_that_had_only_begun_failed() {
     let (node, hosted) = prepared(&root).await;
     let draft = attempt::Draft {
         app: shop(),
+        action: ReleaseAction::Deploy,
         version: None,
         previous_version: None,
         strategy: Strategy::Full,

@@ -7,8 +7,8 @@ use toolpack_ops::bext::engine::{
     App, AppPage, AppRef, AppStatus, Apps, Canary, Check, ConfigChange, ConfigText, Configs, Conformance,
     Deploy, DeployPage, DeployRecord, DeployStatus, Deploys, Domain, DomainName, DomainPage, Engines,
     FleetDeploy, FleetResult, InstanceId, ListApps, ListDeploys, ListDomains, ListSecrets, NewApp, Outcome,
-    Percent, Release, Removal, Report, Rollback, RunChecks, Runtime, SecretInfo, SecretName, SecretPage,
-    SecretValue, Secrets, SecretsOf, Stages, Strategy, Timestamp, Version,
+    Percent, Release, ReleaseAction, Removal, Report, Rollback, RunChecks, Runtime, SecretInfo, SecretName,
+    SecretPage, SecretValue, Secrets, SecretsOf, Stages, Strategy, Timestamp, Version,
 };
 use toolpack_ops::{Error, ErrorKind};
 
@@ -76,6 +76,7 @@ pub(super) fn record() -> DeployRecord {
         id: "d-1".to_owned(),
         instance_id: "local".parse().unwrap(),
         app: "shop".parse().unwrap(),
+        action: ReleaseAction::Deploy,
         version: version("1.2.4"),
         previous_version: Some(version("1.2.3")),
         status: DeployStatus::Success,

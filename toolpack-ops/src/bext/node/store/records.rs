@@ -4,7 +4,9 @@ use rusqlite::{Connection, Row, params};
 
 use super::Fault;
 use super::apps::read;
-use crate::bext::engine::{AppName, DeployRecord, DeployStatus, InstanceId, Strategy, Timestamp};
+use crate::bext::engine::{
+    AppName, DeployRecord, DeployStatus, InstanceId, ReleaseAction, Strategy, Timestamp,
+};
 
 /// The table of records.
 #[derive(Debug)]
@@ -12,12 +14,13 @@ pub(crate) struct RecordsTable<'c>(pub(crate) &'c Connection);
 
 const COLUMNS: &str =
     "id, app, version, previous_version, status, strategy, duration_ms, started_at, finished_at,
-    deployed_by, error";
+    deployed_by, error, action";
 
 impl RecordsTable<'_> {
     pub(crate) fn insert(&self, record: &DeployRecord) -> Result<(), Fault> {
-        let sql =
-            format!("INSERT INTO records ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+        let sql = format!(
+            "INSERT INTO records ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        );
         self.0.prepare(&sql)?.execute(params![
             record.id,
             record.app.as_str(),
@@ -30,6 +33,7 @@ impl RecordsTable<'_> {
             record.finished_at.unix_millis(),
             record.deployed_by,
             record.error,
+            action_name(record.action),
         ])?;
         Ok(())
     }
@@ -72,6 +76,12 @@ fn record(instance: &InstanceId, row: &Row<'_>) -> Result<DeployRecord, Fault> {
         id: row.get(0)?,
         instance_id: instance.clone(),
         app: read(row.get(1)?)?,
+        action: match row.get::<_, String>(11)?.as_str() {
+            "deploy" => ReleaseAction::Deploy,
+            "promote" => ReleaseAction::Promote,
+            "rollback" => ReleaseAction::Rollback,
+            other => return Err(Fault::foreign(format!("the action {other:?}"))),
+        },
         version: read(row.get(2)?)?,
         previous_version: previous.map(read).transpose()?,
         status: match row.get::<_, String>(4)?.as_str() {
@@ -91,6 +101,14 @@ fn record(instance: &InstanceId, row: &Row<'_>) -> Result<DeployRecord, Fault> {
         deployed_by: row.get(9)?,
         error: row.get(10)?,
     })
+}
+
+fn action_name(action: ReleaseAction) -> &'static str {
+    match action {
+        ReleaseAction::Deploy => "deploy",
+        ReleaseAction::Promote => "promote",
+        ReleaseAction::Rollback => "rollback",
+    }
 }
 
 fn status_name(status: DeployStatus) -> &'static str {

@@ -53,6 +53,7 @@ const STEPS: &[&str] = &["
         app TEXT NOT NULL,
         version TEXT NOT NULL,
         previous_version TEXT,
+        action TEXT NOT NULL,
         status TEXT NOT NULL,
         strategy TEXT NOT NULL,
         duration_ms INTEGER NOT NULL,
