@@ -4,7 +4,7 @@
 //! deploys them, asks them things over HTTP, and holds what it sees against what is promised. So it runs against an engine
 //! of anybody's.
 //!
-//! The suites are in [`suites`], one file each; a check is one function with a name and what is expected. Checks run one
+//! The suites are in `suites`, one file each; a check is one function with a name and what is expected. Checks run one
 //! after the other, in their order, each with a limit of time; only those that wait for a limit of the gateway's run beside
 //! them.
 
