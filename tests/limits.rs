@@ -1,12 +1,14 @@
-//! The tables of `docs/limits.md` say what the defaults are.
+//! The tables of `docs/limits.md` and `docs/bext.md` say what the defaults are.
 
-use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, fs, time::Duration};
 
 use toolpack::{
     Bucket, Limits, Rates,
     http::Http,
     stdio::{Sockets, Stdio},
 };
+
+use crate::support::data::Data;
 
 /// The fields that are numbers, durations or buckets, as `Debug` writes them, under the name of their type.
 fn defaults(options: &impl Debug) -> BTreeMap<String, String> {
@@ -79,4 +81,31 @@ fn the_tables_have_every_limit_with_its_default() {
     actual.append(&mut defaults(&Stdio::default()));
     actual.append(&mut defaults(&Sockets::default()));
     assert_eq!(documented, actual);
+}
+
+#[test]
+fn the_table_of_settings_is_what_the_first_file_says() {
+    let data = Data::new();
+    let started = data.run(&["node", "start"]);
+    assert!(started.status.success(), "{started:?}");
+    let file = fs::read_to_string(data.path().join("instances/local/bext.config.toml")).unwrap();
+    let (mut section, mut range, mut written) = ("", "", Vec::new());
+    for line in file.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = name;
+        } else if let Some((name, value)) = line.strip_prefix("# ").and_then(|line| line.split_once(" = ")) {
+            written.push(format!("| `{section}.{name}` | {value} | {range} |").replace('"', ""));
+        } else {
+            // Behind the sentence, as `1s to 1h.`
+            range =
+                line.strip_suffix('.').and_then(|line| line.rsplit_once(". ")).map_or("", |(_, range)| range);
+        }
+    }
+    assert!(written.len() > 10, "{file}");
+    let tables = include_str!("../docs/bext.md").lines().filter(|line| {
+        ["gateway", "deploy", "health"].iter().any(|section| line.starts_with(&format!("| `{section}.")))
+    });
+    let documented: Vec<String> =
+        tables.map(|row| row.split(" | ").take(3).collect::<Vec<_>>().join(" | ") + " |").collect();
+    assert_eq!(documented, written);
 }

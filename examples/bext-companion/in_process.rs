@@ -40,7 +40,11 @@ pub(crate) fn serve_http(http: &HttpArgs, args: &Args) -> Result<(), Failure> {
             let (engines, data) = (engine.engines.clone(), &args.start.data);
             let endpoint = serving::endpoint(engines, data, args.flags, Callers::Told)?;
             let listening = listening::listen(http, endpoint, data).await?;
-            tell(&listening.said);
+            let of_keys = match http.no_auth {
+                true => String::new(),
+                false => listening::said_of_keys(&listening.server.url(), data).await?,
+            };
+            tell(&format!("{of_keys}{}", listening.said));
             Ok(listening.server.run().await?)
         };
         let served = served.await;

@@ -35,7 +35,9 @@ pub(crate) enum Beginning {
 /// Makes a key where there never was any; of servers that start at once, one does.
 pub(crate) async fn begin(keys: &ApiKeys, data: &Path) -> Result<Beginning, Failure> {
     // Held until the key is there. Others wait on threads of their own: on this one they would keep from it whoever has it.
-    let lock = File::create(data.join("keys.lock"))?;
+    let path = data.join("keys.lock");
+    // To read it is enough, which also those may who did not make it: root may have.
+    let lock = File::open(&path).or_else(|_| File::create(&path))?;
     let _lock = spawn_blocking(move || lock.lock().map(|()| lock)).await??;
     let records = keys.list().await?;
     if records.is_empty() {

@@ -20,28 +20,26 @@ pub(crate) struct Listening {
     pub(crate) said: String,
 }
 
-/// Listens, and makes the first key where there never was any.
+/// Listens. What is to be said of keys is asked for by whoever prints it.
 pub(crate) async fn listen(http: &HttpArgs, endpoint: Endpoint, data: &Path) -> Result<Listening, Failure> {
     let keys = if http.no_auth { None } else { Some(keys::open(data)?) };
-    let server = options(http, keys.clone())?.bind(endpoint, &http.address).await?;
-    let mut said = String::new();
-    // Once it is sure that there will be a server for the key.
-    if let Some(keys) = keys {
-        match keys::begin(&keys, data).await? {
-            Beginning::FirstKey(key) => said = welcome(&server.url(), key.expose()),
-            Beginning::Keys => {}
-            Beginning::NoneGood => {
-                said = format!(
-                    "No key is good any more, so nobody is let in; `{NAME} keys create` makes one.\n"
-                );
-            }
-        }
-    }
-    if let Some(url) = server.metrics_url() {
-        said.push_str(&format!("figures at {url}\n"));
-    }
-    said.push_str(&format!("listening on {}", server.url()));
+    let server = options(http, keys)?.bind(endpoint, &http.address).await?;
+    let figures = server.metrics_url().map(|url| format!("figures at {url}\n")).unwrap_or_default();
+    let said = format!("{figures}listening on {}", server.url());
     Ok(Listening { server, said })
+}
+
+/// Makes the first key where there never was any, and says what there is to say of keys; with a line break at its end.
+///
+/// To be called by the process that prints it, once it is sure that there is a server: no key is made for nobody.
+pub(crate) async fn said_of_keys(url: &str, data: &Path) -> Result<String, Failure> {
+    Ok(match keys::begin(&keys::open(data)?, data).await? {
+        Beginning::FirstKey(key) => welcome(url, key.expose()),
+        Beginning::Keys => String::new(),
+        Beginning::NoneGood => {
+            format!("No key is good any more, so nobody is let in; `{NAME} keys create` makes one.\n")
+        }
+    })
 }
 
 /// How HTTP is served.

@@ -16,6 +16,7 @@ mod keys;
 mod listening;
 mod node;
 mod scratch;
+mod secrets;
 mod serving;
 mod signals;
 
@@ -73,6 +74,10 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
             &mut io::stdout(),
             &mut io::stderr(),
         )),
+        Task::Secrets(task) => Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(secrets::run(&task, &mut io::stdout())),
         Task::Audit(task) => audit::run(&task, &mut io::stdout()),
     };
     done.map(|()| ExitCode::SUCCESS)

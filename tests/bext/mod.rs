@@ -5,3 +5,4 @@ mod directory;
 mod kills;
 mod leaks;
 mod repository;
+mod rotation;

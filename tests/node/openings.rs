@@ -1,7 +1,7 @@
 //! What is not said as it should be on the socket is refused, and costs little.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
 };
@@ -106,6 +106,24 @@ fn a_line_that_does_not_come_is_bounded_in_time_and_holds_up_nobody() {
     }
     front.send(&call(2, "list_instances", json!({})));
     assert_eq!(front.answer_to(2)["id"], 2);
+}
+
+#[test]
+fn no_key_is_made_for_a_front_that_is_gone_before_it_shows_it() {
+    let data = started();
+    let mut stream = connect(&data);
+    stream.write_all(b"{\"bext\":1,\"want\":\"http\",\"http\":{\"address\":\"127.0.0.1:0\"}}\n").unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["ok"], true, "{answer}");
+    assert!(answer["said"].as_str().unwrap().starts_with("listening on http://127.0.0.1:"), "{answer}");
+    let keys = data.run(&["keys", "list"]);
+    assert!(!String::from_utf8_lossy(&keys.stdout).contains("first start"), "{keys:?}");
+    // The next one does, and it is told which it is.
+    let front = data.companion(&["--http", "127.0.0.1:0"]);
+    front.url();
+    assert!(front.said().iter().any(|line| line.contains("bx_")), "{:?}", front.said());
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod bext {
     mod clock;
+    #[cfg(feature = "bext-node")]
+    mod conformance;
     mod contract;
     #[cfg(feature = "bext-node")]
     mod node;

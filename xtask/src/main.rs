@@ -52,9 +52,10 @@ usage: cargo xtask COMMAND
       subscriptions, and oversized and broken input, over HTTP and stdio at once, for N seconds (default 120). Every
       accepted call has to be answered exactly once, and no task, session, descriptor or memory may be left over.
       The seed is printed; the same one makes the same choices.
-  node
+  node [--program FILE]
       Measures the node of bext, with a release of the companion: the CPU that its gateway takes for a request, beside
-      nginx where that is installed, its memory, a deploy, a swap. Linux.
+      nginx where that is installed, its memory, a deploy, a swap. Linux. With --program, the companion is this one and
+      nothing is built, so that two can be compared.
   tools
       Only installs; prints the environment that the client tests look for, as shell lines:
       TOOLPACK_NODE, TOOLPACK_NODE_MODULES, TOOLPACK_PYTHON, TOOLPACK_PYTHON_1X, TOOLPACK_RMCP_CLIENT.
@@ -91,7 +92,8 @@ fn run(arguments: &[&str]) -> Result<bool, Problem> {
         }
         ["budget", options @ ..] => step::run_all(vec![budget::step(parse_task(options)?)]),
         ["soak", options @ ..] => step::run_all(vec![soak::step(parse_load(options)?)]),
-        ["node"] => step::run_all(vec![node::step()]),
+        ["node"] => step::run_all(vec![node::step(None)]),
+        ["node", "--program", file] => step::run_all(vec![node::step(Some(file.into()))]),
         ["tools"] => {
             let mut log = step::Log::create("tools")?;
             let tools = tools::ensure(&mut log).map_err(|problem| format!("{problem}\n{}", log.text()))?;

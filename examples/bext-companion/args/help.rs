@@ -17,6 +17,7 @@ Usage:
   bext-companion node start [--instances A,B] [--verbose] | node stop | node status [--json] [--data DIR]
   bext-companion keys create --name NAME --scopes A,B [--expires 30d] [--data DIR]
   bext-companion keys list | keys revoke ID [--data DIR]
+  bext-companion secrets rotate [--data DIR]
   bext-companion audit verify [--head SEQ:HASH] | audit tail [--records N] [--short] [--data DIR]
   bext-companion --demo [--plot FILE]
   bext-companion demo-app
@@ -78,6 +79,12 @@ Keys, for --http. A key is shown once, when it is made; a running server knows o
                --expires takes a number and a unit: 12h, 30d, 8w. Without it, it is good until revoked.
   keys list    Print the id, the name and the rest of each, but not what it was made of.
   keys revoke  Take one back, by its id. Its open connections to tools end, too.
+
+Secrets, which apps find in their environment. They are encrypted under the key in secret.key of the data directory,
+or in the variable BEXT_SECRET_KEY; tools set them, and nothing shows them again.
+  secrets rotate
+               Encrypt them under a new key, and drop the old one from secret.key. No node may run meanwhile. Says
+               which secrets no key opens, by their names. A key in BEXT_SECRET_KEY is changed there.
 
 The audit log, in audit/ of the data directory: who did what, in a chain in which a record that was
 removed, changed or moved shows.

@@ -4,6 +4,7 @@ mod audit;
 mod help;
 mod keys;
 mod node;
+mod secrets;
 mod serving;
 mod words;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     help::help,
     keys::{KeysCommand, KeysTask, NewKeyArgs},
     node::NodeTask,
+    secrets::SecretsTask,
     serving::{Args, AuditArg, Flags, HttpArgs, StartArgs},
 };
 use self::{
@@ -36,6 +38,7 @@ pub(crate) enum Task {
     Http(HttpArgs, Args),
     Node(NodeTask),
     Keys(KeysTask),
+    Secrets(SecretsTask),
     Audit(AuditTask),
     /// Be the application of the demo and of the checks.
     DemoApp,
@@ -56,6 +59,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Task, S
                 });
             }
             "keys" if is_first => return help_or(words, |words| keys::parse(words).map(Task::Keys)),
+            "secrets" if is_first => return help_or(words, |words| secrets::parse(words).map(Task::Secrets)),
             "audit" if is_first => return help_or(words, |words| audit::parse(words).map(Task::Audit)),
             "--data" => once(&word, &mut given.data, words.value(&word, "a directory")?)?,
             "--http" => once(&word, &mut given.http, words.text(&word, ADDRESS)?)?,
@@ -151,7 +155,8 @@ impl Given {
         let named: Vec<&str> = tasks.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
         if named.is_empty() {
             return Err(
-                "say what to do: --mcp, --http ADDR or --demo, or node, keys or audit first".to_owned()
+                "say what to do: --mcp, --http ADDR or --demo, or node, keys, secrets or audit first"
+                    .to_owned(),
             );
         }
         if let [first, second, ..] = named[..] {

@@ -13,7 +13,7 @@ use self::copy::{Ended, Parting};
 use crate::{
     Failure, NAME,
     args::{Args, HttpArgs, StartArgs},
-    log_to_stderr,
+    listening, log_to_stderr,
     node::{About, Log, Opening, Want, build},
     signals::Signals,
     tell,
@@ -58,7 +58,11 @@ pub(crate) fn serve_http(http: HttpArgs, args: &Args) -> Result<(), Failure> {
     one_thread(async move {
         // Before it is said that there is something that could be ended.
         let mut signals = Signals::listen()?;
-        tell(answer.said.as_deref().unwrap_or_default());
+        let of_keys = match &answer.keys_for {
+            Some(url) => listening::said_of_keys(url, &args.start.data).await?,
+            None => String::new(),
+        };
+        tell(&format!("{of_keys}{}", answer.said.as_deref().unwrap_or_default()));
         let mut gone = copy::end_of(stream.try_clone()?)?;
         tokio::select! {
             gone = &mut gone => {

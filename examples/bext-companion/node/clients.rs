@@ -140,6 +140,7 @@ impl Clients {
     }
 
     async fn serve_http(&self, mut stream: UnixStream, http: HttpArgs, flags: Flags) {
+        let has_keys = !http.no_auth;
         let listening = async {
             let endpoint = self.endpoint(flags, Callers::Told).await?;
             let data = self.data.clone();
@@ -150,7 +151,9 @@ impl Clients {
             Err(error) => return self.refuse(stream, with_causes(error.as_ref())).await,
         };
         let _connected = Connected::new(&self.connected);
-        if !self.answer(&mut stream, &Answer { said: Some(said), ..Answer::yes(&self.about) }).await {
+        let keys_for = has_keys.then(|| server.url());
+        if !self.answer(&mut stream, &Answer { said: Some(said), keys_for, ..Answer::yes(&self.about) }).await
+        {
             return;
         }
         let address = server.local_addr();

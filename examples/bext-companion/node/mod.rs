@@ -7,7 +7,8 @@
 //! node.log    what it logs, and node.log.1 what it logged before
 //! ```
 //!
-//! Policy, keys, limits and audit are here alone; a front copies bytes.
+//! Policy, limits and audit are here alone, and keys are looked up here. A front copies bytes, and makes the first key for the
+//! person to whom it shows it.
 
 mod about;
 mod clients;

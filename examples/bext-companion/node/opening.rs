@@ -120,6 +120,9 @@ pub(crate) struct Answer {
     /// What the front tells the person who started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said: Option<String>,
+    /// Where HTTP is served with keys, of which the front says by itself what there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) keys_for: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<Status>,
 }

@@ -1,4 +1,4 @@
-//! What processes take, as Linux counts it.
+//! What processes take, and how busy the machine is, as Linux counts it.
 
 use std::fs;
 
@@ -19,11 +19,29 @@ pub(super) fn nanos(processes: &[u32]) -> Result<u64, Problem> {
     Ok(nanos)
 }
 
-/// The memory of a process that is resident, in KiB.
-pub(super) fn resident_kib(process: u32) -> Result<u64, Problem> {
-    let file = format!("/proc/{process}/status");
-    let status = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .ok_or_else(|| format!("{file} has no VmRSS"))
+/// How many tasks wanted to run at a time, over the last minute.
+pub(super) fn load() -> Result<String, Problem> {
+    let file = "/proc/loadavg";
+    let load = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    load.split(' ').next().map(str::to_owned).ok_or_else(|| format!("{file} is empty"))
+}
+
+/// The memory of a process that is resident, in MiB.
+pub(super) struct Memory {
+    pub(super) resident_mib: f64,
+    /// What of it is no part of a file.
+    pub(super) anonymous_mib: f64,
+}
+
+impl Memory {
+    pub(super) fn of(process: u32) -> Result<Self, Problem> {
+        let file = format!("/proc/{process}/status");
+        let status = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
+        let mebibytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+            kibibytes.map(|kibibytes| kibibytes / 1024.0).ok_or_else(|| format!("{file} has no {name}"))
+        };
+        Ok(Self { resident_mib: mebibytes("VmRSS")?, anonymous_mib: mebibytes("RssAnon")? })
+    }
 }

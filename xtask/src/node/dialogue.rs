@@ -41,14 +41,31 @@ impl Dialogue {
         let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
         let request = json!({ "jsonrpc": "2.0", "id": self.next, "method": "tools/call", "params": params });
         writeln!(self.requests, "{request}").map_err(|error| error.to_string())?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line).map_err(|error| error.to_string())?;
-        let answer: Value = serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))?;
+        let answer = self.answer()?;
         let result = &answer["result"];
         if result["isError"] == true || result["structuredContent"].is_null() {
             return Err(format!("{tool}: {answer}"));
         }
         Ok(result["structuredContent"].clone())
+    }
+
+    /// The response to what was asked last, past all that is told meanwhile.
+    fn answer(&mut self) -> Result<Value, Problem> {
+        loop {
+            let mut line = String::new();
+            if self.answers.read_line(&mut line).map_err(|error| error.to_string())? == 0 {
+                return Err("the companion has ended".into());
+            }
+            let said: Value = serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))?;
+            if said["id"] == self.next {
+                return Ok(said);
+            }
+        }
+    }
+
+    /// Deploys the newest version of an app; gives the record of it.
+    pub(super) fn deploy(&mut self, app: &str) -> Result<Value, Problem> {
+        self.call("deploy", json!({ "instance_id": "local", "app": app }))
     }
 
     /// Where the gateway of the first instance answers, and the process of the node.

@@ -3,18 +3,20 @@
 mod cpu;
 mod dialogue;
 mod nginx;
+mod table;
 mod visitors;
 
-use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::cpu::Memory;
 use self::dialogue::Dialogue;
 use self::nginx::Nginx;
+use self::table::Table;
 use self::visitors::Target;
 use crate::step::{Log, Outcome, Step};
 use crate::{Problem, built};
@@ -27,26 +29,42 @@ const REQUESTS: usize = 2_000;
 const CLIENTS: usize = 16;
 /// Deploys that are timed.
 const DEPLOYS: usize = 20;
+/// What the companion needs besides the default features.
+const FEATURES: &str = "bext-node,bext-git";
 
-/// The step that measures, and prints.
-pub(crate) fn step() -> Step {
-    Step::new("node", "what the node of bext costs", measure)
+/// The step that measures, and prints: this companion, or a release that it builds.
+pub(crate) fn step(program: Option<PathBuf>) -> Step {
+    Step::new("node", "what the node of bext costs", |log| measure(program, log))
 }
 
-fn measure(log: &mut Log) -> Result<Outcome, Problem> {
-    let program = built::program("bext-companion", &["--release", "--example", "bext-companion"], log)?;
+fn measure(program: Option<PathBuf>, log: &mut Log) -> Result<Outcome, Problem> {
+    let program = match program {
+        Some(program) => {
+            fs::canonicalize(&program).map_err(|error| format!("{}: {error}", program.display()))?
+        }
+        None => {
+            let options = ["--release", "--example", "bext-companion", "--features", FEATURES];
+            built::program("bext-companion", &options, log)?
+        }
+    };
     let scratch = std::env::temp_dir().join(format!("toolpack-node-{}", std::process::id()));
     fs::create_dir(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
+    let before = cpu::load()?;
     let measured = in_directory(&program, &scratch);
-    let _ = Command::new(&program).args(["node", "stop", "--data"]).arg(scratch.join("data")).output();
+    let stop = Command::new(&program).args(["node", "stop", "--data"]).arg(scratch.join("data")).output();
     let _ = fs::remove_dir_all(&scratch);
-    let told = measured?;
-    println!("\n{told}");
+    let table = measured?;
+    match stop {
+        Ok(stop) if stop.status.success() => {}
+        Ok(stop) => return Err(format!("the node did not stop: {}", String::from_utf8_lossy(&stop.stderr))),
+        Err(error) => return Err(error.to_string()),
+    }
+    println!("\n{table}\nLoad of the machine over the last minute: {before} before, {} after.", cpu::load()?);
     Ok(Outcome::Passed(String::new()))
 }
 
-fn in_directory(program: &Path, scratch: &Path) -> Result<String, Problem> {
-    let mut told = String::new();
+fn in_directory(program: &Path, scratch: &Path) -> Result<Table, Problem> {
+    let mut table = Table::new();
     let mut dialogue = Dialogue::start(program, &scratch.join("data"))?;
     let (gateway, pid) = dialogue.node(program)?;
 
@@ -54,26 +72,32 @@ fn in_directory(program: &Path, scratch: &Path) -> Result<String, Problem> {
     let site = scratch.join("site");
     write_site(&site, 0)?;
     dialogue.call("add_app", json!({ "instance_id": "local", "name": "site", "source": site }))?;
-    dialogue.call("deploy", json!({ "instance_id": "local", "app": "site" }))?;
-    let memory = cpu::resident_kib(pid)?;
-    put(&mut told, format_args!("memory of a node with one static app: {:.1} MB", memory as f64 / 1024.0));
+    dialogue.deploy("site")?;
+    let target = Target { address: gateway.clone(), host: "site.localhost".to_owned(), path: "/" };
+    visitors::wait_for(&target, Duration::from_secs(10))?;
+    let memory = Memory::of(pid)?;
+    table.row(
+        "resident memory of a node with one static app",
+        format!(
+            "{:.1} MiB, {:.1} MiB of it not the program itself",
+            memory.resident_mib, memory.anonymous_mib
+        ),
+        "`VmRSS` and `RssAnon` after its first deploy and request",
+    );
 
-    let mut whole = Vec::new();
+    let mut seen = Vec::new();
     let mut recorded = Vec::new();
     for number in 1..=DEPLOYS {
         write_site(&site, number)?;
         let began = Instant::now();
-        let record = dialogue.call("deploy", json!({ "instance_id": "local", "app": "site" }))?;
-        whole.push(began.elapsed().as_secs_f64() * 1000.0);
-        recorded.push(record["duration_ms"].as_f64().unwrap_or(f64::NAN));
+        let record = dialogue.deploy("site")?;
+        seen.push(millis(began.elapsed()));
+        recorded.push(record["duration_ms"].as_f64().ok_or_else(|| format!("no duration: {record}"))?);
     }
-    put(
-        &mut told,
-        format_args!(
-            "a deploy of a static site: {:.0} ms as its client sees it, {:.0} ms as its record has it",
-            median(whole),
-            median(recorded)
-        ),
+    table.row(
+        "deploy of a static site",
+        format!("{:.0} ms; as its record has it, {:.0} ms", median(&seen), median(&recorded)),
+        format!("median of {DEPLOYS}, {FILES} files of which one has changed"),
     );
 
     let app = scratch.join("app");
@@ -83,34 +107,58 @@ fn in_directory(program: &Path, scratch: &Path) -> Result<String, Problem> {
         format!("version = \"1.0.0\"\n[process]\ncommand = {command}\n[health]\npath = \"/health\"\n");
     fs::write(app.join("bext.app.toml"), manifest).map_err(|error| error.to_string())?;
     dialogue.call("add_app", json!({ "instance_id": "local", "name": "app", "source": app }))?;
-    dialogue.call("deploy", json!({ "instance_id": "local", "app": "app" }))?;
+    dialogue.deploy("app")?;
 
     let ours = Target { address: gateway, host: "app.localhost".to_owned(), path: "/version" };
-    let mut spans = Vec::new();
-    for _ in 0..DEPLOYS {
-        spans.push(visitors::longest_while(&ours, || {
-            dialogue.call("deploy", json!({ "instance_id": "local", "app": "app" })).map(drop)
-        })?);
+    let mut seen = Vec::new();
+    let mut waits = Vec::new();
+    for number in 1..=DEPLOYS {
+        // Another artifact, so that nothing of the last one is taken again.
+        fs::write(app.join("number"), number.to_string()).map_err(|error| error.to_string())?;
+        let wait = visitors::longest_while(&ours, || {
+            let began = Instant::now();
+            dialogue.deploy("app")?;
+            seen.push(millis(began.elapsed()));
+            Ok(())
+        })?;
+        waits.push(millis(wait));
     }
-    put(
-        &mut told,
-        format_args!("the longest wait of a visitor while a process is released: {:.1} ms", median(spans)),
+    table.row(
+        "deploy of a process",
+        format!("{:.0} ms", median(&seen)),
+        format!("median of {DEPLOYS}, from the call until the old process is drained and ended"),
+    );
+    table.row(
+        "longest wait of a visitor meanwhile",
+        format!("{:.1} ms, {:.1} ms at worst", median(&waits), waits.iter().copied().fold(0.0, f64::max)),
+        format!("the longest of each of these {DEPLOYS} deploys, of one visitor that asks all the time"),
     );
 
     let upstream = Upstream::start(program, scratch)?;
     let nginx = Nginx::start(scratch, &upstream.address)?;
-    put(&mut told, format_args!("{}", gateways(&ours, pid, nginx.as_ref())?));
-    Ok(told)
+    for clients in [CLIENTS, 1] {
+        let [ours, theirs] = gateways(&ours, pid, nginx.as_ref(), clients)?;
+        let beside = match nginx {
+            Some(_) => format!("nginx {theirs:.1} µs"),
+            None => "nginx is not installed".to_owned(),
+        };
+        table.row(
+            format!("CPU of the gateway for a small proxied request, {clients} at a time"),
+            format!("{ours:.1} µs; {beside}"),
+            format!("median of {ROUNDS} turns of {REQUESTS} requests over kept connections"),
+        );
+    }
+    Ok(table)
 }
 
-/// CPU per request of our gateway, and of nginx in turns with it.
-fn gateways(ours: &Target, pid: u32, nginx: Option<&Nginx>) -> Result<String, Problem> {
+/// CPU per request of our gateway, and of nginx in turns with it, in microseconds.
+fn gateways(ours: &Target, pid: u32, nginx: Option<&Nginx>, clients: usize) -> Result<[f64; 2], Problem> {
     let mut micros = [const { Vec::new() }; 2];
     for round in 0..=ROUNDS {
         let mut turn = |place: usize, target: &Target, processes: &[u32]| {
             let before = cpu::nanos(processes)?;
-            visitors::ask_all(target, CLIENTS, REQUESTS / CLIENTS)?;
-            let spent = (cpu::nanos(processes)? - before) as f64 / 1000.0 / REQUESTS as f64;
+            visitors::ask_all(target, clients, REQUESTS / clients)?;
+            let spent = cpu::nanos(processes)?.saturating_sub(before) as f64 / 1000.0 / REQUESTS as f64;
             // The first turn fills pools and caches.
             if round > 0 {
                 micros[place].push(spent);
@@ -122,12 +170,7 @@ fn gateways(ours: &Target, pid: u32, nginx: Option<&Nginx>) -> Result<String, Pr
             turn(1, &nginx.target(), &nginx.processes()?)?;
         }
     }
-    let [ours, theirs] = micros.map(median);
-    let ours = format!("CPU of the gateway for a small proxied request: {ours:.1} µs");
-    Ok(match nginx {
-        Some(_) => format!("{ours}, of nginx in the same run {theirs:.1} µs"),
-        None => format!("{ours} (nginx is not installed, `apt-get install nginx-light` does that)"),
-    })
+    Ok(micros.map(|micros| median(&micros)))
 }
 
 /// An application of its own for nginx, of the same kind.
@@ -144,6 +187,7 @@ impl Upstream {
             .current_dir(scratch)
             .env("PORT", port.to_string())
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .spawn()
             .map_err(|error| format!("the application does not start: {error}"))?;
         let upstream = Self { process, address: format!("127.0.0.1:{port}") };
@@ -167,24 +211,27 @@ fn free_port() -> Result<u16, Problem> {
     Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
 }
 
+/// Files of the site.
+const FILES: usize = 21;
+
 /// A site of a few files, another one for each number.
 fn write_site(path: &Path, number: usize) -> Result<(), Problem> {
     let write = || {
         fs::create_dir_all(path)?;
         fs::write(path.join("index.html"), format!("<!doctype html><title>{number}</title>"))?;
-        (0..20).try_for_each(|file| {
+        (1..FILES).try_for_each(|file| {
             fs::write(path.join(format!("{file}.css")), "body { margin: 0 }\n".repeat(50))
         })
     };
     write().map_err(|error: std::io::Error| format!("{}: {error}", path.display()))
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn put(told: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a String does not fail.
-    let _ = writeln!(told, "{line}");
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }

@@ -31,11 +31,11 @@ pub(super) fn ask_all(target: &Target, clients: usize, requests: usize) -> Resul
     })
 }
 
-/// The longest that one client waited while something was done, in milliseconds.
+/// The longest that one client waited while something was done.
 pub(super) fn longest_while(
     target: &Target,
     work: impl FnOnce() -> Result<(), Problem>,
-) -> Result<f64, Problem> {
+) -> Result<Duration, Problem> {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let asking = scope.spawn(|| {
@@ -52,7 +52,7 @@ pub(super) fn longest_while(
         let done = work();
         stop.store(true, Ordering::Relaxed);
         let longest = asking.join().map_err(|_| "a client fell over")??;
-        done.map(|()| longest.as_secs_f64() * 1000.0)
+        done.map(|()| longest)
     })
 }
 

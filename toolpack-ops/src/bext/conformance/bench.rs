@@ -1,21 +1,26 @@
 //! Where the checks are made: an instance, and scratch apps on it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use super::client::{self, Answer, Ask};
+use super::made::{Made, remove_forgotten};
+use super::names::{self, Kind};
 use super::scratch::Sources;
 use super::trial::{Suite, Trouble};
 use crate::bext::engine::{
-    AppName, AppRef, AppSource, Apps, Clock, Deploy, DeployRecord, Deploys, Engines, InstanceId, ListApps,
-    NewApp, Percent, Release, Rollback, SystemClock, Unheard, Version,
+    App, AppRef, AppSource, AppStatus, Apps, Deploy, DeployRecord, Deploys, Engines, InstanceId, ListApps,
+    NewApp, Percent, Release, Rollback, Unheard, Version,
 };
 use crate::error::{Error, ErrorKind};
 
-/// What the names of scratch apps begin with.
-const PREFIX: &str = "conformance-";
+/// How long the app with a process may take to come to rest after a check that went wrong.
+const SETTLE_TIME: Duration = Duration::from_secs(15);
 
 /// A run of the checks: where it is, and the apps that it works on.
 #[derive(Debug)]
@@ -27,61 +32,79 @@ pub(super) struct Bench {
     pub(super) gateway: SocketAddr,
     /// A static site.
     pub(super) site: AppRef,
-    /// One with a process; it is there only with a command for it.
+    /// Another, small one.
+    pub(super) other: AppRef,
+    /// An app with a process, released and crashed by the checks that run one after the other. It and the next are there
+    /// only with a command.
     pub(super) process: AppRef,
-    pub(super) sources: Sources,
-    pub(super) command: Option<Vec<String>>,
+    /// An app with a process that stays as it is, for the checks that wait.
+    pub(super) slow: AppRef,
+    sources: Arc<Sources>,
+    command: Option<Vec<String>>,
     by: String,
     releases: AtomicU32,
-    // What has to be removed; empty once it is.
-    made: Mutex<Vec<AppRef>>,
+    made: Made,
 }
 
 impl Bench {
-    /// Makes the scratch apps and deploys them.
-    pub(super) async fn make(
+    /// Finds what is needed. There are no apps before [`set_up`](Self::set_up).
+    pub(super) async fn new(
         engines: &Engines,
         instance: InstanceId,
         command: Option<&[String]>,
         by: &str,
     ) -> Result<Self, Error> {
-        let (Some(apps), Some(deploys)) = (engines.apps.clone(), engines.deploys.clone()) else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "no_engine",
-                "the checks need an engine that deploys apps",
-            ));
-        };
+        let (apps, deploys) = (engines.apps()?.clone(), engines.deploys()?.clone());
         let gateway = gateway_of(engines, &instance).await?;
-        let sources =
-            tokio::task::spawn_blocking(Sources::make).await.map_err(unexpected)?.map_err(unexpected)?;
-        let run = random_word()?;
-        let app = |kind: &str| -> Result<AppRef, Error> {
-            Ok(AppRef::new(instance.clone(), format!("{PREFIX}{kind}-{run}").parse()?))
-        };
-        let bench = Self {
+        let sources = blocking(Sources::make).await?;
+        let sources = Arc::new(sources);
+        let run = names::new_run()?;
+        let app = |kind| Ok::<_, Error>(AppRef::new(instance.clone(), names::of(kind, &run)?));
+        Ok(Self {
+            made: Made::new(apps.clone(), sources.clone()),
+            site: app(Kind::Site)?,
+            other: app(Kind::Other)?,
+            process: app(Kind::Process)?,
+            slow: app(Kind::Slow)?,
             apps,
             deploys,
             gateway,
-            site: app("site")?,
-            process: app("process")?,
             sources,
             command: command.map(<[String]>::to_vec),
             by: by.to_owned(),
             releases: AtomicU32::new(1),
-            made: Mutex::default(),
             engines: engines.clone(),
             instance,
-        };
-        bench.remove_older().await?;
-        bench.add(&bench.site, bench.sources.site()).await?;
-        bench.release(&bench.site, None, None).await?;
-        if let Some(command) = &bench.command {
-            bench.sources.write_process(command, "1.0.0", false).map_err(unexpected)?;
-            bench.add(&bench.process, bench.sources.process()).await?;
-            bench.release(&bench.process, None, None).await?;
+        })
+    }
+
+    /// Makes the scratch apps and deploys them.
+    pub(super) async fn set_up(&self) -> Result<(), Error> {
+        let (site, _, _, _) = tokio::try_join!(
+            self.start(&self.site, Kind::Site),
+            self.start(&self.other, Kind::Other),
+            self.start_process(&self.process, Kind::Process),
+            self.start_process(&self.slow, Kind::Slow),
+        )?;
+        // What others have left is no reason not to check.
+        if let Err(error) = remove_forgotten(&*self.apps, &self.instance, site.created_at).await {
+            tracing::warn!(code = error.code(), %error, "scratch apps of an earlier run are left");
         }
-        Ok(bench)
+        Ok(())
+    }
+
+    async fn start(&self, app: &AppRef, kind: Kind) -> Result<App, Error> {
+        let source: AppSource = self.sources.of(kind).to_string_lossy().into_owned().parse()?;
+        self.made.note(app.clone());
+        let added = self.apps.add_app(&app.instance, NewApp::new(app.app.clone(), source)).await?;
+        self.release(app, None, None).await?;
+        Ok(added)
+    }
+
+    async fn start_process(&self, app: &AppRef, kind: Kind) -> Result<(), Error> {
+        let (Some(command), sources) = (self.command.clone(), self.sources.clone()) else { return Ok(()) };
+        blocking(move || sources.write_well(kind, &command, "1.0.0")).await?;
+        self.start(app, kind).await.map(drop)
     }
 
     /// Why a suite cannot be run in full; none if it can.
@@ -91,16 +114,24 @@ impl Bench {
         })
     }
 
-    async fn add(&self, app: &AppRef, source: std::path::PathBuf) -> Result<(), Error> {
-        let source: AppSource = source.to_string_lossy().into_owned().parse()?;
-        self.apps.add_app(&app.instance, NewApp::new(app.app.clone(), source)).await?;
-        self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(app.clone());
-        Ok(())
-    }
-
     /// The apps of the engine.
     pub(super) fn apps(&self) -> &dyn Apps {
         &*self.apps
+    }
+
+    /// An app as the engine lists it; none if it does not.
+    pub(super) async fn listed(&self, app: &AppRef) -> Result<Option<App>, Error> {
+        let mut options = ListApps::default();
+        loop {
+            let page = self.apps.list_apps(&app.instance, options).await?;
+            if let Some(found) = page.apps.into_iter().find(|found| found.name == app.app) {
+                return Ok(Some(found));
+            }
+            match page.next_cursor {
+                Some(cursor) => options = ListApps::default().with_cursor(Some(cursor)),
+                None => return Ok(None),
+            }
+        }
     }
 
     /// Deploys a version of what its source holds.
@@ -127,19 +158,57 @@ impl Bench {
         Release { instance: app.instance.clone(), app: Some(app.app.clone()), by: self.by.clone() }
     }
 
+    /// A version that no app had.
+    fn new_version(&self) -> String {
+        format!("1.{}.0", self.releases.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Writes a new version of the app with a process; says which.
-    pub(super) fn next_version(&self, ails: bool) -> Result<String, Trouble> {
-        let version = format!("1.{}.0", self.releases.fetch_add(1, Ordering::Relaxed));
-        let command = self.command.as_deref().unwrap_or_default();
-        self.sources.write_process(command, &version, ails)?;
+    pub(super) async fn write_next(&self) -> Result<String, Trouble> {
+        let (version, command) = (self.new_version(), self.command.clone().unwrap_or_default());
+        let (sources, written) = (self.sources.clone(), version.clone());
+        blocking(move || sources.write_well(Kind::Process, &command, &written)).await?;
         Ok(version)
     }
 
-    /// Writes and deploys a new version of the app with a process.
+    /// Writes and deploys a new version of the app with a process; says which.
     pub(super) async fn release_next(&self, canary: Option<Percent>) -> Result<String, Trouble> {
-        let version = self.next_version(false)?;
+        let version = self.write_next().await?;
         self.release(&self.process, None, canary).await?;
         Ok(version)
+    }
+
+    /// Writes a version of the app with a process that stays unhealthy, and deploys it; says what came of that.
+    pub(super) async fn release_ailing(&self) -> Result<Result<DeployRecord, Error>, Trouble> {
+        let (version, command) = (self.new_version(), self.command.clone().unwrap_or_default());
+        let sources = self.sources.clone();
+        blocking(move || sources.write_ailing(Kind::Process, &command, &version)).await?;
+        Ok(self.release(&self.process, None, None).await)
+    }
+
+    /// Writes a new version of a static site; says which.
+    pub(super) async fn write_site(&self, app: &AppRef) -> Result<String, Trouble> {
+        let kind = if *app == self.other { Kind::Other } else { Kind::Site };
+        let version = self.new_version();
+        let (sources, written) = (self.sources.clone(), version.clone());
+        blocking(move || sources.write_version(kind, &written)).await?;
+        Ok(version)
+    }
+
+    /// Has the app with a process come to rest after a check that went wrong: nothing is being released, and no canary
+    /// runs. What cannot be put right here, the next check says.
+    pub(super) async fn settle(&self) {
+        let settling = async {
+            while let Ok(Some(app)) = self.listed(&self.process).await {
+                if app.status == AppStatus::Deploying {
+                    sleep(Duration::from_millis(50)).await;
+                } else if app.canary.is_none() || self.roll_back(&self.process, None).await.is_err() {
+                    break;
+                }
+            }
+        };
+        // Then the next check finds it so.
+        let _ = timeout(SETTLE_TIME, settling).await;
     }
 
     /// The host that an app is always reached by.
@@ -157,63 +226,25 @@ impl Bench {
         Ask::get(Self::host(&self.process), path)
     }
 
+    /// A GET to the app with a process that nobody disturbs.
+    pub(super) fn to_slow(&self, path: &str) -> Ask {
+        Ask::get(Self::host(&self.slow), path)
+    }
+
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, Trouble> {
         client::ask(self.gateway, ask).await
     }
 
+    /// The version that an app says it has.
+    pub(super) async fn live(&self, app: &AppRef) -> Result<String, Trouble> {
+        let answer = self.ask(&Ask::get(Self::host(app), "/version")).await?;
+        Ok(answer.text().trim().to_owned())
+    }
+
     /// Removes the scratch apps, with all that is theirs.
-    pub(super) async fn remove(self) -> Result<(), Error> {
-        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for app in made {
-            remove_all_of(&self.apps, &app).await?;
-        }
-        Ok(())
+    pub(super) async fn remove(&self) -> Result<(), Error> {
+        self.made.remove().await
     }
-
-    /// Removes scratch apps of runs that never came to their end.
-    async fn remove_older(&self) -> Result<(), Error> {
-        let mut options = ListApps::default();
-        loop {
-            let page = self.apps.list_apps(&self.instance, options).await?;
-            for app in page.apps.iter().filter(|app| is_forgotten(&app.name, app.updated_at.unix_millis())) {
-                remove_all_of(&self.apps, &AppRef::new(self.instance.clone(), app.name.clone())).await?;
-            }
-            match page.next_cursor {
-                Some(cursor) => options = ListApps::default().with_cursor(Some(cursor)),
-                None => return Ok(()),
-            }
-        }
-    }
-}
-
-impl Drop for Bench {
-    // A run that is cancelled leaves nothing either.
-    fn drop(&mut self) {
-        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        if let Ok(runtime) = tokio::runtime::Handle::try_current()
-            && !made.is_empty()
-        {
-            let apps = self.apps.clone();
-            runtime.spawn(async move {
-                for app in made {
-                    if let Err(error) = remove_all_of(&apps, &app).await {
-                        tracing::warn!(code = error.code(), "{error}");
-                    }
-                }
-            });
-        }
-    }
-}
-
-async fn remove_all_of(apps: &Arc<dyn Apps>, app: &AppRef) -> Result<(), Error> {
-    apps.remove_app(app).await
-}
-
-/// Whether an app is one of ours that nobody works on any more.
-fn is_forgotten(name: &AppName, updated_ms: i64) -> bool {
-    const LONG_AGO_MS: i64 = 30 * 60 * 1000;
-    let now = SystemClock.now().unix_millis();
-    name.as_str().starts_with(PREFIX) && now.saturating_sub(updated_ms) > LONG_AGO_MS
 }
 
 /// Where the gateway of an instance answers.
@@ -228,12 +259,13 @@ async fn gateway_of(engines: &Engines, instance: &InstanceId) -> Result<SocketAd
     })
 }
 
-fn random_word() -> Result<String, Error> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).map_err(unexpected)?;
-    Ok(format!("{:08x}", u32::from_be_bytes(bytes)))
-}
-
-fn unexpected(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(ErrorKind::Unexpected, "internal", "the checks cannot be made ready").with_source(error)
+/// Works with files.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
+    done.map_err(|error| {
+        let message = "the sources of the scratch apps cannot be written; the log of the server says why";
+        Error::new(ErrorKind::Unavailable, "scratch_unavailable", message).with_source(error)
+    })
 }

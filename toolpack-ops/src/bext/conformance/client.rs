@@ -167,6 +167,42 @@ pub(super) async fn send_raw(
     Ok((String::from_utf8_lossy(&answer).into_owned(), closed))
 }
 
+/// A conversation with an app that sends back each part of a request as it comes, over a connection of its own.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
+
+impl Conversation {
+    /// Begins a request to `/echo` of this host.
+    pub(super) async fn begin(gateway: SocketAddr, host: &str) -> Result<Self, Trouble> {
+        let mut stream = TcpStream::connect(gateway).await?;
+        stream.set_nodelay(true)?;
+        let head = format!(
+            "POST /echo HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await?;
+        Ok(Self { stream, heard: Vec::new() })
+    }
+
+    /// Sends a part; says whether it came back, while the request goes on.
+    pub(super) async fn is_answered(&mut self, part: &str) -> Result<bool, Trouble> {
+        self.stream.write_all(format!("{:x}\r\n{part}\r\n", part.len()).as_bytes()).await?;
+        let reading = async {
+            let mut piece = [0; 4096];
+            while !String::from_utf8_lossy(&self.heard).contains(part) {
+                match self.stream.read(&mut piece).await? {
+                    0 => return Ok(false),
+                    count => self.heard.extend_from_slice(&piece[..count]),
+                }
+            }
+            Ok(true)
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap_or(Ok(false))
+    }
+}
+
 /// The status of an answer that came as bytes; 0 if there is none.
 pub(super) fn status_of(answer: &str) -> u16 {
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)

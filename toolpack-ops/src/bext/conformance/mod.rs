@@ -5,21 +5,24 @@
 //! of anybody's.
 //!
 //! The suites are in `suites`, one file each; a check is one function with a name and what is expected. Checks run one
-//! after the other, in their order, each with a limit of time; only those that wait for a limit of the gateway's run beside
-//! them.
+//! after the other, in their order, each with a limit of time; only those that have to wait for some seconds run beside them,
+//! on an app of their own. None needs what another has left.
 
 mod bench;
 mod client;
 mod load;
+mod made;
+mod names;
 mod scratch;
 mod suites;
 mod trial;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use self::bench::Bench;
 use self::suites::SUITES;
@@ -32,6 +35,8 @@ use crate::error::{Error, ErrorKind};
 
 /// How long one check may take.
 const CHECK_TIME: Duration = Duration::from_secs(30);
+/// How long all of them may take: well below the time after which another run takes the scratch apps for forgotten.
+const RUN_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// The checks, over the engines of a pack.
 #[derive(Debug)]
@@ -55,12 +60,21 @@ impl Checks {
         self
     }
 
-    /// The instance that is meant where none is named: that of the newest deploy, or the first.
+    /// The instance that is meant where none is named: that of the newest deploy, or the first. What the checks deploy does
+    /// not count.
     async fn default_instance(&self) -> Result<InstanceId, Error> {
         if let Some(deploys) = &self.engines.deploys {
-            let newest = deploys.history(ListDeploys::default().with_limit(one())).await?;
-            if let Some(record) = newest.deploys.into_iter().next() {
-                return Ok(record.instance_id);
+            let mut options = ListDeploys::default();
+            loop {
+                let page = deploys.history(options).await?;
+                if let Some(record) = page.deploys.into_iter().find(|record| !names::is_scratch(&record.app))
+                {
+                    return Ok(record.instance_id);
+                }
+                match page.next_cursor {
+                    Some(cursor) => options = ListDeploys::default().with_cursor(Some(cursor)),
+                    None => break,
+                }
             }
         }
         let first = self.engines.instances.list(ListInstances::default().with_limit(one())).await?;
@@ -74,30 +88,24 @@ impl Checks {
 impl Conformance for Checks {
     async fn run(&self, run: RunChecks, stages: Arc<dyn Stages>) -> Result<Report, Error> {
         let started = Instant::now();
+        let suites = chosen(run.suite.as_ref().map(|suite| suite.as_str()))?;
         let instance = match &run.instance {
             Some(instance) => self.engines.instances.resolve(instance).await?.id,
             None => self.default_instance().await?,
         };
-        let suites = chosen(run.suite.as_ref().map(|suite| suite.as_str()))?;
-        let total = suites.iter().map(|suite| suite.checks.len() as u64).sum();
+        // One stage for each check, and one for clearing away.
+        let total = suites.iter().map(|suite| suite.checks.len() as u64).sum::<u64>() + 1;
         stages.reached(0, total, "making the scratch apps");
-        let bench = Bench::make(&self.engines, instance.clone(), self.command.as_deref(), &run.by).await?;
-        let run = Run { bench: &bench, stages: &*stages, total, done: AtomicU64::new(0) };
-        // What waits for a limit of time does so while the others run.
-        let (ones, others) = tokio::join!(
-            run.one_by_one(suites.iter().flat_map(|suite| suite.trials(Pace::Quick))),
-            futures_util::future::join_all(
-                suites
-                    .iter()
-                    .flat_map(|suite| suite.trials(Pace::Waits))
-                    .map(|(suite, trial)| run.one(suite, trial))
-            ),
-        );
-        let mut checks = [ones, others].concat();
-        let position = |check: &Check| suites.iter().position(|suite| suite.name == check.suite);
-        checks.sort_by_key(position);
-        stages.reached(total, total, "removing the scratch apps");
-        bench.remove().await?;
+        let bench = Bench::new(&self.engines, instance.clone(), self.command.as_deref(), &run.by).await?;
+        let set_up = bench.set_up().await;
+        let checks = match &set_up {
+            Ok(()) => Run::new(&bench, &*stages, total, started + RUN_TIME).all(&suites).await,
+            Err(_) => Vec::new(),
+        };
+        let removed = bench.remove().await;
+        set_up?;
+        removed?;
+        stages.reached(total, total, "the scratch apps are removed");
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Report { instance, checks, duration_ms })
     }
@@ -123,15 +131,32 @@ struct Run<'a> {
     stages: &'a dyn Stages,
     total: u64,
     done: AtomicU64,
+    /// By when it is over, whatever the checks do.
+    deadline: Instant,
 }
 
-impl Run<'_> {
-    async fn one_by_one(&self, trials: impl Iterator<Item = (&'static Suite, &'static Trial)>) -> Vec<Check> {
-        let mut checks = Vec::new();
-        for (suite, trial) in trials {
-            checks.push(self.one(suite, trial).await);
-        }
-        checks
+impl<'a> Run<'a> {
+    fn new(bench: &'a Bench, stages: &'a dyn Stages, total: u64, deadline: Instant) -> Self {
+        Self { bench, stages, total, done: AtomicU64::new(0), deadline }
+    }
+
+    /// Carries out all checks of some suites, and gives them in the order of the suites.
+    async fn all(&self, suites: &[&'static Suite]) -> Vec<Check> {
+        let of = |pace| suites.iter().enumerate().flat_map(move |(place, suite)| suite.trials(place, pace));
+        let one_by_one = async {
+            let mut checks = Vec::new();
+            for (place, suite, trial) in of(Pace::Quick) {
+                checks.push((place, self.one(suite, trial).await));
+            }
+            checks
+        };
+        // What waits does so while the others run.
+        let beside =
+            of(Pace::Waits).map(|(place, suite, trial)| async move { (place, self.one(suite, trial).await) });
+        let (mut checks, beside) = tokio::join!(one_by_one, futures_util::future::join_all(beside));
+        checks.extend(beside);
+        checks.sort_by_key(|(place, _)| *place);
+        checks.into_iter().map(|(_, check)| check).collect()
     }
 
     async fn one(&self, suite: &Suite, trial: &Trial) -> Check {
@@ -139,6 +164,9 @@ impl Run<'_> {
             Some(reason) => (Outcome::Partial, reason),
             None => self.carry_out(trial).await,
         };
+        if outcome == Outcome::Failed && trial.pace == Pace::Quick && suite.asks_process {
+            self.bench.settle().await;
+        }
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         self.stages.reached(done, self.total, &format!("{}: {}", suite.name, trial.name));
         Check {
@@ -146,15 +174,22 @@ impl Run<'_> {
             name: trial.name.to_owned(),
             outcome,
             expected: trial.expected.to_owned(),
-            seen,
+            seen: if seen.trim().is_empty() { "nothing".to_owned() } else { seen },
         }
     }
 
     async fn carry_out(&self, trial: &Trial) -> (Outcome, String) {
-        match tokio::time::timeout(CHECK_TIME, (trial.run)(self.bench)).await {
+        let until = self.deadline.min(Instant::now() + CHECK_TIME);
+        match tokio::time::timeout_at(until, (trial.run)(self.bench)).await {
             Ok(Ok(seen)) => (seen.outcome, seen.text),
             Ok(Err(trouble)) => (Outcome::Failed, format!("it could not be looked at: {trouble}")),
-            Err(_) => (Outcome::Failed, format!("nothing within {} s", CHECK_TIME.as_secs())),
+            Err(_) if until == self.deadline => (
+                Outcome::Failed,
+                format!("it was given up: all checks together have {} min", RUN_TIME.as_secs() / 60),
+            ),
+            Err(_) => {
+                (Outcome::Failed, format!("it had not come to an end after {} s", CHECK_TIME.as_secs()))
+            }
         }
     }
 }

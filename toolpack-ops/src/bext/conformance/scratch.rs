@@ -1,4 +1,4 @@
-//! The sources of the scratch apps: a static site, and one whose process is the host's.
+//! The sources of the scratch apps: static sites, and apps whose process is the host's.
 
 use std::fs;
 use std::io;
@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+use super::names::{Kind, SOURCES_PREFIX};
 
 /// What `/large.bin` of the site holds: enough that it goes out in many pieces.
 pub(super) const LARGE_BYTES: usize = 300_000;
@@ -19,35 +21,39 @@ pub(super) fn large_byte(position: usize) -> u8 {
 pub(super) const SCRIPT: &str =
     "export const answer = 42; // said again and again and again and again and again\n";
 
-/// Directories of sources, removed when dropped.
+/// Directories of sources, removed when dropped. All of its methods block.
 #[derive(Debug)]
 pub(super) struct Sources {
     directory: tempfile::TempDir,
 }
 
 impl Sources {
+    /// The sites; processes have a command that has to be written first.
     pub(super) fn make() -> io::Result<Self> {
-        let sources = Self { directory: tempfile::Builder::new().prefix("bext-conformance-").tempdir()? };
-        fs::create_dir(sources.process())?;
-        sources.write_site("1.0.0")?;
+        let sources = Self { directory: tempfile::Builder::new().prefix(SOURCES_PREFIX).tempdir()? };
+        sources.write_site()?;
+        sources.write_version(Kind::Site, "1.0.0")?;
+        sources.write_version(Kind::Other, "1.0.0")?;
         Ok(sources)
     }
 
-    pub(super) fn site(&self) -> PathBuf {
-        self.directory.path().join("site")
+    /// Where the source of an app is.
+    pub(super) fn of(&self, kind: Kind) -> PathBuf {
+        self.directory.path().join(kind.word())
     }
 
-    pub(super) fn process(&self) -> PathBuf {
-        self.directory.path().join("process")
+    /// A static site in this version, which its file `version` says.
+    pub(super) fn write_version(&self, kind: Kind, version: &str) -> io::Result<()> {
+        let public = self.of(kind).join("public");
+        fs::create_dir_all(&public)?;
+        write(&self.of(kind), "bext.app.toml", format!("version = \"{version}\"\n"))?;
+        write(&public, "version", version)
     }
 
-    /// The site, in this version.
-    pub(super) fn write_site(&self, version: &str) -> io::Result<()> {
-        let public = self.site().join("public");
+    fn write_site(&self) -> io::Result<()> {
+        let public = self.of(Kind::Site).join("public");
         fs::create_dir_all(public.join("sub"))?;
-        write(&self.site(), "bext.app.toml", format!("version = \"{version}\"\n"))?;
-        write(&public, "index.html", format!("<!doctype html><title>{version}</title>\n"))?;
-        write(&public, "version", version)?;
+        write(&public, "index.html", "<!doctype html><title>first</title>\n")?;
         write(&public, "style.css", "body { color: black }\n")?;
         write(&public, "app.js", SCRIPT)?;
         write(&public, "data.json", "{}\n")?;
@@ -57,27 +63,36 @@ impl Sources {
         write(&public, "404.html", "<!doctype html><title>nothing here</title>\n")?;
         write(&public, "sub/index.html", "<!doctype html><title>below</title>\n")?;
         write(&public, "large.bin", (0..LARGE_BYTES).map(large_byte).collect::<Vec<u8>>())?;
-        write(&self.site(), "outside.txt", "not to be served\n")?;
+        write(&self.of(Kind::Site), "outside.txt", "not to be served\n")?;
         let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
         io::Write::write_all(&mut compressed, SCRIPT.as_bytes())?;
         write(&public, "app.js.gz", compressed.finish()?)
     }
 
-    /// The app with a process, in this version; `ails` if it is to fail its health check.
-    pub(super) fn write_process(&self, command: &[String], version: &str, ails: bool) -> io::Result<()> {
+    /// An app with a process, in this version, which comes up well.
+    pub(super) fn write_well(&self, kind: Kind, command: &[String], version: &str) -> io::Result<()> {
+        self.write_process(kind, command, version, "20s")?;
+        match fs::remove_file(self.of(kind).join("unhealthy")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// An app with a process, in this version, which fails its health check.
+    pub(super) fn write_ailing(&self, kind: Kind, command: &[String], version: &str) -> io::Result<()> {
+        // It fails however short this is, and with a short time soon.
+        self.write_process(kind, command, version, "300ms")?;
+        write(&self.of(kind), "unhealthy", "")
+    }
+
+    fn write_process(&self, kind: Kind, command: &[String], version: &str, health: &str) -> io::Result<()> {
         let words: Vec<String> = command.iter().map(|word| toml_string(word)).collect();
         let manifest = format!(
-            "version = \"{version}\"\n\n[process]\ncommand = [{}]\n\n[health]\npath = \"/health\"\ntimeout = \"{}\"\n",
+            "version = \"{version}\"\n\n[process]\ncommand = [{}]\n\n[health]\npath = \"/health\"\ntimeout = \"{health}\"\n",
             words.join(", "),
-            if ails { "1s" } else { "20s" },
         );
-        write(&self.process(), "bext.app.toml", manifest)?;
-        let mark = self.process().join("unhealthy");
-        match ails {
-            true => fs::write(mark, ""),
-            false if mark.exists() => fs::remove_file(mark),
-            false => Ok(()),
-        }
+        fs::create_dir_all(self.of(kind))?;
+        write(&self.of(kind), "bext.app.toml", manifest)
     }
 }
 

@@ -16,12 +16,14 @@ pub(super) struct Suite {
 }
 
 impl Suite {
-    /// Its checks that are of this pace, in their order.
+    /// Its checks that are of this pace, each with its place in the order of all: that of its suite, and its own.
     pub(super) fn trials(
         &'static self,
+        place: usize,
         pace: Pace,
-    ) -> impl Iterator<Item = (&'static Suite, &'static Trial)> {
-        self.checks.iter().filter(move |trial| trial.pace == pace).map(move |trial| (self, trial))
+    ) -> impl Iterator<Item = ((usize, usize), &'static Suite, &'static Trial)> {
+        let numbered = self.checks.iter().enumerate().filter(move |(_, trial)| trial.pace == pace);
+        numbered.map(move |(own, trial)| ((place, own), self, trial))
     }
 }
 
@@ -30,7 +32,7 @@ impl Suite {
 pub(super) enum Pace {
     /// It is done as soon as it is asked for.
     Quick,
-    /// It waits for a limit of time to pass.
+    /// It waits for some seconds to pass, beside the others: so it leaves the app that they release and crash alone.
     Waits,
 }
 

@@ -32,14 +32,14 @@ pub trait Apps: fmt::Debug + Send + Sync + 'static {
     /// this engine cannot read (`source_unsupported`).
     async fn add_app(&self, instance: &InstanceId, new: NewApp) -> Result<App, Error>;
 
-    /// Removes an app: what runs of it is stopped, and its domains, releases, artifacts and secrets go with it. Its
-    /// history stays, and so do its database and its keys.
+    /// Removes an app: what runs of it is stopped, and its domains, releases, artifacts, logs and secrets go with it. Its
+    /// history, its database and its keys stay or go, as [`Removal`] says.
     ///
     /// # Errors
     ///
     /// `NotFound` if there is no such app (`app_not_found`), naming near ones; `Unavailable` while it is being deployed
     /// (`app_busy`).
-    async fn remove_app(&self, app: &AppRef) -> Result<(), Error>;
+    async fn remove_app(&self, app: &AppRef, what: Removal) -> Result<(), Error>;
 
     /// One page of the domains of an instance, or of one app of it, ordered by domain. Idempotent.
     ///
@@ -69,6 +69,16 @@ pub trait Apps: fmt::Debug + Send + Sync + 'static {
         app: Option<&AppName>,
         domain: &DomainName,
     ) -> Result<(), Error>;
+}
+
+/// What of an app a removal takes, besides what runs of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Removal {
+    /// Its history, its database and its keys stay.
+    #[default]
+    KeepData,
+    /// Nothing of it is left: its history, its database and its keys go, too.
+    Everything,
 }
 
 /// An app as an instance has it.

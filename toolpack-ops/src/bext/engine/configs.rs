@@ -40,7 +40,8 @@ pub struct ConfigText {
 pub struct ConfigChange {
     /// The settings that are in effect now, such as `gateway.request_timeout`, ordered.
     pub changed: Vec<String>,
-    /// The settings that have changed and wait for the node to be started again, ordered.
+    /// The settings that have changed and wait for the node to be started again, ordered; `listen` is where the gateway
+    /// listens, which is set beside the configuration.
     pub needs_restart: Vec<String>,
     /// What is doubtful, as sentences for a person.
     pub warnings: Vec<String>,

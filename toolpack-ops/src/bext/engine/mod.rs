@@ -47,7 +47,7 @@ mod time;
 
 pub use apps::{
     App, AppPage, AppSource, AppStatus, Apps, Canary, Domain, DomainName, DomainPage, ListApps, ListDomains,
-    NewApp, Runtime,
+    NewApp, Removal, Runtime,
 };
 pub use configs::{ConfigChange, ConfigText, Configs};
 pub use conformance::{Check, Conformance, Outcome, Report, RunChecks, SuiteName};

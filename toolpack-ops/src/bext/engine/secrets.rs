@@ -30,7 +30,8 @@ pub trait Secrets: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `NotFound` for an unknown instance or app; `InvalidInput` for a name that a node sets itself (`secret_reserved`).
+    /// `NotFound` for an unknown instance or app; `InvalidInput` for a name that a node, or the shell that
+    /// starts an app, sets itself (`secret_reserved`).
     async fn set_secret(&self, of: &SecretsOf, name: &SecretName, value: SecretValue) -> Result<(), Error>;
 
     /// Deletes one, and says whether there was one. Idempotent.

@@ -15,7 +15,7 @@ use super::store::{AppRow, AppsTable, DomainsTable, Fault, RouteRow, RoutesTable
 use super::tasks::Wanted;
 use crate::bext::engine::{
     App, AppName, AppPage, AppRef, AppStatus, Apps, Canary, Cursor, Domain, DomainName, DomainPage,
-    InstanceId, ListApps, ListDomains, NewApp,
+    InstanceId, ListApps, ListDomains, NewApp, Removal,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -62,10 +62,10 @@ impl Apps for Node {
         added.await.map_err(|error| error.at("add_app", subject))
     }
 
-    async fn remove_app(&self, app: &AppRef) -> Result<(), Error> {
+    async fn remove_app(&self, app: &AppRef, what: Removal) -> Result<(), Error> {
         let hosted = self.hosted(&app.instance).await?;
         let (name, tasks) = (app.app.clone(), hosted.tasks.clone());
-        let removed = tasks.carry_out(|_, turn| removal::remove(hosted, name, turn));
+        let removed = tasks.carry_out(|_, turn| removal::remove(hosted, name, what, turn));
         removed.await.map_err(|error| error.at("remove_app", app))
     }
 

@@ -115,7 +115,22 @@ impl Configs for Node {
                 change
             },
         );
-        reloaded.await.map_err(|error| error.at("reload_config", instance))
+        let mut change = reloaded.await.map_err(|error| error.at("reload_config", instance))?;
+        match hosted.listens_elsewhere().await {
+            Ok(None) => {}
+            Ok(Some((wanted, bound))) => {
+                change.needs_restart.push("listen".to_owned());
+                change.warnings.push(format!(
+                    "listen in instances.toml is {wanted}, and the gateway stays at {bound} until the node is started \
+                     again"
+                ));
+            }
+            // The configuration is in effect all the same.
+            Err(error) => {
+                change.warnings.push(format!("where the gateway is to listen is not known: {error}"))
+            }
+        }
+        Ok(change)
     }
 }
 

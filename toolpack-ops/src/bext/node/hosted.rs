@@ -1,5 +1,6 @@
 //! One instance at work: all its rooms, and how a release of it is started and cleared away.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,12 +17,13 @@ use super::process::{HealthCheck, Launch, Process};
 use super::running::{Place, Running};
 use super::secrets::{SecretKey, SecretStore};
 use super::site::Site;
-use super::source::{Artifact, Artifacts, Source, SourceLimits};
+use super::source::{Artifact, Artifacts, Manifest, Source, SourceLimits};
 use super::store::{
     AppRow, AppsTable, DomainsTable, Fault, ReleaseRow, RouteRow, RoutesTable, Store, blocking,
 };
 use super::tasks::{Tasks, Turn};
 use super::traffic::{Change, Traffic};
+use crate::bext::engine::embedded::Embedded;
 use crate::bext::engine::embedded::registry::{Registry, url_of};
 use crate::bext::engine::{
     AppName, AppSource, Clock, Instance, InstanceId, InstanceUrl, Runtime, Timestamp, Version,
@@ -37,6 +39,8 @@ pub(crate) struct Hosted {
     pub(crate) id: InstanceId,
     pub(crate) name: String,
     registry: Arc<Registry>,
+    /// The databases and keys of apps, of all instances.
+    pub(crate) data: Embedded,
     pub(crate) layout: Layout,
     pub(crate) store: Store,
     pub(crate) config: Arc<ConfigFile>,
@@ -62,6 +66,7 @@ pub(crate) struct Common {
     pub(crate) ids: Arc<Ids>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) data: Embedded,
     pub(crate) lock: HeldLock,
 }
 
@@ -84,6 +89,7 @@ impl Hosted {
             id,
             name,
             registry: common.registry,
+            data: common.data,
             layout,
             store,
             config: Arc::new(config),
@@ -158,6 +164,17 @@ impl Hosted {
         url_of(address).filter(|_| address.port() != 0)
     }
 
+    /// Where the gateway is to listen from its next start on, and where it does, if that is another place.
+    pub(crate) async fn listens_elsewhere(&self) -> Result<Option<(SocketAddr, SocketAddr)>, Error> {
+        // One that does not listen is tried again at the address that is wanted by then.
+        let Ok((bound, _)) = self.traffic.gateway() else { return Ok(None) };
+        let (registry, id) = (self.registry.clone(), self.id.clone());
+        let wanted = blocking(move || Ok(registry.listen(&id)?)).await?;
+        // Port 0 is left only where none was kept: then another one is chosen.
+        let is_same = (wanted.ip(), wanted.port()) == (bound.ip(), bound.port());
+        Ok((!is_same).then_some((wanted, bound)))
+    }
+
     /// Looks at a source, within the limits of the configuration.
     pub(crate) async fn source(&self, source: &AppSource) -> Result<Source, Error> {
         let limits = SourceLimits { bytes: self.config().max_source_bytes, ..SourceLimits::default() };
@@ -210,17 +227,33 @@ impl Hosted {
             command,
             directory: artifact.directory.clone(),
             secrets,
-            health: HealthCheck { path: manifest.health_path.clone(), timeout: manifest.health_timeout },
+            health: HealthCheck {
+                path: manifest.health_path.clone().unwrap_or_else(|| "/".to_owned()),
+                timeout: manifest.health_timeout,
+            },
             log: self.layout.log(app),
             ledger: self.layout.processes(),
         };
         match Process::start(launch).await {
             Ok(process) => Ok(Running::of_process(version.clone(), process, artifact)),
-            Err(error) => {
-                let message = format!("{version} did not start: {}", error.message);
-                Err(Error::new(ErrorKind::Conflict, "deploy_failed", message))
-            }
+            Err(error) => Err(did_not_start(version, &error.message)),
         }
+    }
+
+    /// As [`start`](Self::start), of a release that is to become live: a site has to answer the path that its manifest
+    /// names, too. One that was live comes back with the node whatever it answers.
+    pub(crate) async fn start_new(
+        &self,
+        app: &AppName,
+        version: &Version,
+        artifact: Artifact,
+    ) -> Result<Running, Error> {
+        let Manifest { health_path, health_timeout, .. } = artifact.manifest.clone();
+        let running = self.start(app, version, artifact).await?;
+        if let (Some(site), Some(path)) = (running.site(), health_path) {
+            site.check(&path, health_timeout).await.map_err(|unwell| did_not_start(version, &unwell))?;
+        }
+        Ok(running)
     }
 
     /// Starts again what the routes lead to, as a node that was just started does.
@@ -356,6 +389,10 @@ impl Hosted {
         let all = self.traffic.remove_all();
         futures_util::future::join_all(all.into_iter().map(|running| running.stop(stop_time))).await;
     }
+}
+
+fn did_not_start(version: &Version, why: &impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Conflict, "deploy_failed", format!("{version} did not start: {why}"))
 }
 
 /// A release that is to be started, if it is not at work, with its place, and when that is gone.

@@ -18,13 +18,20 @@ pub(crate) struct Kept {
     makers: Semaphore,
     /// Whether something was left lying because somebody was at work.
     is_behind: AtomicBool,
+    // One clears away at a time: what the next wants to have removed, the one before has not seen.
+    clearing: Semaphore,
 }
 
 const MAKERS: u32 = 1024;
 
 impl Kept {
     pub(crate) fn new(artifacts: Artifacts) -> Self {
-        Self { artifacts, makers: Semaphore::new(MAKERS as usize), is_behind: AtomicBool::new(false) }
+        Self {
+            artifacts,
+            makers: Semaphore::new(MAKERS as usize),
+            is_behind: AtomicBool::new(false),
+            clearing: Semaphore::new(1),
+        }
     }
 
     /// Makes the artifact of a release, or finds it. Dropped, it leaves nothing.
@@ -49,6 +56,7 @@ impl Kept {
     ///
     /// Where one is being made, nothing is done, and [`is_behind`](Self::is_behind) from then on.
     pub(crate) async fn clear_away(&self, store: &Store, copies: &Path, keep: usize) -> Result<(), Error> {
+        let _turn = self.clearing.acquire().await.map_err(closed)?;
         let Ok(_all) = self.makers.try_acquire_many(MAKERS) else {
             self.is_behind.store(true, Ordering::Relaxed);
             return Ok(());

@@ -163,6 +163,7 @@ impl Node {
             ids: Arc::new(Ids::default()),
             clock: config.clock,
             registry: registry.clone(),
+            data: data.clone(),
             lock: Arc::new(Mutex::new(Some(lock))),
         };
         let mut instances = BTreeMap::new();

@@ -25,7 +25,7 @@ pub(crate) async fn recover(hosted: &Hosted) -> Result<(), Error> {
         match (run.kind, run.state) {
             (RunKind::Removal, _) => {
                 let app = run.subject.parse()?;
-                removal::finish_after_restart(hosted, &run.id, &app).await?;
+                removal::finish_after_restart(hosted, &run.id, &app, removal::asked(&run.data)).await?;
             }
             (_, RunState::Finishing) => end(hosted, run.id).await?,
             (RunKind::Deploy | RunKind::Promotion | RunKind::Rollback, _) => {

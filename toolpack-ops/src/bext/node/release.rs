@@ -167,7 +167,7 @@ async fn start(attempt: &mut Attempt, came_of_it: Value, artifact: Artifact) -> 
     attempt.next(came_of_it, "start", json!({"version": version})).await?;
     attempt.reached(2, &format!("starting {version}, and waiting until it is healthy"));
     let hosted = attempt.hosted.clone();
-    let running = attempt.wanted.until(hosted.start(&attempt.draft.app, &version, artifact)).await??;
+    let running = attempt.wanted.until(hosted.start_new(&attempt.draft.app, &version, artifact)).await??;
     if let Err(unwanted) = attempt.wanted.check() {
         running.stop(hosted.config().stop_time).await;
         return Err(unwanted);

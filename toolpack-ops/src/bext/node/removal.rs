@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use rusqlite::Transaction;
 
@@ -13,9 +13,9 @@ use super::claims::Doing;
 use super::ending::write_down;
 use super::hosted::Hosted;
 use super::runs::{Journal, RunKind, RunState};
-use super::store::{AppsTable, Fault};
+use super::store::{AppsTable, Fault, RecordsTable};
 use super::tasks::Turn;
-use crate::bext::engine::{AppName, Timestamp};
+use crate::bext::engine::{AppName, AppRef, Removal, Timestamp};
 use crate::error::Error;
 
 /// How long requests that are under way may go on, at most: whoever removes an app waits for it.
@@ -25,7 +25,12 @@ const DRAIN: Duration = Duration::from_secs(10);
 ///
 /// What keeps it from its end is told, and tried again while nobody else may change the app: a removal that was left open
 /// would, at the next start, hit another app that has its name by then.
-pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName, turn: Turn) -> Result<(), Error> {
+pub(crate) async fn remove(
+    hosted: Arc<Hosted>,
+    name: AppName,
+    what: Removal,
+    turn: Turn,
+) -> Result<(), Error> {
     let claim = hosted.claims.take(&name, Doing::Removing)?;
     hosted.app(Some(&name)).await?;
     let now = hosted.now();
@@ -35,20 +40,37 @@ pub(crate) async fn remove(hosted: Arc<Hosted>, name: AppName, turn: Turn) -> Re
         .store
         .write(move |transaction| {
             let subject = (run.as_str(), RunKind::Removal, app.as_str());
-            Journal(transaction).begin(subject, None, &json!({"app": app}), "stop", now)
+            Journal(transaction).begin(subject, None, &described(&app, what), "stop", now)
         })
         .await?;
     let out = hosted.traffic.remove(&name);
     hosted.retire(out, hosted.config().drain_time.min(DRAIN)).await;
-    let end = last_of(&hosted, &id, &name, hosted.now());
+    let forgotten = forget_data(&hosted, &name, what).await;
+    let end = last_of(&hosted, &id, &name, what, hosted.now());
     write_down(&hosted, &id, end, (claim, turn)).await?;
+    // The app is gone by now all the same.
+    forgotten?;
     hosted.clear_away().await;
     Ok(())
 }
 
 /// Does what an earlier node left to do of a removal. Nothing of the app runs.
-pub(crate) async fn finish_after_restart(hosted: &Hosted, id: &str, name: &AppName) -> Result<(), Error> {
-    hosted.store.write(last_of(hosted, id, name, hosted.now())).await
+pub(crate) async fn finish_after_restart(
+    hosted: &Hosted,
+    id: &str,
+    name: &AppName,
+    what: Removal,
+) -> Result<(), Error> {
+    forget_data(hosted, name, what).await?;
+    hosted.store.write(last_of(hosted, id, name, what, hosted.now())).await
+}
+
+/// Removes the database and the keys of an app, where that was asked for.
+async fn forget_data(hosted: &Hosted, name: &AppName, what: Removal) -> Result<(), Error> {
+    match what {
+        Removal::KeepData => Ok(()),
+        Removal::Everything => hosted.data.forget(&AppRef::new(hosted.id.clone(), name.clone())).await,
+    }
 }
 
 /// What is left to do of a removal, when nothing of the app runs any more.
@@ -58,6 +80,7 @@ fn last_of(
     hosted: &Hosted,
     id: &str,
     name: &AppName,
+    what: Removal,
     now: Timestamp,
 ) -> impl Fn(&Transaction<'_>) -> Result<(), Fault> + Clone + Send + 'static {
     let (run, app) = (id.to_owned(), name.clone());
@@ -66,6 +89,24 @@ fn last_of(
         secrets.forget(&app)?;
         layout.remove_logs(&app)?;
         AppsTable(transaction).remove(&app)?;
-        Journal(transaction).end(&run, RunState::Done, None, now)
+        match what {
+            Removal::KeepData => Journal(transaction).end(&run, RunState::Done, None, now),
+            // This run is one of those that are forgotten.
+            Removal::Everything => {
+                RecordsTable(transaction).forget(&app)?;
+                Journal(transaction).forget(&app)
+            }
+        }
     }
+}
+
+/// What a run of a removal was asked to do.
+fn described(app: &AppName, what: Removal) -> Value {
+    json!({"app": app, "everything": what == Removal::Everything})
+}
+
+/// What a run of a removal that was left in the middle was asked to take.
+pub(crate) fn asked(data: &Value) -> Removal {
+    // Earlier versions did not say, and kept it.
+    if data["everything"] == true { Removal::Everything } else { Removal::KeepData }
 }

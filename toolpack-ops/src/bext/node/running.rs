@@ -30,6 +30,7 @@ pub(crate) struct Place(u64);
 #[derive(Debug)]
 enum Work {
     Site {
+        site: Arc<Site>,
         artifact: Artifact,
         /// Whether its files were not there when they were last looked at.
         is_lost: bool,
@@ -50,7 +51,8 @@ enum Work {
 
 impl Running {
     pub(crate) fn of_site(version: Version, site: Site, artifact: Artifact) -> Self {
-        Self::new(version, Target::Site(Arc::new(site)), Work::Site { artifact, is_lost: false })
+        let site = Arc::new(site);
+        Self::new(version, Target::Site(site.clone()), Work::Site { site, artifact, is_lost: false })
     }
 
     pub(crate) fn of_process(version: Version, process: Process, artifact: Artifact) -> Self {
@@ -77,6 +79,14 @@ impl Running {
 
     pub(crate) fn backend(&self) -> &Arc<Backend> {
         &self.backend
+    }
+
+    /// The site whose files answer, if it is one.
+    pub(crate) fn site(&self) -> Option<&Site> {
+        match &self.work {
+            Work::Site { site, .. } => Some(site),
+            Work::Process { .. } | Work::Down { .. } => None,
+        }
     }
 
     /// How its process is, if it has one.

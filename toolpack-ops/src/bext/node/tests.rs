@@ -8,7 +8,7 @@ use super::runs::Journal;
 use super::*;
 use crate::bext::engine::{
     AppName, AppRef, AppStatus, Apps, Deploy, DeployStatus, Deploys, FleetDeploy, ListApps, ListDeploys,
-    ListSecrets, NewApp, Release, SecretValue, Secrets, SecretsOf, Strategy, Unheard,
+    ListSecrets, NewApp, Release, Removal, SecretValue, Secrets, SecretsOf, Strategy, Unheard,
 };
 
 fn local() -> InstanceId {
@@ -69,7 +69,7 @@ async fn a_removal_that_had_only_begun_is_finished() {
     let source = root.path().join("shop").to_str().unwrap().parse().unwrap();
     node.add_app(&local(), NewApp::new(shop(), source)).await.unwrap();
     assert!(node.list_secrets(&secrets(), ListSecrets::default()).await.unwrap().secrets.is_empty());
-    node.remove_app(&AppRef::new(local(), shop())).await.unwrap();
+    node.remove_app(&AppRef::new(local(), shop()), Removal::KeepData).await.unwrap();
     node.close().await;
 }
 
@@ -178,7 +178,7 @@ async fn what_could_not_be_cleared_away_at_once_is_later() {
     .await;
     // Another app is being added, which may take long.
     let maker = hosted.kept.maker().await.unwrap();
-    node.remove_app(&AppRef::new(local(), shop())).await.unwrap();
+    node.remove_app(&AppRef::new(local(), shop()), Removal::KeepData).await.unwrap();
     assert_eq!(artifacts(), 1);
     drop(maker);
     until("its artifact is gone", async || artifacts() == 0).await;

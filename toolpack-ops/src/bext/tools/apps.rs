@@ -9,7 +9,8 @@ use super::error::{pointing, tool_error};
 use super::progress::with_progress;
 use super::wording::shown_version;
 use crate::bext::engine::{
-    self, App, AppName, AppRef, AppSource, Cursor, DomainName, Engines, InstanceId, NewApp, PageSize, Runtime,
+    self, App, AppName, AppRef, AppSource, Cursor, DomainName, Engines, InstanceId, NewApp, PageSize,
+    Removal, Runtime,
 };
 use crate::bext::scopes;
 
@@ -147,7 +148,7 @@ impl Tool<Engines> for RemoveApp {
 
     async fn call(self, engines: &Engines, call: &Call) -> Result<AppRemoved, ToolError> {
         let app = AppRef::new(self.instance_id, self.app);
-        with_progress(call, engines.apps().map_err(tool_error)?.remove_app(&app)).await?;
+        with_progress(call, engines.apps().map_err(tool_error)?.remove_app(&app, Removal::KeepData)).await?;
         Ok(AppRemoved { removed: true, app: app.app })
     }
 }

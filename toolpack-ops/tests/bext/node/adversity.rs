@@ -5,7 +5,7 @@ use std::sync::Arc;
 use toolpack_ops::ErrorKind;
 use toolpack_ops::bext::engine::{
     AppStatus, Apps, Database, DeployStatus, Deploys, InstanceHealth, Instances, Key, KeyValue, ListApps,
-    ListDeploys, ListInstances, PageSize, Runtime, Stages, Statement,
+    ListDeploys, ListInstances, PageSize, Removal, Runtime, Stages, Statement,
 };
 use toolpack_ops::bext::node::{Node, NodeConfig, RunKind, RunState};
 
@@ -41,7 +41,7 @@ async fn a_removal_that_cannot_be_finished_is_tried_until_it_is_and_never_hits_a
     let logs = bench.data().join("instances/local/logs");
     std::fs::remove_dir_all(&logs).unwrap();
     std::fs::write(&logs, "in the way").unwrap();
-    let removed = bench.node.remove_app(&app_ref("shop")).await;
+    let removed = bench.node.remove_app(&app_ref("shop"), Removal::KeepData).await;
     refused(removed, ErrorKind::Unavailable, "store_unavailable");
     let shown = bench.app("shop").await;
     assert!(shown.error.unwrap().contains("being removed"));
@@ -71,7 +71,7 @@ async fn an_app_whose_logs_are_gone_can_be_removed() {
     let bench = Bench::new().await;
     bench.add("shop", bench.site("shop", "1.0.0")).await;
     std::fs::remove_dir_all(bench.data().join("instances/local/logs")).unwrap();
-    bench.node.remove_app(&app_ref("shop")).await.unwrap();
+    bench.node.remove_app(&app_ref("shop"), Removal::KeepData).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

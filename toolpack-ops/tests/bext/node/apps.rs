@@ -5,7 +5,7 @@ use std::sync::Arc;
 use toolpack_ops::ErrorKind;
 use toolpack_ops::bext::engine::{
     AppRef, AppStatus, Apps, Cell, Cursor, Database, Deploys, DomainName, ListApps, ListDomains, ListSecrets,
-    NewApp, PageSize, Runtime, SecretValue, Secrets, SecretsOf, Statement, Unheard,
+    NewApp, PageSize, Removal, Runtime, SecretValue, Secrets, SecretsOf, Statement, Unheard,
 };
 use toolpack_ops::bext::node::{RunKind, RunState};
 
@@ -116,7 +116,7 @@ async fn a_removed_app_is_gone_but_for_its_history_and_its_data() {
     bench.node.execute(&app_ref("shop"), Statement::new("CREATE TABLE t (x INTEGER)")).await.unwrap();
     let pid: u32 = bench.get("shop", "/pid").await.body.parse().unwrap();
 
-    bench.node.remove_app(&app_ref("shop")).await.unwrap();
+    bench.node.remove_app(&app_ref("shop"), Removal::KeepData).await.unwrap();
     assert!(!is_alive(pid));
     assert_eq!(bench.get("shop", "/").await.status, 404);
     assert_eq!(bench.get_of(&local(), "www.example.com", "/").await.status, 404);
@@ -126,7 +126,11 @@ async fn a_removed_app_is_gone_but_for_its_history_and_its_data() {
     assert!(!log.exists());
     let run = &bench.node.runs(&local(), None, PageSize::default()).await.unwrap()[0];
     assert_eq!((run.kind, run.state, run.subject.as_str()), (RunKind::Removal, RunState::Done, "shop"));
-    refused(bench.node.remove_app(&app_ref("shop")).await, ErrorKind::NotFound, "app_not_found");
+    refused(
+        bench.node.remove_app(&app_ref("shop"), Removal::KeepData).await,
+        ErrorKind::NotFound,
+        "app_not_found",
+    );
     refused(bench.node.deploy(newest("shop"), Arc::new(Unheard)).await, ErrorKind::NotFound, "app_not_found");
 
     bench.add("shop", bench.process("shop", "1.0.0", "")).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toolpack_ops::ErrorKind;
 use toolpack_ops::bext::engine::{
-    AppStatus, Apps, Cursor, Deploy, DeployStatus, Deploys, ListDeploys, PageSize, Release, Runtime,
+    AppStatus, Apps, Cursor, Deploy, DeployStatus, Deploys, ListDeploys, PageSize, Release, Removal, Runtime,
     Strategy, Unheard,
 };
 use toolpack_ops::bext::node::{RunKind, RunState};
@@ -108,6 +108,27 @@ async fn a_version_that_does_not_start_stays_out_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_does_not_answer_its_health_check_stays_out() {
+    let bench = Bench::new().await;
+    // Nothing lies at /, which nobody said was to be looked at.
+    let source = [("bext.app.toml", "version = \"1.0.0\"\n"), ("public/up.txt", "up")];
+    bench.add("shop", bench.source("shop", &source)).await;
+    bench.deploy("shop").await.unwrap();
+    assert_eq!(bench.get("shop", "/up.txt").await.body, "up");
+    let manifest =
+        |version: &str, path: &str| format!("version = \"{version}\"\n[health]\npath = \"{path}\"\n");
+    bench.source("shop", &[("bext.app.toml", &manifest("1.1.0", "/")), ("public/up.txt", "new")]);
+    let error = refused(bench.deploy("shop").await, ErrorKind::Conflict, "deploy_failed");
+    assert!(error.message().contains("1.1.0 did not start: GET / was answered with 404"), "{error}");
+    let failed = &bench.history("shop").await[0];
+    assert_eq!((failed.status, failed.version.as_str()), (DeployStatus::Failed, "1.1.0"));
+    assert_eq!((bench.get("shop", "/up.txt").await.body.as_str(), bench.artifacts()), ("up", 1));
+    bench.source("shop", &[("bext.app.toml", &manifest("1.2.0", "/up.txt"))]);
+    bench.deploy("shop").await.unwrap();
+    assert_eq!(bench.get("shop", "/up.txt").await.body, "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_is_not_there_is_a_failed_deploy() {
     let bench = Bench::new().await;
     bench.add("shop", bench.site("shop", "1.0.0")).await;
@@ -134,7 +155,11 @@ async fn a_deploy_that_is_given_up_leaves_nothing_and_keeps_others_out_while_it_
     until("it waits for the health check", async || heard.all().iter().any(|stage| stage.0 == 2)).await;
     refused(bench.deploy("shop").await, ErrorKind::Unavailable, "app_busy");
     refused(bench.rollback("shop", None).await, ErrorKind::Unavailable, "app_busy");
-    refused(bench.node.remove_app(&app_ref("shop")).await, ErrorKind::Unavailable, "app_busy");
+    refused(
+        bench.node.remove_app(&app_ref("shop"), Removal::KeepData).await,
+        ErrorKind::Unavailable,
+        "app_busy",
+    );
     assert_eq!(bench.app("shop").await.status, AppStatus::Deploying);
     deploying.abort();
     until("it is undone", async || bench.history("shop").await.len() == 2).await;
@@ -188,7 +213,7 @@ async fn history_pages_from_the_newest_on_and_knows_apps_that_are_gone() {
         }
     }
     assert_eq!(seen, made);
-    bench.node.remove_app(&app_ref("blog")).await.unwrap();
+    bench.node.remove_app(&app_ref("blog"), Removal::KeepData).await.unwrap();
     assert_eq!(bench.history("blog").await.len(), 3);
     let unknown = ListDeploys::default().with_app(Some(app("never")));
     refused(bench.node.history(unknown).await, ErrorKind::NotFound, "app_not_found");

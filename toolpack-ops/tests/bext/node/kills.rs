@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use toolpack_ops::bext::engine::{
-    AppStatus, Apps, Deploy, DeployStatus, Deploys, ListApps, PageSize, Percent, Rollback, Stages, Unheard,
+    AppStatus, Apps, Deploy, DeployStatus, Deploys, ListApps, PageSize, Percent, Removal, Rollback, Stages,
+    Unheard,
 };
 use toolpack_ops::bext::node::{Node, NodeConfig, RunState};
 
@@ -69,7 +70,7 @@ async fn works_until_it_is_killed() {
             let rollback = Rollback { release: release("api"), version: None };
             drop(node.rollback(rollback, stages).await);
         }
-        "remove" => drop(node.remove_app(&app_ref("api")).await),
+        "remove" => drop(node.remove_app(&app_ref("api"), Removal::KeepData).await),
         other => panic!("{other}"),
     }
     say("done");

@@ -1,7 +1,7 @@
 //! Secrets and configurations: what an app sees of them, and when.
 
 use toolpack_ops::ErrorKind;
-use toolpack_ops::bext::engine::{Configs, ListSecrets, SecretValue, Secrets, SecretsOf};
+use toolpack_ops::bext::engine::{ConfigChange, Configs, ListSecrets, SecretValue, Secrets, SecretsOf};
 
 use super::{Bench, app, local, refused};
 
@@ -71,4 +71,40 @@ async fn a_configuration_takes_effect_without_a_restart_or_not_at_all() {
     assert_eq!(bench.get("shop", "/").await.body, "1.0.4");
     let shown = bench.node.read_config(&local()).await;
     assert!(shown.is_err() || !shown.unwrap().path.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_to_listen_elsewhere_waits_for_the_next_start() {
+    let mut bench = Bench::new().await;
+    let (bound, instances) = (bench.gateway().await, bench.data().join("instances.toml"));
+    let (wanted, _) = bound.rsplit_once(':').unwrap();
+    let free = std::net::TcpListener::bind((wanted, 0)).unwrap();
+    let wanted = free.local_addr().unwrap().to_string();
+    let write = |listen: &str| {
+        std::fs::write(&instances, format!("[[instance]]\nid = \"local\"\nlisten = \"{listen}\"\n")).unwrap();
+    };
+    // As it was, in other words.
+    for same in [bound.as_str(), "127.0.0.1:0"] {
+        write(same);
+        assert_eq!(bench.node.reload_config(&local()).await.unwrap(), ConfigChange::default(), "{same}");
+    }
+    write(&wanted);
+    for _ in 0..2 {
+        let change = bench.node.reload_config(&local()).await.unwrap();
+        assert_eq!((change.changed.len(), change.needs_restart), (0, vec!["listen".to_owned()]));
+        let [warning] = &change.warnings[..] else { panic!("{:?}", change.warnings) };
+        assert!(warning.contains(&wanted) && warning.contains(&bound), "{warning}");
+    }
+    assert_eq!(bench.gateway().await, bound);
+    // What is no list of instances keeps no setting from taking effect.
+    std::fs::write(&instances, "[[instance]]\nid = 1\n").unwrap();
+    let change = bench.node.reload_config(&local()).await.unwrap();
+    assert!(change.needs_restart.is_empty());
+    assert!(change.warnings.len() == 1 && change.warnings[0].contains("instances.toml"), "{change:?}");
+
+    write(&wanted);
+    drop(free);
+    bench.reopen().await;
+    assert_eq!(bench.gateway().await, wanted);
+    assert_eq!(bench.node.reload_config(&local()).await.unwrap(), ConfigChange::default());
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toolpack_ops::bext::engine::{
-    AppStatus, Apps, Deploy, Deploys, DomainName, ListApps, ListDomains, NewApp, PageSize, Percent, Rollback,
-    Unheard,
+    AppStatus, Apps, Deploy, Deploys, DomainName, ListApps, ListDomains, NewApp, PageSize, Percent, Removal,
+    Rollback, Unheard,
 };
 use toolpack_ops::bext::node::{Node, RunState};
 use toolpack_ops::{Error, ErrorKind};
@@ -30,7 +30,7 @@ impl Dice {
 async fn call(node: &Node, source: &str, name: &str, what: u64) -> Result<(), Error> {
     let domain: DomainName = format!("www{}.example.com", what % 2).parse().unwrap();
     match what {
-        0 => node.remove_app(&app_ref(name)).await,
+        0 => node.remove_app(&app_ref(name), Removal::KeepData).await,
         1..=3 => {
             let new = NewApp::new(app(name), format!("{source}/{name}").parse().unwrap());
             node.add_app(&local(), new).await.map(drop)
@@ -98,7 +98,7 @@ async fn whatever_many_callers_do_at_once_what_is_said_is_what_is_served() {
     bench.agrees().await;
     for name in APPS {
         // None is busy for ever, whatever was given up.
-        let _ = bench.node.remove_app(&app_ref(name)).await;
+        let _ = bench.node.remove_app(&app_ref(name), Removal::KeepData).await;
         assert_eq!(bench.get(name, "/").await.status, 404);
     }
     until("no artifact is left", async || bench.artifacts() == 0).await;

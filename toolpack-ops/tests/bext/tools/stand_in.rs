@@ -7,8 +7,8 @@ use toolpack_ops::bext::engine::{
     App, AppPage, AppRef, AppStatus, Apps, Canary, Check, ConfigChange, ConfigText, Configs, Conformance,
     Deploy, DeployPage, DeployRecord, DeployStatus, Deploys, Domain, DomainName, DomainPage, Engines,
     FleetDeploy, FleetResult, InstanceId, ListApps, ListDeploys, ListDomains, ListSecrets, NewApp, Outcome,
-    Percent, Release, Report, Rollback, RunChecks, Runtime, SecretInfo, SecretName, SecretPage, SecretValue,
-    Secrets, SecretsOf, Stages, Strategy, Timestamp, Version,
+    Percent, Release, Removal, Report, Rollback, RunChecks, Runtime, SecretInfo, SecretName, SecretPage,
+    SecretValue, Secrets, SecretsOf, Stages, Strategy, Timestamp, Version,
 };
 use toolpack_ops::{Error, ErrorKind};
 
@@ -140,7 +140,7 @@ impl Apps for StandIn {
         })
     }
 
-    async fn remove_app(&self, _: &AppRef) -> Result<(), Error> {
+    async fn remove_app(&self, _: &AppRef, _: Removal) -> Result<(), Error> {
         self.works()
     }
 

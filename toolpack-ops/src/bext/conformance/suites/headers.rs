@@ -45,7 +45,10 @@ async fn forwarded_for(bench: &Bench) -> Finding {
 async fn forwarded_host(bench: &Bench) -> Finding {
     let headers = headers(bench, &bench.to_process("/headers")).await?;
     let (proto, host) = (values(&headers, "x-forwarded-proto"), values(&headers, "x-forwarded-host"));
-    seen(proto == "http" && host == Bench::host(&bench.process), format!("{proto} and {host}"))
+    seen(
+        proto == "http" && host == Bench::host(&bench.process),
+        format!("X-Forwarded-Proto: {proto}, X-Forwarded-Host: {host}"),
+    )
 }
 
 async fn forged(bench: &Bench, name: &'static str, value: &str) -> Finding {
@@ -69,7 +72,7 @@ async fn forged_real_ip(bench: &Bench) -> Finding {
 async fn host(bench: &Bench) -> Finding {
     let headers = headers(bench, &bench.to_process("/headers")).await?;
     let host = values(&headers, "host");
-    seen(host == Bench::host(&bench.process), host)
+    seen(host == Bench::host(&bench.process), format!("Host: {host}"))
 }
 
 async fn one_hop(bench: &Bench) -> Finding {
@@ -82,13 +85,14 @@ async fn one_hop(bench: &Bench) -> Finding {
         .iter()
         .filter(|(name, _)| matches!(name.as_str(), "keep-alive" | "proxy-connection"))
         .collect();
-    seen(found.is_empty(), format!("{found:?}"))
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    seen(found.is_empty(), if found.is_empty() { "neither".to_owned() } else { names.join(" and ") })
 }
 
 async fn named(bench: &Bench) -> Finding {
     let ask = bench.to_process("/headers").header("connection", "x-only-here").header("x-only-here", "1");
     let value = values(&headers(bench, &ask).await?, "x-only-here");
-    seen(value.is_empty(), format!("X-Only-Here: {value}"))
+    seen(value.is_empty(), if value.is_empty() { "none".to_owned() } else { format!("X-Only-Here: {value}") })
 }
 
 async fn via(bench: &Bench) -> Finding {
@@ -115,7 +119,7 @@ async fn two_lengths(bench: &Bench) -> Finding {
 }
 
 async fn smuggled(bench: &Bench) -> Finding {
-    let hidden = "GET /status?code=418 HTTP/1.1\r\nHost: hidden.test\r\n\r\n";
+    let hidden = "GET /status?code=418 HTTP/1.1\r\nHost: hidden.test\r\nConnection: close\r\n\r\n";
     let head = format!(
         "Content-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}",
         hidden.len() + 5

@@ -5,67 +5,77 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::super::bench::Bench;
-use super::super::client::Answer;
 use super::super::trial::{Finding, Trouble, checks, seen};
-use crate::bext::engine::ListApps;
+use crate::bext::engine::AppStatus;
 
 checks! {
     "a process that ends by itself is started again", "another process, within 10 s" => again;
-    "a request during a restart is answered", "200, or 502 or 503 that says what to look at" => meanwhile;
+    "a request during a restart is answered", "200, or 502 or 503 that names the app" => meanwhile;
     "an app whose process runs is listed as running", "running" => listed;
     "a process is given no environment of the node's", "no HOME" => environment;
     "a release ends the process before", "another process" => replaced;
 }
 
-async fn pid(bench: &Bench) -> Result<Answer, Trouble> {
-    bench.ask(&bench.to_process("/pid")).await
+/// How long a restart may take.
+const RESTART_TIME: Duration = Duration::from_secs(10);
+
+/// Which process answers; none while none does.
+async fn pid(bench: &Bench) -> Result<Option<u32>, Trouble> {
+    let answer = bench.ask(&bench.to_process("/pid")).await?;
+    Ok(answer.text().trim().parse().ok().filter(|_| answer.status == 200))
 }
 
-/// Has the process end, and waits until another one answers.
-async fn crash(bench: &Bench) -> Result<(String, String), Trouble> {
-    let before = pid(bench).await?.text();
+/// Has the process end.
+async fn crash(bench: &Bench) {
     // It may end before its answer is out.
     let _ = bench.ask(&bench.to_process("/crash")).await;
-    let deadline = Instant::now() + Duration::from_secs(10);
+}
+
+/// Waits until another process answers; says which, if one does in time.
+async fn another(bench: &Bench, before: Option<u32>) -> Result<Option<u32>, Trouble> {
+    let deadline = Instant::now() + RESTART_TIME;
     loop {
         let now = pid(bench).await?;
-        if (now.status == 200 && now.text() != before) || Instant::now() > deadline {
-            return Ok((before, now.text()));
+        if now.is_some() && now != before {
+            return Ok(now);
+        }
+        if Instant::now() > deadline {
+            return Ok(None);
         }
         sleep(Duration::from_millis(20)).await;
     }
 }
 
+fn told(before: Option<u32>, after: Option<u32>) -> String {
+    let word = |pid: Option<u32>| pid.map_or_else(|| "none".to_owned(), |pid| pid.to_string());
+    format!("process {} before, {} after", word(before), word(after))
+}
+
 async fn again(bench: &Bench) -> Finding {
-    let (before, now) = crash(bench).await?;
-    let good = now != before && now.trim().parse::<u32>().is_ok();
-    seen(good, format!("process {} before, {} after", before.trim(), now.trim()))
+    let before = pid(bench).await?;
+    crash(bench).await;
+    let after = another(bench, before).await?;
+    seen(before.is_some() && after.is_some(), told(before, after))
 }
 
 async fn meanwhile(bench: &Bench) -> Finding {
-    let _ = bench.ask(&bench.to_process("/crash")).await;
+    let before = pid(bench).await?;
+    crash(bench).await;
     let answer = bench.ask(&bench.to_process("/version")).await?;
+    another(bench, before).await?;
     let told = answer.text();
     let good = match answer.status.as_u16() {
         200 => true,
         502 | 503 => told.contains(bench.process.app.as_str()),
         _ => false,
     };
-    crash(bench).await?;
     seen(good, format!("{} {:?}", answer.status, told.trim()))
 }
 
 async fn listed(bench: &Bench) -> Finding {
-    let mut options = ListApps::default();
-    loop {
-        let page = bench.apps().list_apps(&bench.instance, options).await?;
-        if let Some(app) = page.apps.iter().find(|app| app.name == bench.process.app) {
-            return seen(app.status == crate::bext::engine::AppStatus::Running, format!("{:?}", app.status));
-        }
-        match page.next_cursor {
-            Some(cursor) => options = ListApps::default().with_cursor(Some(cursor)),
-            None => return seen(false, "it is not listed"),
-        }
+    match bench.listed(&bench.process).await? {
+        Some(app) => seen(app.status == AppStatus::Running, format!("{:?}", app.status).to_lowercase()),
+        None => seen(false, "it is not listed"),
     }
 }
 
@@ -76,8 +86,8 @@ async fn environment(bench: &Bench) -> Finding {
 }
 
 async fn replaced(bench: &Bench) -> Finding {
-    let before = pid(bench).await?.text();
+    let before = pid(bench).await?;
     bench.release_next(None).await?;
-    let now = pid(bench).await?.text();
-    seen(before != now, format!("process {} before, {} after", before.trim(), now.trim()))
+    let after = pid(bench).await?;
+    seen(before.is_some() && after.is_some() && before != after, told(before, after))
 }

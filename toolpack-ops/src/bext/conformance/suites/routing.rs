@@ -8,26 +8,28 @@ use super::super::trial::{Finding, Trouble, checks, seen};
 use crate::bext::engine::{DomainName, ListDomains};
 
 checks! {
-    "an app answers at its name under localhost", "200 and the site's page" => by_name;
-    "the case of a host does not matter", "200 and the site's page" => case;
-    "a port behind a host does not matter", "200 and the site's page" => port;
-    "a dot behind a host does not matter", "200 and the site's page" => dot;
+    "an app answers at its name under localhost", "200 and a file of the site" => by_name;
+    "the case of a host does not matter", "200 and a file of the site" => case;
+    "a port behind a host does not matter", "200 and a file of the site" => port;
+    "a dot behind a host does not matter", "200 and a file of the site" => dot;
     "an unknown host is answered with 404", "404" => unknown;
     "what is said to an unknown host names no app", "no name of an app in it" => unknown_names_none;
     "a request without a host is refused", "400" => no_host;
     "two hosts in one request are refused", "400" => two_hosts;
     "a domain leads to its app at once", "404 before, 200 after add_domain" => domain;
+    "a domain of another app is refused", "domain_taken" => taken;
     "a domain that is added again stays", "no error, and listed once" => domain_again;
     "a wildcard stands for one label", "200 for one label, 404 for two and for none" => wildcard;
-    "an exact domain goes before a wildcard", "the app of the exact domain" => exact_first;
+    "an exact domain goes before a wildcard", "404 for a file that the other app has not, 200 by the wildcard" => exact_first;
     "a domain that is taken away leads nowhere", "404" => removed;
     "a domain that is not there cannot be taken away", "domain_not_found" => not_there;
     "a domain in another script is asked for in ASCII", "200 for its xn-- form" => idna;
 }
 
 async fn page(bench: &Bench, host: String) -> Finding {
-    let answer = bench.ask(&Ask::get(host, "/version")).await?;
-    seen(answer.status == 200 && answer.text() == "1.0.0", format!("{} {:?}", answer.status, answer.text()))
+    let answer = bench.ask(&Ask::get(host, "/style.css")).await?;
+    let good = answer.status == 200 && answer.text() == "body { color: black }\n";
+    seen(good, format!("{} {:?}", answer.status, answer.text().trim()))
 }
 
 async fn status(bench: &Bench, host: &str) -> Result<u16, Trouble> {
@@ -101,6 +103,15 @@ async fn domain(bench: &Bench) -> Finding {
     seen((before, after) == (404, 200), format!("{before} before, {after} after"))
 }
 
+async fn taken(bench: &Bench) -> Finding {
+    let domain = domain_of(bench, "taken");
+    lead(bench, &domain).await?;
+    let result = bench.apps().add_domain(&bench.other, &domain.parse()?).await;
+    take(bench, &domain).await?;
+    let code = result.as_ref().map_or_else(crate::error::Error::code, |()| "no error");
+    seen(code == "domain_taken", code)
+}
+
 async fn domain_again(bench: &Bench) -> Finding {
     let domain = domain_of(bench, "twice");
     lead(bench, &domain).await?;
@@ -123,18 +134,19 @@ async fn wildcard(bench: &Bench) -> Finding {
 }
 
 async fn exact_first(bench: &Bench) -> Finding {
-    if bench.command.is_none() {
-        return super::super::trial::partial("there is only one scratch app, so both domains lead to it");
-    }
     let base = domain_of(bench, "order");
     let exact: DomainName = format!("exact.{base}").parse()?;
     lead(bench, &format!("*.{base}")).await?;
-    bench.apps().add_domain(&bench.process, &exact).await?;
-    // Only the process has this path.
-    let answer = bench.ask(&Ask::get(exact.as_str(), "/pid")).await?;
-    bench.apps().remove_domain(&bench.instance, Some(&bench.process.app), &exact).await?;
+    bench.apps().add_domain(&bench.other, &exact).await?;
+    // Only the site has this file.
+    let of_exact = bench.ask(&Ask::get(exact.as_str(), "/style.css")).await?.status;
+    let of_wildcard = bench.ask(&Ask::get(format!("inexact.{base}"), "/style.css")).await?.status;
+    bench.apps().remove_domain(&bench.instance, Some(&bench.other.app), &exact).await?;
     take(bench, &format!("*.{base}")).await?;
-    seen(answer.status == 200, answer.status)
+    seen(
+        of_exact == 404 && of_wildcard == 200,
+        format!("{of_exact} for a file that only the app of the wildcard has, {of_wildcard} by the wildcard"),
+    )
 }
 
 async fn removed(bench: &Bench) -> Finding {

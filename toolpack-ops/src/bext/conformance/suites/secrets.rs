@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::bench::Bench;
 use super::super::trial::{Finding, Trouble, checks, partial, seen};
-use crate::bext::engine::{ListApps, ListDeploys, ListSecrets, SecretName, SecretValue, Secrets, SecretsOf};
+use crate::bext::engine::{ListDeploys, ListSecrets, SecretName, SecretValue, Secrets, SecretsOf};
 
 checks! {
     "an app sees a secret at its next release", "set, with the value that was given" => reaches;
@@ -12,7 +12,7 @@ checks! {
     "names of secrets are listed", "the name" => listed;
     "values of secrets are in nothing that can be read", "in no list, no record, no configuration" => not_shown;
     "a secret that is deleted is gone at the next release", "not set" => deleted;
-    "deleting what is not there says so", "false" => deleted_twice;
+    "deleting what is not there says so", "there was none" => deleted_twice;
 }
 
 const NAME: &str = "CONFORMANCE_SECRET";
@@ -48,7 +48,10 @@ async fn reaches(bench: &Bench) -> Finding {
     let told = seen_by_app(bench).await?;
     let hash = blake3::hash(format!("{NAME}={}", value(bench)).as_bytes()).to_hex();
     let same = told["blake3"].as_str() == Some(hash.as_str());
-    seen(told["set"] == true && same, format!("set: {}, the same value: {same}", told["set"]))
+    seen(
+        told["set"] == true && same,
+        format!("the app has it: {}, with the value that was given: {same}", told["set"]),
+    )
 }
 
 async fn not_before(bench: &Bench) -> Finding {
@@ -57,7 +60,7 @@ async fn not_before(bench: &Bench) -> Finding {
     bench.release_next(None).await?;
     set(bench, &*engine, &of).await?;
     let told = seen_by_app(bench).await?;
-    seen(told["set"] == false, format!("set: {}", told["set"]))
+    seen(told["set"] == false, format!("the app has it: {}", told["set"]))
 }
 
 async fn listed(bench: &Bench) -> Finding {
@@ -72,13 +75,13 @@ async fn not_shown(bench: &Bench) -> Finding {
     let Some((engine, of)) = secrets(bench) else { return partial(NO_ENGINE) };
     set(bench, &*engine, &of).await?;
     bench.release_next(None).await?;
+    let of_app = ListDeploys::default()
+        .with_instance(Some(bench.instance.clone()))
+        .with_app(Some(bench.process.app.clone()));
     let mut readable = vec![
         ("the list of secrets", format!("{:?}", engine.list_secrets(&of, ListSecrets::default()).await?)),
-        (
-            "the list of apps",
-            format!("{:?}", bench.apps().list_apps(&bench.instance, ListApps::default()).await?),
-        ),
-        ("the history", format!("{:?}", bench.deploys.history(ListDeploys::default()).await?)),
+        ("the list of apps", format!("{:?}", bench.listed(&bench.process).await?)),
+        ("the history", format!("{:?}", bench.deploys.history(of_app).await?)),
     ];
     if let Some(configs) = &bench.engines.configs {
         readable.push(("the configuration", configs.read_config(&bench.instance).await?.toml));
@@ -96,12 +99,12 @@ async fn deleted(bench: &Bench) -> Finding {
     let was = engine.delete_secret(&of, &NAME.parse()?).await?;
     bench.release_next(None).await?;
     let told = seen_by_app(bench).await?;
-    seen(was && told["set"] == false, format!("there was one: {was}; set: {}", told["set"]))
+    seen(was && told["set"] == false, format!("there was one: {was}; the app has it: {}", told["set"]))
 }
 
 async fn deleted_twice(bench: &Bench) -> Finding {
     let Some((engine, of)) = secrets(bench) else { return partial(NO_ENGINE) };
     engine.delete_secret(&of, &NAME.parse()?).await?;
     let again = engine.delete_secret(&of, &NAME.parse()?).await?;
-    seen(!again, again)
+    seen(!again, format!("there was one: {again}"))
 }

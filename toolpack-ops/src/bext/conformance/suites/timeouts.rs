@@ -7,9 +7,9 @@ use super::super::client::{begin, send_raw, status_of};
 use super::super::trial::{Finding, checks, partial, seen};
 
 checks! {
-    "an answer that takes a while is waited for", "200 after 300 ms" => slow;
-    "a slow request holds up no other", "others answered meanwhile" => others;
-    "a request that does not end is cut off", "408 or the end, within 12 s" => half, Waits;
+    "an answer that takes a while is waited for", "200 after at least 300 ms" => slow;
+    "slow requests hold up no other", "200 for another one, before any of 8 that take 5 s" => others, Waits;
+    "a request that does not end is cut off", "408 or a closed connection, within 12 s" => half, Waits;
     "an app that does not answer is given up on", "504" => hangs, Waits;
 }
 
@@ -27,33 +27,40 @@ async fn slow(bench: &Bench) -> Finding {
 }
 
 async fn others(bench: &Bench) -> Finding {
-    let mut slow = Vec::new();
-    for _ in 0..8 {
-        slow.push(bench.to_process("/slow?ms=1000"));
-    }
     let started = Instant::now();
-    let waiting = futures_util::future::join_all(slow.iter().map(|ask| bench.ask(ask)));
+    let slow = (0..8).map(|_| async {
+        let answer = bench.ask(&bench.to_slow("/slow?ms=5000")).await;
+        (answer.is_ok(), started.elapsed())
+    });
     let quick = async {
-        let answer = bench.ask(&bench.to_process("/version")).await;
-        (answer.map(|answer| answer.status.as_u16()).unwrap_or(0), started.elapsed())
+        // The slow ones are under way by then; if they are not, the check is easier, and no less true.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let answer = bench.ask(&bench.to_slow("/version")).await?;
+        Ok::<_, super::super::trial::Trouble>((answer.status, started.elapsed()))
     };
-    let (slow, (status, took)) = tokio::join!(waiting, quick);
-    let answered = slow.iter().flatten().filter(|answer| answer.status == 200).count();
-    let good = status == 200 && took < Duration::from_millis(800) && answered == 8;
-    seen(good, format!("{status} after {} ms, and {answered} of 8 slow ones", took.as_millis()))
+    let (slow, quick) = tokio::join!(futures_util::future::join_all(slow), quick);
+    let (status, took) = quick?;
+    let answered = slow.iter().filter(|(good, _)| *good).count();
+    let good = status == 200 && answered == 8 && slow.iter().all(|(_, later)| took < *later);
+    seen(good, format!("{status} after {} ms, and answers to {answered} of 8 slow ones", took.as_millis()))
 }
 
 async fn half(bench: &Bench) -> Finding {
     let started = Instant::now();
-    let request = format!("GET /version HTTP/1.1\r\nHost: {}\r\nX-Half", Bench::host(&bench.process));
+    let request = format!("GET /version HTTP/1.1\r\nHost: {}\r\nX-Half", Bench::host(&bench.slow));
     let (answer, closed) = send_raw(bench.gateway, request.as_bytes(), WAIT).await?;
-    let status = status_of(&answer);
     let took = started.elapsed().as_secs();
-    seen(closed && matches!(status, 0 | 408), format!("status {status}, closed: {closed}, after {took} s"))
+    let text = match (closed, status_of(&answer)) {
+        (false, 0) => format!("still open after {took} s"),
+        (false, status) => format!("{status}, and still open after {took} s"),
+        (true, 0) => format!("closed after {took} s"),
+        (true, status) => format!("{status}, and closed after {took} s"),
+    };
+    seen(closed && matches!(status_of(&answer), 0 | 408), text)
 }
 
 async fn hangs(bench: &Bench) -> Finding {
-    let ask = bench.to_process("/hang");
+    let ask = bench.to_slow("/hang");
     match tokio::time::timeout(WAIT, begin(bench.gateway, &ask)).await {
         Ok(response) => {
             let status = response?.status();

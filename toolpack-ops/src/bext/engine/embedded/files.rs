@@ -51,6 +51,33 @@ pub(super) fn make_file_of(path: &Path, bytes: &[u8]) -> io::Result<()> {
     make_file(path, |temporary| File::create_new(temporary)?.write_all(bytes))
 }
 
+/// Removes a file, what SQLite has put beside it and what makers that were killed have left, and the directory if that was
+/// all there was in it; durably. Nothing of it needs to be there.
+pub(super) fn remove_file_and_traces(directory: &Path, name: &str) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    let temporary = format!(".{name}.");
+    let journals = SUFFIXES.map(|suffix| format!("{name}{suffix}"));
+    for entry in entries {
+        let entry = entry?;
+        let found = entry.file_name();
+        let found = found.to_string_lossy();
+        if found.starts_with(&temporary) || journals.iter().any(|journal| *journal == found) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    match fs::remove_dir(directory) {
+        Ok(()) => directory.parent().map_or(Ok(()), sync_dir),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => sync_dir(directory),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the names of a database and of what SQLite puts beside it end with.
+const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
 /// Which file a name stands for now; a file that was put in its place has another identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileId(u64, u64);
@@ -76,7 +103,7 @@ struct Temporary(PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
+        for suffix in SUFFIXES {
             let mut name = self.0.clone().into_os_string();
             name.push(suffix);
             // It may well not exist, and nothing depends on its removal.

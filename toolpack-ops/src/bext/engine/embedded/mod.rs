@@ -105,6 +105,30 @@ impl Embedded {
         self.shared.stores.config()
     }
 
+    /// Deletes the database and the keys of an app, once who writes in them is done.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if the files cannot be removed (`store_unavailable`).
+    #[cfg_attr(not(feature = "bext-node"), allow(dead_code, reason = "only a node removes apps"))]
+    pub(in crate::bext) async fn forget(&self, app: &AppRef) -> Result<(), Error> {
+        for file in [StoreFile::Data, StoreFile::Keys] {
+            loop {
+                let removed = self
+                    .on_store("remove_app", app, (file, Access::Write), move |shared, app, _| {
+                        shared.stores.remove(app, file)
+                    })
+                    .await;
+                match removed {
+                    // Whoever writes has a limit of time, and nobody could go on from here in another way.
+                    Err(error) if error.code() == "store_busy" => {}
+                    removed => break removed?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Does blocking work on a store of an app, in turn, until it is done, its time is over or this future is dropped.
     async fn on_store<T: Send + 'static>(
         &self,

@@ -76,6 +76,21 @@ impl Stores {
         })
     }
 
+    /// Removes a file of an app, and its directory once it is empty. Nobody may be writing in it.
+    ///
+    /// Connections that only read may be under way: they end with what they have read, and are not used again, as the
+    /// file is not there any more.
+    pub(super) fn remove(&self, app: &AppRef, file: StoreFile) -> Result<(), Error> {
+        let closing: Vec<Lease> = {
+            let mut idle = self.idle();
+            idle.extract_if(.., |lease| lease.app == *app && lease.file == file).collect()
+        };
+        // Closing the last one that writes puts the journal away, by its name: so before there could be another.
+        drop(closing);
+        let directory = self.directory(app);
+        files::remove_file_and_traces(&directory, file.name()).map_err(error::store)
+    }
+
     /// Gives a connection back.
     pub(super) fn give_back(&self, lease: Lease) {
         if !lease.store.is_fit() {

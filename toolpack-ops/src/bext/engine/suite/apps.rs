@@ -3,8 +3,8 @@
 use super::expect;
 use super::node::{Bench, NodeHarness, Until, app_name, own_host};
 use crate::bext::engine::{
-    AppRef, AppStatus, Cursor, DomainName, InstanceId, InstanceMetrics, ListApps, ListDeploys, ListDomains,
-    NewApp, PageSize,
+    AppRef, AppStatus, Cursor, DomainName, InstanceId, InstanceMetrics, Key, ListApps, ListDeploys,
+    ListDomains, NewApp, PageSize, Removal, SetKey, Statement,
 };
 use crate::error::ErrorKind::{AlreadyExists, InvalidInput, NotFound};
 
@@ -192,20 +192,54 @@ pub async fn a_removed_app_is_gone(harness: &dyn NodeHarness) {
     let bench = Bench::open(harness).await;
     let (shop, blog) = (bench.live("shop").await, bench.live("blog").await);
     bench.apps().add_domain(&shop, &domain("www.example.com")).await.unwrap();
-    bench.apps().remove_app(&shop).await.unwrap();
+    bench.apps().remove_app(&shop, Removal::KeepData).await.unwrap();
     assert_eq!(bench.names().await, ["blog"]);
     assert!(bench.domains().await.is_empty());
     for host in [own_host(&shop), "www.example.com".to_owned()] {
         assert!(bench.get(&host).await.status >= 400, "{host}");
     }
     assert_eq!(bench.served(&blog).await, "1.0.0");
-    expect(bench.apps().remove_app(&shop).await, NotFound, "app_not_found", "a second time");
+    expect(
+        bench.apps().remove_app(&shop, Removal::KeepData).await,
+        NotFound,
+        "app_not_found",
+        "a second time",
+    );
     assert_eq!(bench.history_of(&shop).await, 1);
 
     let again = bench.add("shop").await;
     let found = bench.app(&again).await;
     assert_eq!((found.status, found.current_version), (AppStatus::Stopped, None));
     assert!(found.domains.is_empty() && bench.page(&again).await.status >= 400);
+}
+
+/// What is removed with everything leaves no history, no database and no keys, and of what others have it takes nothing.
+pub async fn a_removal_of_everything_leaves_nothing(harness: &dyn NodeHarness) {
+    let bench = Bench::open(harness).await;
+    let (shop, blog) = (bench.live("shop").await, bench.live("blog").await);
+    let key: Key = "greeting".parse().unwrap();
+    for app in [&shop, &blog] {
+        let table = Statement::new("CREATE TABLE said (word TEXT)");
+        bench.engines.database.execute(app, table).await.unwrap();
+        let value = SetKey::new("hello".to_owned().try_into().unwrap());
+        bench.engines.key_value.set(app, &key, value).await.unwrap();
+    }
+    let deploys = bench.engines.deploys().unwrap();
+    let of_shop =
+        ListDeploys::default().with_instance(Some(bench.instance())).with_app(Some(shop.app.clone()));
+    bench.apps().remove_app(&shop, Removal::Everything).await.unwrap();
+    expect(deploys.history(of_shop.clone()).await, NotFound, "app_not_found", "its history");
+    bench.add("shop").await;
+    assert!(deploys.history(of_shop).await.unwrap().deploys.is_empty());
+    let tables = || Statement::new("SELECT name FROM sqlite_schema WHERE name = 'said'");
+    assert!(bench.engines.database.query(&shop, tables()).await.unwrap().rows.is_empty());
+    assert!(bench.engines.key_value.get(&shop, &key).await.unwrap().is_none());
+    // Its name can be used again, as can what the name stands for.
+    bench.engines.database.execute(&shop, Statement::new("CREATE TABLE said (word TEXT)")).await.unwrap();
+
+    assert_eq!(bench.engines.database.query(&blog, tables()).await.unwrap().rows.len(), 1);
+    assert!(bench.engines.key_value.get(&blog, &key).await.unwrap().is_some());
+    assert_eq!(bench.history_of(&blog).await, 1);
 }
 
 /// An instance that is not known is refused, whatever else is wrong.
@@ -220,7 +254,7 @@ pub async fn an_unknown_instance_is_refused(harness: &dyn NodeHarness) {
     expect(apps.list_apps(&id, list).await, NotFound, code, "list_apps");
     let new = NewApp::new(app_name("shop"), "/no/such/source/of/an/app".parse().unwrap());
     expect(apps.add_app(&id, new).await, NotFound, code, "add_app");
-    expect(apps.remove_app(&app).await, NotFound, code, "remove_app");
+    expect(apps.remove_app(&app, Removal::KeepData).await, NotFound, code, "remove_app");
     let list = ListDomains::default().with_cursor(Some(foreign()));
     expect(apps.list_domains(&id, list).await, NotFound, code, "list_domains");
     expect(apps.add_domain(&app, &name).await, NotFound, code, "add_domain");
@@ -233,7 +267,8 @@ pub async fn an_unknown_app_is_refused(harness: &dyn NodeHarness) {
     bench.add("shop").await;
     let near = bench.named("shpo");
     let (apps, name) = (bench.apps(), domain("www.example.com"));
-    let error = expect(apps.remove_app(&near).await, NotFound, "app_not_found", "remove_app");
+    let error =
+        expect(apps.remove_app(&near, Removal::KeepData).await, NotFound, "app_not_found", "remove_app");
     assert!(error.message().contains("shop"), "{error}");
     expect(apps.add_domain(&near, &name).await, NotFound, "app_not_found", "add_domain");
     let of_near = ListDomains::default().with_app(Some(near.app.clone()));

@@ -9,7 +9,7 @@ use super::expect;
 use super::node::{Begun, Bench, NodeHarness, Until, app_name, bare, deploy_of, release_of};
 use crate::bext::engine::{
     AppRef, AppStatus, Cursor, DeployRecord, DeployStatus, FleetDeploy, InstanceId, ListDeploys, PageSize,
-    Release, Strategy, Unheard,
+    Release, Removal, Strategy, Unheard,
 };
 use crate::error::ErrorKind::{Conflict, InvalidInput, NotFound, Unavailable};
 
@@ -138,7 +138,7 @@ pub async fn a_second_release_meanwhile_is_refused(harness: &dyn NodeHarness) {
     assert_eq!(bench.app(&app).await.status, AppStatus::Deploying);
     expect(bench.try_deploy(&app, None, None).await, Unavailable, "app_busy", "deploy");
     expect(bench.try_rollback(&app, None).await, Unavailable, "app_busy", "rollback");
-    expect(bench.apps().remove_app(&app).await, Unavailable, "app_busy", "remove_app");
+    expect(bench.apps().remove_app(&app, Removal::KeepData).await, Unavailable, "app_busy", "remove_app");
     bench.next(&other, "1.1.0").await;
     assert_eq!((bench.served(&app).await, bench.served(&other).await), ("1.0.0".into(), "1.1.0".into()));
     expect(first.await.unwrap(), Conflict, "deploy_failed", "the first");

@@ -87,6 +87,7 @@ macro_rules! bext_node_promises {
                 apps_come_in_pages
                 domains_come_in_pages
                 a_removed_app_is_gone
+                a_removal_of_everything_leaves_nothing
                 an_unknown_instance_is_refused
                 an_unknown_app_is_refused
                 apps_survive_a_restart

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::expect;
 use super::node::{Bench, NodeHarness, Until, app_name};
 use crate::bext::engine::{
-    AppRef, Cursor, InstanceId, ListSecrets, NewApp, PageSize, SecretName, SecretPage, SecretValue, Secrets,
-    SecretsOf,
+    AppRef, Cursor, InstanceId, ListSecrets, NewApp, PageSize, Removal, SecretName, SecretPage, SecretValue,
+    Secrets, SecretsOf,
 };
 use crate::error::ErrorKind::{InvalidInput, NotFound};
 
@@ -118,7 +118,7 @@ pub async fn an_app_has_its_own(harness: &dyn NodeHarness) {
     assert_eq!(bench.secret_names(&of_all(&bench)).await, ["OF_ALL"]);
     assert!(bench.secret_names(&own_of(&blog)).await.is_empty());
     assert!(!bench.secrets().delete_secret(&own_of(&blog), &secret("OF_SHOP")).await.unwrap());
-    bench.apps().remove_app(&shop).await.unwrap();
+    bench.apps().remove_app(&shop, Removal::KeepData).await.unwrap();
     bench.add("shop").await;
     assert!(bench.secret_names(&own_of(&shop)).await.is_empty());
     assert_eq!(bench.secret_names(&of_all(&bench)).await, ["OF_ALL"]);

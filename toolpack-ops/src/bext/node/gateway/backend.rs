@@ -13,7 +13,7 @@ use crate::bext::engine::Version;
 /// A release that answers requests.
 #[derive(Debug)]
 pub(crate) struct Backend {
-    /// What stands for the version where visitors see it.
+    /// What stands for its version where visitors see it.
     label: String,
     target: Target,
     pool: Pool,

@@ -63,12 +63,18 @@ enum Fault {
 }
 
 impl Fault {
-    /// What the system or the protocol said, for the log.
-    fn cause(&self) -> Option<&dyn std::error::Error> {
+    /// What was wrong below, for the log.
+    fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Refused(error) => Some(error),
             Self::Closed(error) | Self::Garbled(error) | Self::ClientGone(error) => Some(error),
-            _ => None,
+            Self::Request(fault) => Some(fault),
+            Self::Starting
+            | Self::Cut
+            | Self::ConnectTimeout
+            | Self::ResponseTimeout
+            | Self::Coded
+            | Self::Switched => None,
         }
     }
 }
@@ -304,8 +310,7 @@ impl Exchange<'_> {
             ),
         };
         if status.is_server_error() {
-            let cause = fault.cause().map(ToString::to_string).unwrap_or_default();
-            tracing::warn!(app, code, cause, "the gateway has no response of an app");
+            tracing::warn!(app, code, error = fault.cause(), "the gateway has no response of an app");
         }
         Refusal::new(status, code, message)
     }

@@ -29,7 +29,8 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct Idle {
-    /// The one used last is at the end, and the first to be used again.
+    /// The one used last is at the end, and the first to be used again. So those that nobody needs grow old at
+    /// the beginning.
     connections: Vec<(Connection, Instant)>,
     is_closed: bool,
 }
@@ -50,11 +51,12 @@ impl Pool {
     pub(super) fn take(&self, address: SocketAddr, max_idle: Duration) -> Option<Connection> {
         let mut idle = self.idle();
         let now = Instant::now();
-        idle.connections.retain(|(connection, since)| {
-            connection.address == address && !connection.sender.is_closed() && now - *since < max_idle
-        });
+        let expired = idle.connections.partition_point(|(_, since)| now - *since >= max_idle);
+        idle.connections.drain(..expired);
         // One may still be taking the rest of a request whose response is complete already.
-        let ready = idle.connections.iter().rposition(|(connection, _)| connection.sender.is_ready())?;
+        let is_ready =
+            |connection: &Connection| connection.address == address && connection.sender.is_ready();
+        let ready = idle.connections.iter().rposition(|(connection, _)| is_ready(connection))?;
         Some(idle.connections.remove(ready).0)
     }
 

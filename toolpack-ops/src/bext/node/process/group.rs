@@ -14,35 +14,10 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::ledger::{Entry, Note};
 use super::{Launch, StartError, command, port, system};
+use crate::bext::node::secrets::is_of_shells;
 
 /// The shell becomes the app when it was given a line.
 const GATE: &str = r#"read -r _ && exec "$@" </dev/null"#;
-
-/// Names that one shell or another gives a meaning or a value of its own.
-const NAMES_OF_SHELLS: [&str; 22] = [
-    "_",
-    "BASH",
-    "BASHOPTS",
-    "BASHPID",
-    "BASH_VERSION",
-    "EPOCHREALTIME",
-    "EPOCHSECONDS",
-    "EUID",
-    "HISTCMD",
-    "IFS",
-    "LINENO",
-    "OLDPWD",
-    "OPTERR",
-    "OPTIND",
-    "PPID",
-    "PS1",
-    "PWD",
-    "RANDOM",
-    "SHELLOPTS",
-    "SHLVL",
-    "SRANDOM",
-    "UID",
-];
 
 /// A group that runs. Dropping it kills it at once.
 #[derive(Debug)]
@@ -83,8 +58,8 @@ impl Group {
     fn start_closed(launch: &Launch) -> Result<(Started, impl Write + use<>), StartError> {
         let path = command::inherited_path();
         command::check(&launch.command, &launch.directory, &path).map_err(StartError::new)?;
-        let is_of_shells = |name: &str| NAMES_OF_SHELLS.contains(&name);
-        if let Some((name, _)) = launch.secrets.iter().find(|(name, _)| is_of_shells(name.as_str())) {
+        // None can be set any more; one may have been by an earlier version.
+        if let Some((name, _)) = launch.secrets.iter().find(|(name, _)| is_of_shells(name)) {
             return Err(StartError::new(format!(
                 "no app can be given a secret of the name {name}, which shells set themselves; name it otherwise"
             )));

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
 use super::{Run, RunKind, RunState, Step, StepState};
-use crate::bext::engine::Timestamp;
+use crate::bext::engine::{AppName, Timestamp};
 use crate::bext::node::store::Fault;
 
 /// How many finished runs are kept.
@@ -83,6 +83,12 @@ impl Journal<'_> {
         let sql = "DELETE FROM runs WHERE finished_at IS NOT NULL
             AND id < (SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET ?1)";
         self.0.prepare(sql)?.execute([KEPT - 1])?;
+        Ok(())
+    }
+
+    /// Forgets those of an app, whatever they are at: what is left of them to do does not need them.
+    pub(crate) fn forget(&self, app: &AppName) -> Result<(), Fault> {
+        self.0.prepare("DELETE FROM runs WHERE subject = ?1")?.execute([app.as_str()])?;
         Ok(())
     }
 

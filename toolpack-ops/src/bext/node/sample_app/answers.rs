@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep;
 
 use super::query::{Wrong, number, text};
-use super::server::Stopping;
+use super::stopping::Stopping;
 use super::{SampleApp, say, web_socket};
 use crate::bext::node::body::Body;
 

@@ -45,6 +45,7 @@
 mod answers;
 mod query;
 mod server;
+mod stopping;
 #[cfg(test)]
 mod tests;
 mod web_socket;

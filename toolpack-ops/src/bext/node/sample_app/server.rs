@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::answers::Answers;
+use super::stopping::Stopping;
 use super::{Ending, SampleApp};
 
 /// How long what is under way may take after it was told to stop.
@@ -45,7 +46,7 @@ pub(super) async fn serve(
     let (crash, mut crashed) = mpsc::channel(1);
     // Each piece of work holds a sender, and nothing is ever sent: when the last is gone, nothing is under way.
     let (working, mut idle) = mpsc::channel::<Infallible>(1);
-    let answers = Arc::new(Answers::new(app, Stopping(stopped.clone()), working.clone()));
+    let answers = Arc::new(Answers::new(app, Stopping::of(stopped.clone()), working.clone()));
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     // When it is dropped, after a crash, its connections are cut.
     let mut connections = JoinSet::new();
@@ -64,7 +65,7 @@ pub(super) async fn serve(
                 Ok((stream, _)) => {
                     let connection = Connection {
                         answers: answers.clone(),
-                        stopping: Stopping(stopped.clone()),
+                        stopping: Stopping::of(stopped.clone()),
                         crash: crash.clone(),
                     };
                     let working = working.clone();
@@ -85,17 +86,6 @@ pub(super) async fn serve(
     tokio::select! {
         _ = timeout(DRAIN, idle.recv()) => Ok(Ending::Stopped),
         _ = crashed.recv() => Ok(Ending::Crashed),
-    }
-}
-
-/// Becomes ready when the application is told to stop.
-#[derive(Clone, Debug)]
-pub(super) struct Stopping(watch::Receiver<bool>);
-
-impl Stopping {
-    pub(super) async fn wait(&mut self) {
-        // Whoever would have told is gone: that is the end, too.
-        let _ = self.0.wait_for(|stopping| *stopping).await;
     }
 }
 

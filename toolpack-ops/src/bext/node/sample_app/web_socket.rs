@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
-use super::server::Stopping;
+use super::stopping::Stopping;
 
 /// The largest message.
 const MOST_BYTES: usize = 1024 * 1024;

@@ -15,6 +15,38 @@ pub(super) const ENTRY_BYTES: u64 = 2;
 
 const SET_BY_THE_NODE: [&str; 5] = ["PATH", "PORT", "HOST", "BEXT_APP", "BEXT_VERSION"];
 
+/// Names that one shell or another gives a value of its own, or drops. An app is started by a shell, so its value of such
+/// a name would not be the one that was set.
+const NAMES_OF_SHELLS: [&str; 22] = [
+    "_",
+    "BASH",
+    "BASHOPTS",
+    "BASHPID",
+    "BASH_VERSION",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EUID",
+    "HISTCMD",
+    "IFS",
+    "LINENO",
+    "OLDPWD",
+    "OPTERR",
+    "OPTIND",
+    "PPID",
+    "PS1",
+    "PWD",
+    "RANDOM",
+    "SHELLOPTS",
+    "SHLVL",
+    "SRANDOM",
+    "UID",
+];
+
+/// Whether an app cannot be given this name, since shells set it themselves.
+pub(crate) fn is_of_shells(name: &SecretName) -> bool {
+    NAMES_OF_SHELLS.contains(&name.as_str())
+}
+
 /// Refuses a name that an app may not find a secret under.
 pub(crate) fn check_name(name: &SecretName) -> Result<(), Error> {
     let text = name.as_str();
@@ -22,6 +54,8 @@ pub(crate) fn check_name(name: &SecretName) -> Result<(), Error> {
         "the node sets it itself"
     } else if text.starts_with("BEXT_") {
         "names that begin with BEXT_ are the node's"
+    } else if is_of_shells(name) {
+        "shells set it themselves, and an app is started by one"
     } else if text.starts_with("LD_") || text.starts_with("DYLD_") {
         // LD_PRELOAD and its kind put foreign code into a process before the first line of its own.
         "names that begin with LD_ or DYLD_ change which code a process loads"
@@ -49,12 +83,27 @@ mod tests {
             "BEXT_X",
             "LD_PRELOAD",
             "DYLD_INSERT_LIBRARIES",
-        ] {
+        ]
+        .into_iter()
+        .chain(NAMES_OF_SHELLS)
+        {
             let error = check_name(&reserved.parse().unwrap()).unwrap_err();
             assert_eq!((error.code(), error.kind()), ("secret_reserved", ErrorKind::InvalidInput));
             assert!(error.message().contains(reserved), "{}", error.message());
         }
-        for free in ["DATABASE_URL", "PORTAL", "path", "MY_PATH", "BEXTRA", "LD", "OLD_KEY", "HOSTNAME"] {
+        for free in [
+            "DATABASE_URL",
+            "PORTAL",
+            "path",
+            "MY_PATH",
+            "BEXTRA",
+            "LD",
+            "OLD_KEY",
+            "HOSTNAME",
+            "USER_UID",
+            "uid",
+            "__",
+        ] {
             check_name(&free.parse().unwrap()).unwrap();
         }
     }

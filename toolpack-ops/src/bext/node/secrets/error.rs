@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-use super::key::KeyId;
+use super::key_id::KeyId;
 use crate::error::{Error, ErrorKind, Retry};
 
 /// The key file cannot be read or written.

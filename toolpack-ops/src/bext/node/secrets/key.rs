@@ -1,83 +1,20 @@
-//! The keys that secrets are encrypted with: one is current, older ones are still read.
+//! A key that secrets are encrypted with.
 
-use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
 
-use super::{error, key_file};
+use super::error;
+use super::key_id::KeyId;
 use crate::error::Error;
-
-/// The variable of the environment that has the keys in place of `secret.key`.
-pub(super) const VARIABLE: &str = "BEXT_SECRET_KEY";
 
 pub(super) const KEY_BYTES: usize = 32;
 
 /// The most keys at once. Each but the current one is there only until every store is encrypted anew.
 pub(super) const MAX_KEYS: usize = 16;
-
-/// The keys of a data directory. Cloning it is cheap.
-#[derive(Clone)]
-pub(crate) struct SecretKey {
-    // The current one first; never empty.
-    keys: Arc<[Key]>,
-}
-
-impl SecretKey {
-    /// The keys of a data directory: from `BEXT_SECRET_KEY`, or from `secret.key`, which is made on first start with one.
-    ///
-    /// The variable has 32 bytes as base64; several of them are separated by commas, the current one first. With it, no
-    /// file is made, and the keys of one that exists are read for what was encrypted earlier.
-    ///
-    /// Errors: `secret_key_invalid`, `secret_key_exposed` for a file that others can read, `secret_key_unavailable`.
-    pub(crate) fn of(root: &Path) -> Result<Self, Error> {
-        Self::of_variable(root, std::env::var_os(VARIABLE))
-    }
-
-    /// As [`of`](Self::of), with what the variable has.
-    pub(super) fn of_variable(root: &Path, variable: Option<OsString>) -> Result<Self, Error> {
-        let file = key_file::path(root);
-        let keys = match variable.filter(|text| !text.is_empty()) {
-            Some(text) => {
-                let text = Zeroizing::new(text.into_encoded_bytes());
-                let mut keys = of_text(&text)?;
-                keys.extend(key_file::read(&file)?.unwrap_or_default());
-                keys
-            }
-            None => key_file::read_or_make(&file)?,
-        };
-        Ok(Self::of_keys(keys))
-    }
-
-    pub(super) fn of_keys(keys: Vec<Key>) -> Self {
-        Self { keys: keys.into() }
-    }
-
-    /// The key that secrets are encrypted with.
-    pub(super) fn current(&self) -> &Key {
-        // Every way to make one has a key at least.
-        &self.keys[0]
-    }
-
-    pub(super) fn get(&self, id: &KeyId) -> Option<&Key> {
-        self.keys.iter().find(|key| key.id == *id)
-    }
-
-    pub(super) fn keys(&self) -> &[Key] {
-        &self.keys
-    }
-}
-
-impl fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretKey(..)")
-    }
-}
 
 /// One key. It is wiped when dropped.
 pub(super) struct Key {
@@ -121,42 +58,4 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({})", self.id)
     }
-}
-
-/// Which key something was encrypted with: 16 hexadecimal digits that follow from the key, and say nothing of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeyId(String);
-
-impl KeyId {
-    fn of(key: &[u8; KEY_BYTES]) -> Self {
-        let derived = blake3::derive_key("bext 2026 id of a key of secrets", key);
-        Self(derived[..8].iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    /// An id as it is stored.
-    pub(super) fn stored(text: String) -> Self {
-        Self(text)
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The keys of the variable.
-fn of_text(text: &[u8]) -> Result<Vec<Key>, Error> {
-    let keys: Option<Vec<Key>> =
-        text.split(|byte| *byte == b',').map(|key| Key::of_base64(key.trim_ascii())).collect();
-    keys.filter(|keys| keys.len() <= MAX_KEYS).ok_or_else(|| {
-        error::key_invalid(format!(
-            "{VARIABLE} is not 32 bytes as base64, as `openssl rand -base64 32` prints them; several keys are separated by \
-             commas, the current one first"
-        ))
-    })
 }

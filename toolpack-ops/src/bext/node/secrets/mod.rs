@@ -14,11 +14,14 @@ mod environment;
 mod error;
 mod key;
 mod key_file;
+mod key_id;
+mod keys;
 mod rotation;
 mod seal;
 mod store;
 
-pub(crate) use key::SecretKey;
+pub(crate) use environment::is_of_shells;
+pub(crate) use keys::SecretKey;
 pub(crate) use store::SecretStore;
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::key::{Key, SecretKey, VARIABLE};
+use super::key::Key;
+use super::keys::{SecretKey, VARIABLE};
 use super::{SecretStore, error, key_file};
 use crate::bext::node::Node;
 use crate::bext::node::lock::NodeLock;

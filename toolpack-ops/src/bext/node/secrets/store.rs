@@ -10,7 +10,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 
 use super::environment::{self, ENTRY_BYTES, MAX_ENVIRONMENT_BYTES, MAX_SECRETS};
 use super::error;
-use super::key::{KeyId, SecretKey};
+use super::key_id::KeyId;
+use super::keys::SecretKey;
 use super::seal::{self, OVERHEAD_BYTES, Place};
 use crate::bext::engine::{
     AppName, Cursor, ListSecrets, SecretInfo, SecretName, SecretPage, SecretValue, Timestamp,

@@ -137,7 +137,7 @@ fn an_app_is_given_its_own_before_those_of_the_instance() {
 fn names_are_listed_by_pages() {
     let place = Place::new();
     let store = place.open();
-    for (n, text) in ["B", "A", "_", "a", "C2"].into_iter().enumerate() {
+    for (n, text) in ["B", "A", "__", "a", "C2"].into_iter().enumerate() {
         store.set(Some(&app("shop")), &name(text), &value("x"), at(n as i64)).unwrap();
     }
     store.set(None, &name("OTHER"), &value("x"), at(9)).unwrap();
@@ -156,7 +156,7 @@ fn names_are_listed_by_pages() {
         }
     }
     let seen: Vec<(&str, i64)> = seen.iter().map(|(name, at)| (name.as_str(), *at)).collect();
-    assert_eq!(seen, [("A", 1), ("B", 0), ("C2", 4), ("_", 2), ("a", 3)]);
+    assert_eq!(seen, [("A", 1), ("B", 0), ("C2", 4), ("__", 2), ("a", 3)]);
     let all = store.list(None, &ListSecrets::default()).unwrap();
     assert_eq!((all.secrets.len(), all.next_cursor), (1, None));
     for (list, place) in [("apps", "A"), ("secrets", "not a name"), ("secrets", "")] {
@@ -504,7 +504,7 @@ fn what_a_killed_process_wrote_beside_the_key_is_removed() {
 fn reserved_names_are_refused() {
     let place = Place::new();
     let store = place.open();
-    for reserved in ["PATH", "LD_PRELOAD", "BEXT_ANY"] {
+    for reserved in ["PATH", "LD_PRELOAD", "BEXT_ANY", "UID", "_"] {
         let error = store.set(None, &name(reserved), &value("x"), at(1)).unwrap_err();
         assert_eq!(error.code(), "secret_reserved");
     }

@@ -9,6 +9,7 @@
 //! range        which bytes of it
 //! answer       the response
 //! pieces       its body, read while it is sent
+//! health       whether a new site answers as it should
 //! media, fingerprint    what a name says: the type, and whether the content ever changes
 //! ```
 //!
@@ -19,6 +20,7 @@ mod coding;
 mod condition;
 mod files;
 mod fingerprint;
+mod health;
 mod media;
 mod path;
 mod pieces;

@@ -17,6 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::artifact_id::ArtifactId;
 use super::durable::{sync, sync_each};
 use super::export::{Export, Exported};
 use super::manifest::Manifest;
@@ -28,17 +29,6 @@ const NEW: &str = ".new-";
 const OLD: &str = ".old-";
 const FILES: &str = "files";
 const MARKER: &str = "artifact.toml";
-
-/// The hash of an artifact's content, as 64 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ArtifactId(pub(crate) String);
-
-impl ArtifactId {
-    /// Whether it is a hash: anything else, such as a path, names no artifact.
-    fn is_hash(&self) -> bool {
-        self.0.len() == 64 && self.0.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    }
-}
 
 /// What a release is made of: files that are never changed, and what their manifest says.
 ///

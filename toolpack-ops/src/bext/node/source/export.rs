@@ -12,7 +12,7 @@ use std::io::{ErrorKind as IoKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::artifacts::ArtifactId;
+use super::artifact_id::ArtifactId;
 use super::limits::SourceLimits;
 use super::manifest::Manifest;
 use super::task::Stop;

@@ -7,7 +7,7 @@
 //! [static]
 //! dir = "public"                        # default: public, dist, or the root
 //! [health]
-//! path = "/"
+//! path = "/"                            # a static site without it has no check
 //! timeout = "10s"                       # 1ms to 10m
 //! ```
 
@@ -29,8 +29,9 @@ pub(crate) struct Manifest {
     /// The directory of a static site, within the artifact; found if it is not said. No part of it is `..`; empty for the
     /// root.
     pub(crate) static_dir: Option<String>,
-    /// The path that has to be answered, `/` by default. It begins with `/` and is ASCII without spaces.
-    pub(crate) health_path: String,
+    /// The path that has to be answered with 2xx or 3xx. It begins with `/` and is ASCII without spaces. Where it is not said,
+    /// a process has to answer `/`, and a static site nothing in particular.
+    pub(crate) health_path: Option<String>,
     /// Within which time, 10 seconds by default, 1 millisecond to 10 minutes.
     pub(crate) health_timeout: Duration,
 }
@@ -41,7 +42,7 @@ impl Default for Manifest {
             version: None,
             command: None,
             static_dir: None,
-            health_path: "/".to_owned(),
+            health_path: None,
             health_timeout: Duration::from_secs(10),
         }
     }
@@ -111,7 +112,7 @@ impl Reader<'_> {
         }
         if let Some(table) = self.table(table, "health", &["path", "timeout"])? {
             if let Some(value) = table.get("path") {
-                manifest.health_path = self.health_path(value)?;
+                manifest.health_path = Some(self.health_path(value)?);
             }
             if let Some(value) = table.get("timeout") {
                 let text = self.text_of("health.timeout", value)?;
@@ -244,7 +245,7 @@ mod tests {
     fn everything_is_optional() {
         let manifest = Manifest::parse(b"").unwrap();
         assert_eq!(manifest, Manifest::default());
-        assert_eq!((manifest.runtime(), manifest.health_path.as_str()), (Runtime::Static, "/"));
+        assert_eq!((manifest.runtime(), manifest.health_path.as_deref()), (Runtime::Static, None));
         assert_eq!(manifest.health_timeout, Duration::from_secs(10));
         assert_eq!(Manifest::parse(b"[static]\n[health]\n").unwrap(), Manifest::default());
     }
@@ -265,7 +266,7 @@ mod tests {
         assert_eq!(manifest.version.as_ref().unwrap().as_str(), "1.2.4");
         assert_eq!(manifest.command.as_ref().unwrap(), &["python3", "server.py", ""]);
         assert_eq!(manifest.static_dir.as_deref(), Some("web/public"));
-        assert_eq!(manifest.health_path, "/health?deep=1");
+        assert_eq!(manifest.health_path.as_deref(), Some("/health?deep=1"));
         assert_eq!(manifest.health_timeout, Duration::from_millis(500));
         assert_eq!(manifest.runtime(), Runtime::Process);
         assert_eq!(Manifest::parse(b"static.dir = '.'").unwrap().static_dir.as_deref(), Some(""));

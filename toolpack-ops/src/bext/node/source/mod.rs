@@ -6,6 +6,7 @@
 //! they are in git.
 
 mod archive;
+mod artifact_id;
 mod artifacts;
 mod directory;
 mod durable;
@@ -31,8 +32,10 @@ use self::task::Stop;
 use crate::bext::engine::{AppSource, Runtime, Version};
 use crate::error::{Error, ErrorKind};
 
-pub(crate) use self::artifacts::{Artifact, ArtifactId, Artifacts};
+pub(crate) use self::artifact_id::ArtifactId;
+pub(crate) use self::artifacts::{Artifact, Artifacts};
 pub(crate) use self::limits::SourceLimits;
+pub(crate) use self::manifest::Manifest;
 pub(crate) use self::order::is_same;
 
 /// A source that was looked at. Cloning it is cheap.

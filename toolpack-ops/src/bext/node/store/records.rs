@@ -53,6 +53,12 @@ impl RecordsTable<'_> {
         rows.map(|row| row?).collect()
     }
 
+    /// Forgets those of an app.
+    pub(crate) fn forget(&self, app: &AppName) -> Result<(), Fault> {
+        self.0.prepare("DELETE FROM records WHERE app = ?1")?.execute([app.as_str()])?;
+        Ok(())
+    }
+
     /// Whether there is one of an app, which may be gone.
     pub(crate) fn has(&self, app: &AppName) -> Result<bool, Fault> {
         let sql = "SELECT EXISTS (SELECT 1 FROM records WHERE app = ?1)";

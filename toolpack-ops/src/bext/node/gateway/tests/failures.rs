@@ -150,6 +150,29 @@ async fn no_get_fails_where_an_app_closes_connections_without_a_word() {
 }
 
 #[tokio::test]
+async fn a_connection_to_an_app_is_used_again_for_so_long() {
+    static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+    let app = App::raw(|mut stream| async move {
+        CONNECTIONS.fetch_add(1, SeqCst);
+        while !read_head(&mut stream).await.is_empty() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await.unwrap();
+        }
+    })
+    .await;
+    let gateway =
+        gateway_to(&app, GatewaySettings { pool_idle_timeout: PATIENCE, ..Default::default() }).await;
+    for _ in 0..3 {
+        assert_eq!(fetch(&gateway, "shop.localhost", "/").await, (200, "hi".to_owned()));
+    }
+    assert_eq!(CONNECTIONS.load(SeqCst), 1);
+    gateway.set_settings(GatewaySettings { pool_idle_timeout: Duration::ZERO, ..Default::default() });
+    for _ in 0..3 {
+        assert_eq!(fetch(&gateway, "shop.localhost", "/").await, (200, "hi".to_owned()));
+    }
+    assert_eq!(CONNECTIONS.load(SeqCst), 4);
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_takes_its_request_with_it() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
     struct Told;

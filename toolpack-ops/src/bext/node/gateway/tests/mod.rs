@@ -7,7 +7,9 @@ mod failures;
 mod headers;
 mod protocols;
 mod routing;
+mod sites;
 mod switching;
+mod waiting;
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -129,14 +129,23 @@ async fn only_what_is_committed_counts() {
     let root = Scratch::new();
     let app = root.path().join("app");
     let git = Fixture::new(&app);
-    git.commit(&[("index.html", "committed"), ("docs/a.txt", "a")]);
+    git.commit(&[("index.html", "committed"), ("docs/a.txt", "a"), (".gitattributes", "* filter=x")]);
     fs::write(app.join("index.html"), "dirty").unwrap();
     fs::write(app.join(".env"), "SECRET=1").unwrap();
     // What a configuration would run, were it read.
     let config = app.join(".git/config");
     let mut text = fs::read_to_string(&config).unwrap();
-    text.push_str("[core]\n fsmonitor = touch /tmp/ran\n[filter \"x\"]\n smudge = touch /tmp/ran\n");
+    let (ran, hooks) = (root.path().join("ran"), app.join(".git/hooks"));
+    let run = format!("touch {}", ran.display());
+    text.push_str(&format!(
+        "[core]\n fsmonitor = {run}\n[filter \"x\"]\n smudge = {run}\n required = true\n"
+    ));
     fs::write(config, text).unwrap();
+    fs::create_dir_all(&hooks).unwrap();
+    for hook in ["post-checkout", "post-index-change", "reference-transaction"] {
+        fs::write(hooks.join(hook), format!("#!/bin/sh\n{run}\n")).unwrap();
+        fs::set_permissions(hooks.join(hook), fs::Permissions::from_mode(0o755)).unwrap();
+    }
 
     let source = open(&app).await;
     let artifacts = Artifacts::open(root.path().join("artifacts")).await.unwrap();
@@ -147,6 +156,7 @@ async fn only_what_is_committed_counts() {
     let address = format!("file://{}", app.display()).parse().unwrap();
     let same = Source::open(&address, Path::new("/nowhere")).await.unwrap();
     assert_eq!(artifacts.make(&same, &same.resolve(None).await.unwrap()).await.unwrap().id, artifact.id);
+    assert!(!ran.exists(), "something that lies in the repository ran");
 }
 
 #[tokio::test]
