@@ -35,6 +35,7 @@ impl<'a> Order<'a> {
             .then_some(Self { numbers, pre_release })
     }
 
+    #[cfg(feature = "bext-git")]
     pub(super) fn is_pre_release(&self) -> bool {
         self.pre_release.is_some()
     }

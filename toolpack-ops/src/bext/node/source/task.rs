@@ -27,11 +27,13 @@ impl Stop {
     }
 
     /// The flag itself, for libraries that ask it.
+    #[cfg(feature = "bext-git")]
     pub(super) fn flag(&self) -> &AtomicBool {
         &self.flag
     }
 
     /// Has `hook` run when the work is to end; at once, if that is so already.
+    #[cfg(any(feature = "bext-git", test))]
     pub(super) fn on_stop(&self, hook: impl FnOnce() + Send + 'static) {
         let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
         if self.flag.load(Ordering::SeqCst) {
