@@ -54,6 +54,7 @@ mod ids;
 mod instances;
 mod keeper;
 mod kept;
+mod last_probe;
 mod layout;
 mod lock;
 mod options;

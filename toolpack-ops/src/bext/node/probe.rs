@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,22 +23,6 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// How much room a disk has at least that counts as well, in MiB.
 const LITTLE_ROOM: u64 = 64;
-
-/// What the last check of an instance found.
-#[derive(Debug, Default)]
-pub(crate) struct LastProbe(Mutex<Option<(HealthReport, Instant)>>);
-
-impl LastProbe {
-    /// What a check found that is no older than this.
-    pub(crate) fn within(&self, age: Duration) -> Option<HealthReport> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().filter(|(_, at)| at.elapsed() <= age).map(|(report, _)| report.clone())
-    }
-
-    fn set(&self, report: HealthReport) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((report, Instant::now()));
-    }
-}
 
 /// Checks an instance now, and remembers what was found.
 pub(crate) async fn probe(hosted: &Hosted, data: &Embedded) -> HealthReport {
