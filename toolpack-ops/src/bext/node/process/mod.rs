@@ -4,6 +4,7 @@
 
 mod backoff;
 mod command;
+mod encoding;
 mod group;
 mod health;
 mod ledger;
