@@ -91,6 +91,15 @@ pub(super) const STUBBORN: &str = r#"
     exec "$@"
 "#;
 
+/// A process and its child that have left the group, and do not hear SIGTERM.
+#[cfg(target_os = "linux")]
+pub(super) const DAEMON: &str = r#"
+    setsid sh -c 'trap "" TERM; sh -c "echo \$PPID" >>pids
+        (sh -c "echo \$PPID" >>pids; while :; do sleep 1; done) &
+        while :; do sleep 1; done' &
+    exec "$@"
+"#;
+
 pub(super) fn noted_pids(fixture: &Fixture) -> Vec<u32> {
     let text = std::fs::read_to_string(fixture.path("pids")).unwrap_or_default();
     text.lines().filter_map(|line| line.trim().parse().ok()).collect()

@@ -2,7 +2,8 @@
 //!
 //! Its first process is at first a shell that waits for one line. If the node dies before the note is written, the shell
 //! sees the end of its input instead, and ends. The first process is reaped last: as long as it is not, the system gives
-//! its number to no other process or group, so a signal to the group can reach no stranger.
+//! its number to no other process or group, so a signal to the group can reach no stranger. A process that leaves the group
+//! is known by the mark in its environment, and ends with it.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::ledger::{Entry, Note};
+use super::run::Run;
 use super::{Launch, StartError, command, port, system};
 use crate::bext::node::secrets::is_of_shells;
 
@@ -26,6 +28,8 @@ pub(super) struct Group {
     id: Pid,
     /// Where it was told to listen.
     pub(super) port: u16,
+    /// By this those are known that left the group.
+    run: Run,
     /// None once the group is buried.
     remains: Option<Remains>,
 }
@@ -65,6 +69,8 @@ impl Group {
             )));
         }
         let port = port::free().map_err(|error| failed("no port was found for it", &error))?;
+        let run = Run::new().map_err(|error| failed("the system gave no random numbers", &error))?;
+        let (mark, id) = run.variable();
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", GATE, "sh"])
@@ -77,6 +83,7 @@ impl Group {
             .env("HOST", "127.0.0.1")
             .env("BEXT_APP", launch.app.as_str())
             .env("BEXT_VERSION", launch.version.as_str())
+            .env(mark, id)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -85,7 +92,7 @@ impl Group {
         let id = Pid::from_child(&first);
         let (stdin, stdout, stderr) = (first.stdin.take(), first.stdout.take(), first.stderr.take());
         // From here on the group is killed, whatever happens.
-        let group = Self { id, port, remains: Some(Remains { first, entry: None }) };
+        let group = Self { id, port, run, remains: Some(Remains { first, entry: None }) };
         let (Some(gate), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(StartError::new("its output could not be read".to_owned()));
         };
@@ -98,7 +105,10 @@ impl Group {
             let since = system::process(pid)?.ok_or(io::ErrorKind::NotFound)?.since;
             let variables = vec![format!("BEXT_APP={}", launch.app.as_str()), format!("PORT={}", self.port)];
             let directory = std::fs::canonicalize(&launch.directory)?;
-            Entry::write(&launch.ledger, &Note { pid, since, variables, directory })
+            Entry::write(
+                &launch.ledger,
+                &Note { pid, since, variables, directory, run: Some(self.run.clone()) },
+            )
         };
         let entry = write().map_err(|error| failed("it could not be noted that it runs", &error))?;
         if let Some(remains) = &mut self.remains {
@@ -123,10 +133,17 @@ impl Group {
         }
     }
 
-    /// Whether all its processes have ended; certain only after it was killed. Blocks: it may look at each process of the
-    /// machine.
+    /// Sends a signal to those who left the group. Blocks: it looks at each process of the machine.
+    pub(super) fn signal_strays(&self, signal: Signal) {
+        if self.remains.is_some() {
+            self.run.signal(signal, Some(self.id));
+        }
+    }
+
+    /// Whether all its processes have ended, also those who left it; certain only after they were killed. Blocks: it may
+    /// look at each process of the machine.
     pub(super) fn has_ended(&self) -> bool {
-        has_ended(self.id)
+        has_ended(self.id) && self.run.count() == 0
     }
 
     /// Reaps its first process and removes its note, after all have ended. Blocks.
@@ -151,14 +168,14 @@ impl Remains {
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(remains) = self.remains.take() else { return };
-        let id = self.id;
+        let (id, run) = (self.id, self.run.clone());
         system::signal(id, Signal::KILL);
         // A thread of its own, for there may be no runtime any more. If there is none, or it does not get to the end, then
         // the note stays, and the next node sweeps it away.
         let finish = move || {
             let deadline = Instant::now() + system::KILL_TIME;
             let mut pause = Duration::from_millis(1);
-            while !has_ended(id) {
+            while run.signal(Signal::KILL, None) > 0 || !has_ended(id) {
                 if Instant::now() > deadline {
                     tracing::warn!(?id, "a group of processes is left after it was killed");
                     return;

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use super::run::Run;
 use super::system::{self, Listed};
 
 /// How long a group that was left behind may take to end by itself.
@@ -28,6 +29,9 @@ pub(super) struct Note {
     /// they begin to work in. By either a group is known whose first process has ended.
     pub(super) variables: Vec<String>,
     pub(super) directory: PathBuf,
+    /// By this those are known that left the group; none in a note of an earlier version.
+    #[serde(default)]
+    pub(super) run: Option<Run>,
 }
 
 /// A note in the ledger.
@@ -68,7 +72,7 @@ fn make_private(directory: &Path) -> io::Result<()> {
 ///
 /// Only what is certainly such a group is touched: its first process is the one that was noted, or it has ended and
 /// another of the group has the noted variables in its environment, or works in the noted directory. (The latter can be
-/// told where there is `/proc`.)
+/// told where there is `/proc`.) So are those who left the group, each of which has the noted mark in its environment.
 ///
 /// # Errors
 ///
@@ -145,17 +149,43 @@ async fn pass(notes: Vec<Noted>, signal: Option<Signal>, found: &mut usize) -> i
         let processes = system::processes()?;
         let mut left = Vec::new();
         let mut new = 0;
+        let runs: Vec<&Run> = notes.iter().filter_map(|noted| noted.note.run.as_ref()).collect();
+        let marked = Run::find_all(&runs);
+        // In the order of the notes that have one.
+        let strays: Vec<Vec<u32>> = (0..runs.len())
+            .map(|place| marked.iter().filter(|found| found.1 == place).map(|found| found.0).collect())
+            .collect();
+        let mut strays = strays.into_iter();
         for mut noted in notes {
+            let mut strays = noted.note.run.as_ref().and_then(|_| strays.next()).unwrap_or_default();
             let Some(group) = system::group(noted.note.pid) else { continue };
-            match look(&noted.note, &processes, is_known) {
-                // Asked last, so that nothing was started since: a group that is not there has no list to be missing from.
-                _ if !system::is_there(group) => noted.entry.remove(),
+            let mut seen = look(&noted.note, &processes, is_known);
+            // Asked last, so that nothing was started since: a group that is not there has no list to be missing from.
+            let is_there = system::is_there(group);
+            if is_there && seen == Seen::Alive {
+                let is_member =
+                    |pid: u32| processes.iter().any(|it| it.pid == pid && it.group == noted.note.pid);
+                strays.retain(|pid| !is_member(*pid));
+                if let Some(signal) = signal {
+                    system::signal(group, signal);
+                }
+            } else if !strays.is_empty() {
+                seen = Seen::Alive;
+            } else if !is_there {
+                seen = Seen::Others;
+            }
+            if let (Some(signal), Some(run)) = (signal, &noted.note.run) {
+                strays.iter().for_each(|pid| run.signal_one(*pid, signal));
+            }
+            match seen {
                 Seen::Alive => {
                     new += usize::from(!noted.was_alive);
                     (noted.was_alive, noted.quiet) = (true, 0);
-                    if let Some(signal) = signal {
-                        system::signal(group, signal);
-                    }
+                    left.push(noted);
+                }
+                // A group that is gone may have been left by a process that was just starting.
+                Seen::Others if noted.was_alive && noted.note.run.is_some() && noted.quiet < QUIET_ENOUGH => {
+                    noted.quiet += 1;
                     left.push(noted);
                 }
                 Seen::Nothing | Seen::Unknown if noted.quiet < QUIET_ENOUGH => {
@@ -229,8 +259,13 @@ mod tests {
 
     #[test]
     fn only_what_was_noted_counts_as_alive() {
-        let note =
-            Note { pid: 10, since: "b/1".to_owned(), variables: Vec::new(), directory: PathBuf::new() };
+        let note = Note {
+            pid: 10,
+            since: "b/1".to_owned(),
+            variables: Vec::new(),
+            directory: PathBuf::new(),
+            run: None,
+        };
         let known: fn(u32, &Note) -> bool = |pid, _| pid == 12;
         let look = |processes: &[Listed]| look(&note, processes, known);
         assert_eq!(look(&[]), Seen::Nothing);

@@ -1,9 +1,11 @@
 //! The processes of apps: started, watched, started again when they end by themselves, stopped; their output kept.
 //!
-//! A process that leaves its group (`setsid`, a daemon) is no longer followed, nor ended with it.
+//! A process that leaves its group (`setsid`, a daemon) is ended with it where there is `/proc`: it is known by the variable
+//! `BEXT_RUN` in its environment. One that is started without that variable as well is on its own.
 
 mod backoff;
 mod command;
+mod encoding;
 mod group;
 mod health;
 mod ledger;
@@ -11,6 +13,7 @@ mod log;
 mod output;
 mod port;
 mod redact;
+mod run;
 mod running;
 mod supervisor;
 mod system;

@@ -124,7 +124,7 @@ fn entry(stream: &str, text: &str) -> String {
 }
 
 async fn pump(mut pipe: impl AsyncRead + Unpin, stream: &'static str, sink: Arc<Sink>) {
-    let mut splitter = Splitter::new(MAX_LINE + sink.redactor.longest() + 1);
+    let mut splitter = Splitter::new(MAX_LINE + sink.redactor.reach() + 1);
     let mut chunk = vec![0; CHUNK];
     loop {
         let read = match pipe.read(&mut chunk).await {

@@ -98,6 +98,7 @@ impl Running {
         let Self { mut group, mut output, mut child_ended, .. } = self;
         let exit = group.exit();
         group.signal(Signal::TERM);
+        (group, _) = blocking(group, |group| group.signal_strays(Signal::TERM)).await;
         (group, _) = wait_for_end(group, &mut child_ended, None, grace.min(LONGEST)).await;
         // Killed also if nothing was seen to live: a process that just began may not have been seen.
         let (group, has_ended) =
@@ -129,15 +130,14 @@ async fn wait_for_end(
         }
         // The list of processes is not gone through before the first of them has ended.
         if group.exit().is_some() {
-            let look = tokio::task::spawn_blocking(move || {
-                let has_ended = group.has_ended();
-                (group, has_ended)
-            });
             let has_ended;
-            match look.await {
-                Ok(looked) => (group, has_ended) = looked,
-                Err(_) => return std::future::pending().await,
-            }
+            (group, has_ended) = blocking(group, move |group| {
+                let Some(signal) = signal else { return group.has_ended() };
+                group.signal_strays(signal);
+                // Twice: while the processes are listed, one may start another and end.
+                group.has_ended() && group.has_ended()
+            })
+            .await;
             if has_ended {
                 return (group, true);
             }
@@ -148,5 +148,21 @@ async fn wait_for_end(
             () = &mut limit => return (group, false),
         }
         pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Does with a group what blocks.
+async fn blocking<T: Send + 'static>(
+    group: Group,
+    work: impl FnOnce(&Group) -> T + Send + 'static,
+) -> (Group, T) {
+    let work = tokio::task::spawn_blocking(move || {
+        let done = work(&group);
+        (group, done)
+    });
+    match work.await {
+        Ok(done) => done,
+        // The runtime ends, and the group was dropped.
+        Err(_) => std::future::pending().await,
     }
 }

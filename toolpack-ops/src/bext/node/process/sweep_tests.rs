@@ -6,6 +6,8 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+#[cfg(target_os = "linux")]
+use super::fixture::DAEMON;
 use super::fixture::{Fixture, STUBBORN, ask, launch_in, lives, noted_pids, until};
 use super::*;
 
@@ -15,7 +17,8 @@ const GRACE: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn holds_an_app_when_it_is_told_to() {
     let Some(directory) = std::env::var_os("TEST_HOLDS_IN").map(PathBuf::from) else { return };
-    let process = Process::start(launch_in(&directory, STUBBORN)).await.unwrap();
+    let script = fs::read_to_string(directory.join("script")).unwrap_or_else(|_| STUBBORN.to_owned());
+    let process = Process::start(launch_in(&directory, &script)).await.unwrap();
     fs::write(directory.join("number"), process.status().pid.unwrap().to_string()).unwrap();
     fs::rename(directory.join("number"), directory.join("ready")).unwrap();
     std::future::pending().await
@@ -67,6 +70,29 @@ async fn children_whose_first_process_is_gone_are_swept_away() {
     assert_eq!(fixture.notes(), 0);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn daemons_are_swept_away_also_if_nothing_else_is_left() {
+    for is_alone in [false, true] {
+        let fixture = Fixture::new();
+        fs::write(fixture.path("script"), DAEMON).unwrap();
+        let mut node = start_self("holds_an_app_when_it_is_told_to", "TEST_HOLDS_IN", &fixture.path(""));
+        until("it is ready", || fixture.path("ready").exists() && noted_pids(&fixture).len() == 2).await;
+        node.kill().unwrap();
+        node.wait().unwrap();
+        let daemons = noted_pids(&fixture);
+        let first: u32 = fs::read_to_string(fixture.path("ready")).unwrap().parse().unwrap();
+        if is_alone {
+            kill_process(Pid::from_raw(first.cast_signed()).unwrap(), Signal::KILL).unwrap();
+            until("its first process is gone", || !lives(first)).await;
+        }
+        assert!(daemons.iter().all(|pid| lives(*pid)), "{daemons:?}");
+        assert_eq!(sweep(&fixture.path("ledger")).await.unwrap(), 1);
+        assert!(!daemons.iter().chain([&first]).any(|pid| lives(*pid)), "{is_alone}");
+        assert_eq!(fixture.notes(), 0);
+    }
+}
+
 #[tokio::test]
 async fn a_number_that_is_used_again_is_left_alone() {
     use std::os::unix::process::CommandExt;
@@ -80,6 +106,7 @@ async fn a_number_that_is_used_again_is_left_alone() {
         since: since.to_owned(),
         variables: vec!["PORT=1".to_owned()],
         directory: "/nowhere".into(),
+        run: None,
     };
     ledger::Entry::write(&ledger, &note(pid, "another start/1")).unwrap();
     // These would reach everyone.

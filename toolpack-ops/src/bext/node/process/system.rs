@@ -73,6 +73,52 @@ pub(super) fn signal(group: Pid, signal: Signal) {
     }
 }
 
+/// The processes whose environment has one of these variables, and which of them; none where the system does not say. Not
+/// those of others: their environment is not shown.
+pub(super) fn processes_with(variables: &[&str]) -> io::Result<Vec<(u32, usize)>> {
+    let mut found = Vec::new();
+    if variables.is_empty() || !has_proc() {
+        return Ok(found);
+    }
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
+        let mut entries = environment.split(|byte| *byte == 0);
+        let which = |entry: &[u8]| variables.iter().position(|variable| variable.as_bytes() == entry);
+        found.extend(entries.find_map(which).map(|which| (pid, which)));
+    }
+    Ok(found)
+}
+
+/// Sends a signal to a process if its environment has this variable. What became of its number
+/// since it was found is of no matter: it is held while that is looked at again.
+pub(super) fn signal_with(variable: &str, pid: u32, signal: Signal) {
+    let Some(number) = group(pid).filter(|_| pid != std::process::id()) else { return };
+    let has_it = || has_variables(pid, &[variable.to_owned()]);
+    if let Err(error) = signal_if(number, signal, has_it) {
+        tracing::debug!(%error, pid, ?signal, "a process could not be sent a signal");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn signal_if(pid: Pid, signal: Signal, is_it: impl Fn() -> bool) -> rustix::io::Result<()> {
+    use rustix::io::Errno;
+    use rustix::process::{PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(process) if is_it() => pidfd_send_signal(process, signal),
+        // It has ended.
+        Ok(_) | Err(Errno::SRCH) => Ok(()),
+        // Before Linux 5.3, or where a filter of calls does not know it.
+        Err(Errno::NOSYS | Errno::PERM) if is_it() => kill_process(pid, signal),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn signal_if(_: Pid, _: Signal, _: impl Fn() -> bool) -> rustix::io::Result<()> {
+    Ok(())
+}
+
 /// Whether a process works in this directory. False where the system does not say.
 pub(super) fn works_in(pid: u32, directory: &Path) -> bool {
     std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place.starts_with(directory))

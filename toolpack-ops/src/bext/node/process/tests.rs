@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+#[cfg(target_os = "linux")]
+use super::fixture::DAEMON;
 use super::fixture::{Fixture, STUBBORN, ask, lives, noted_pids, secret, until};
 use super::*;
 
@@ -56,7 +58,7 @@ async fn a_process_has_its_place_and_environment_and_no_more() {
     // Some shells add their own.
     let names: Vec<&str> =
         environment.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-    let own = ["API_KEY", "BEXT_APP", "BEXT_VERSION", "HOST", "PATH", "PORT", "TEST_SERVES"];
+    let own = ["API_KEY", "BEXT_APP", "BEXT_RUN", "BEXT_VERSION", "HOST", "PATH", "PORT", "TEST_SERVES"];
     assert!(
         names.iter().all(|name| own.contains(name) || ["PWD", "OLDPWD", "SHLVL", "_"].contains(name)),
         "{names:?}"
@@ -320,21 +322,82 @@ async fn a_flood_of_output_is_kept_within_bounds_and_harms_nobody() {
     assert!(log.lines().count() - whole < 10, "{} of {}", whole, log.lines().count());
 }
 
-/// One whose group was left keeps its output open; that is not waited for long.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn one_that_leaves_the_group_holds_nobody_up() {
+async fn one_that_leaves_the_group_is_ended_with_it() {
     let fixture = Fixture::new();
     let script = "setsid sh -c 'echo $$ >pids; exec sleep 1000' & exec \"$@\"";
     let process = Process::start(fixture.script(script)).await.unwrap();
     until("it has left", || noted_pids(&fixture).len() == 1).await;
-    let began = Instant::now();
+    let (pid, began) = (noted_pids(&fixture)[0], Instant::now());
+    assert_eq!(system::process(pid).unwrap().unwrap().group, pid);
     process.stop(GRACE).await;
-    assert!(began.elapsed() < GRACE);
+    assert!(began.elapsed() < GRACE, "it was not asked to end");
+    assert!(!lives(pid));
     assert_eq!(fixture.notes(), 0);
-    // As the documentation says, it is on its own.
-    let pid = noted_pids(&fixture)[0];
-    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_daemon_that_does_not_hear_is_killed_when_its_time_is_over() {
+    let fixture = Fixture::new();
+    let process = Process::start(fixture.script(DAEMON)).await.unwrap();
+    until("it has left", || noted_pids(&fixture).len() == 2).await;
+    let (pids, began) = (noted_pids(&fixture), Instant::now());
+    process.stop(Duration::from_millis(300)).await;
+    assert!(began.elapsed() >= Duration::from_millis(300), "it was not given its time");
+    assert!(!pids.iter().any(|pid| lives(*pid)));
+    assert_eq!(fixture.notes(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_daemon_goes_with_one_that_is_dropped_that_crashed_or_did_not_start() {
+    let fixture = Fixture::new();
+    let process = Process::start(fixture.script(DAEMON)).await.unwrap();
+    until("it has left", || noted_pids(&fixture).len() == 2).await;
+    let first = noted_pids(&fixture);
+    let mut address = process.address();
+    ask(address.borrow_and_update().unwrap(), "/crash");
+    address.wait_for(Option::is_none).await.unwrap();
+    address.wait_for(Option::is_some).await.unwrap();
+    assert!(!first.iter().any(|pid| lives(*pid)));
+    until("the next has left", || noted_pids(&fixture).len() == 4).await;
+    let next = noted_pids(&fixture)[2..].to_vec();
+    assert!(next.iter().all(|pid| lives(*pid)), "{next:?}");
+    drop(process);
+    until("none of them lives", || !next.iter().any(|pid| lives(*pid))).await;
+    until("its note is removed", || fixture.notes() == 0).await;
+
+    let failing = DAEMON.replace("exec \"$@\"", "while ! [ -s pids ]; do :; done; exit 1");
+    let fixture = Fixture::new();
+    refused(fixture.script(&failing)).await;
+    assert!(!noted_pids(&fixture).iter().any(|pid| lives(*pid)));
+    assert_eq!(fixture.notes(), 0);
+}
+
+/// Nothing but the very id counts, and what carries another is not touched.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_stranger_with_the_id_of_another_start_lives_on() {
+    let fixture = Fixture::new();
+    let process = Process::start(fixture.app()).await.unwrap();
+    let environment = ask(process.address().borrow().unwrap(), "/env");
+    let run = environment.lines().find_map(|line| line.strip_prefix("BEXT_RUN=")).unwrap().to_owned();
+    assert_eq!(run.len(), 32);
+    let other = Process::start(fixture.app()).await.unwrap();
+    let mut stranger = std::process::Command::new("sleep")
+        .arg("1000")
+        .env("BEXT_RUN", format!("{run}0"))
+        .env("BEXT_RUN_", &run)
+        .spawn()
+        .unwrap();
+    process.stop(GRACE).await;
+    assert!(lives(stranger.id()), "a stranger was killed");
+    assert_eq!(ask(other.address().borrow().unwrap(), "/"), "hello");
+    other.stop(GRACE).await;
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
 }
 
 #[tokio::test]
