@@ -184,3 +184,24 @@ fn a_node_goes_on_though_whoever_started_it_is_gone() {
     data.kill_node();
     node.wait().unwrap();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_keeps_nobody_from_an_answer() {
+    let data = Data::new();
+    // As a disk that is full is for it.
+    std::os::unix::fs::symlink("/dev/full", data.path().join("node.log")).unwrap();
+    let mut front = data.companion(&["--mcp", "--verbose"]);
+    for n in 0..3 {
+        front.send(&call(n, "kv_set", json!({ "instance_id": "local", "key": "k", "value": "v" })));
+        assert_eq!(front.answer_to(n)["result"]["structuredContent"]["set"], true);
+    }
+    // What is refused is logged, too.
+    let mut refused = std::os::unix::net::UnixStream::connect(data.path().join("node.sock")).unwrap();
+    std::io::Write::write_all(&mut refused, b"what?\n").unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut refused, &mut answer).unwrap();
+    assert!(answer.contains("the first line has to be"), "{answer}");
+    front.end_input();
+    assert!(front.wait().success());
+}

@@ -73,7 +73,10 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
     make_directory(&start.data).map_err(named)?;
     let level = if start.verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
     let log = Log::open(&start.data, is_detached).map_err(named)?;
-    tracing_subscriber::fmt().with_writer(log).with_ansi(false).with_max_level(level).init();
+    let lines = tracing_subscriber::fmt().with_writer(log).with_ansi(false).with_max_level(level);
+    // On a full disk lines are lost, and nothing else. That they are would be said on standard error, which is on the same
+    // disk, by a macro that panics where that fails: in the midst of a connection.
+    lines.log_internal_errors(false).init();
     // What the engine runs, and HTTP, have a thread for each core. Those who are connected here share this one: it is
     // cheaper for small calls, and keeps those of a client in their order until they reach the engine.
     let many = Builder::new_multi_thread().enable_all().build()?;
