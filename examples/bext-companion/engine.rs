@@ -44,12 +44,27 @@ impl Engine {
         if let Ok(program) = program.into_os_string().into_string() {
             checks = checks.with_command(vec![program, "demo-app".to_owned()]);
         }
-        Ok(Self { engines: engines.with_conformance(Arc::new(checks)), node })
+        let checks = Arc::new(checks);
+        tokio::spawn(clear_away(Arc::clone(&checks)));
+        Ok(Self { engines: engines.with_conformance(checks), node })
     }
 
     /// Ends what runs of it.
     pub(crate) async fn close(&self) {
         self.node.close().await;
+    }
+}
+
+/// Removes what runs of the checks have left whose process was killed.
+async fn clear_away(checks: Arc<Checks>) {
+    match checks.sweep().await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "scratch apps of a run that was killed were removed"),
+        // A later start does it.
+        Err(error) if error.code() == "node_stopping" => {}
+        Err(error) => {
+            tracing::warn!(error = with_causes(&error), "scratch apps of a run that was killed are left")
+        }
     }
 }
 
