@@ -10,11 +10,14 @@ use std::{
 
 use rustix::process::{Pid, test_kill_process};
 use serde_json::json;
+use tokio::runtime::Builder;
+use toolpack::bext::node::Node;
 
 use super::{About, Log, Opening, Record, StartLock, Want, opening::Status, process};
 use crate::{
     Failure, NAME,
     args::{Flags, NodeTask, StartArgs},
+    causes::with_causes,
     front::{Attached, ask, attach, note},
 };
 
@@ -74,7 +77,12 @@ fn stop(data: &Path, out: &mut impl Write) -> Result<(), Failure> {
                 return Ok(());
             }
             None => {
-                writeln!(out, "no node runs in {shown}")?;
+                let swept = match sweep(data)? {
+                    0 => String::new(),
+                    1 => "; 1 app process that an earlier one left behind was ended".to_owned(),
+                    more => format!("; {more} app processes that an earlier one left behind were ended"),
+                };
+                writeln!(out, "no node runs in {shown}{swept}")?;
                 return Ok(());
             }
         },
@@ -82,6 +90,23 @@ fn stop(data: &Path, out: &mut impl Write) -> Result<(), Failure> {
     wait_for_end(&about)?;
     writeln!(out, "the node of {shown} has ended (pid {})", about.pid)?;
     Ok(())
+}
+
+/// Ends what a node that was killed has left running.
+fn sweep(data: &Path) -> Result<usize, Failure> {
+    let began = Instant::now();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    loop {
+        match runtime.block_on(Node::sweep(data)) {
+            // One that was killed a moment ago may have its locks still.
+            Err(error) if error.code() == "node_running" && began.elapsed() < LISTED_TIME => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            swept => {
+                return swept.map_err(|error| format!("{}: {}", data.display(), with_causes(&error)).into());
+            }
+        }
+    }
 }
 
 /// Waits until the process is no more.
