@@ -16,8 +16,9 @@ use super::unlimited;
 use crate::{
     Failure,
     args::StartArgs,
-    engine::make_directory,
+    engine::{make_directory, too_open},
     node::{About, Answer, Log, Opening, Record, StartLock, Started, connect},
+    tell,
 };
 
 /// How long a node may take to start, in which it may have to wait for the end of another, and start apps.
@@ -140,7 +141,14 @@ fn start_node(start: &StartArgs, deadline: Instant) -> Result<(), Failure> {
     // Its end is seen by whoever looks, as long as this process runs; then by the system.
     let reaper = thread::spawn(move || child.wait());
     match started? {
-        Some(Started::Ready(_) | Started::RunsAlready) => Ok(()),
+        Some(Started::Ready(_)) => {
+            // The node says it to its log alone.
+            if let Some(warning) = too_open(&start.data) {
+                tell(&warning);
+            }
+            Ok(())
+        }
+        Some(Started::RunsAlready) => Ok(()),
         Some(Started::Failed(why)) => Err(why.into()),
         None => {
             let ended = match reaper.join() {
