@@ -45,8 +45,9 @@ async fn what_a_killed_run_left_is_removed_and_what_is_under_way_is_not() {
     let gone = tempfile::Builder::new().prefix("bext-conformance-").tempdir().unwrap();
     let mine = bench.directory.path().join("mine");
     // As a run has it that another process makes.
-    let lock = std::fs::File::create(left.path().join("lock")).unwrap();
+    let lock = std::fs::File::create(left.path().join("new")).unwrap();
     lock.lock().unwrap();
+    std::fs::rename(left.path().join("new"), left.path().join("lock")).unwrap();
     for (source, name) in [
         (left.path().join("site"), "conformance-site-01234567"),
         (gone.path().join("site"), "conformance-other-01234567"),
