@@ -1,6 +1,13 @@
 //! The engine behind the tools: here it is decided which.
 
-use std::{env, fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
+use std::{
+    env,
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+};
 
 use toolpack::bext::{
     conformance::Checks,
@@ -44,13 +51,39 @@ impl Engine {
         if let Ok(program) = program.into_os_string().into_string() {
             checks = checks.with_command(vec![program, "demo-app".to_owned()]);
         }
-        Ok(Self { engines: engines.with_conformance(Arc::new(checks)), node })
+        let checks = Arc::new(checks);
+        tokio::spawn(clear_away(Arc::clone(&checks)));
+        Ok(Self { engines: engines.with_conformance(checks), node })
     }
 
     /// Ends what runs of it.
     pub(crate) async fn close(&self) {
         self.node.close().await;
     }
+}
+
+/// Removes what runs of the checks have left whose process was killed.
+async fn clear_away(checks: Arc<Checks>) {
+    match checks.sweep().await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "scratch apps of a run that was killed were removed"),
+        // A later start does it.
+        Err(error) if error.code() == "node_stopping" => {}
+        Err(error) => {
+            tracing::warn!(error = with_causes(&error), "scratch apps of a run that was killed are left")
+        }
+    }
+}
+
+/// What is to be said of a data directory that others may write to; nothing of one that is well.
+///
+/// Whoever may write there can have the node run what they like.
+pub(crate) fn too_open(data: &Path) -> Option<String> {
+    let mode = fs::metadata(data).ok()?.permissions().mode() & 0o777;
+    let shown = data.display();
+    (mode & 0o022 != 0).then(|| {
+        format!("others may write to {shown} (mode {mode:03o}), and so run what they like as you; `chmod go-w {shown}` ends that")
+    })
 }
 
 /// Makes a data directory for its owner only; one that is there is left as it is.

@@ -6,7 +6,7 @@ use toolpack::stdio;
 use crate::{
     Failure, NAME,
     args::{Args, HttpArgs},
-    engine::{Engine, OpenError, make_directory},
+    engine::{Engine, OpenError, make_directory, too_open},
     listening, log_to_stderr,
     node::{About, Record, StartLock},
     serving::{self, Callers},
@@ -58,6 +58,9 @@ async fn open(args: &Args) -> Result<(Engine, Record), Failure> {
     let data = &args.start.data;
     let named = |error| format!("{}: {error}", data.display());
     make_directory(data).map_err(named)?;
+    if let Some(warning) = too_open(data) {
+        tell(&warning);
+    }
     // A front that starts a node at this moment is let through first.
     let _starting = StartLock::wait_for(data).await.map_err(named)?;
     let engine = Engine::open(&args.start).await.map_err(|error| match error {

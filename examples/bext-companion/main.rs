@@ -85,7 +85,8 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
 
 fn log_to_stderr(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
-    tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).init();
+    // What cannot be written is lost; that it is would be said on standard error, by a macro that panics where that fails.
+    tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).log_internal_errors(false).init();
 }
 
 fn say_bytes(bytes: &[u8]) -> Result<(), Failure> {

@@ -4,5 +4,6 @@ mod dialogue;
 mod directory;
 mod kills;
 mod leaks;
+mod leftovers;
 mod repository;
 mod rotation;

@@ -1,6 +1,11 @@
 //! Those who share a node, and how they find it.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixListener,
+    process::Stdio,
+};
 
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
@@ -197,4 +202,27 @@ fn keys_and_the_audit_log_are_at_hand_beside_a_node() {
     assert!(verified.status.success(), "{verified:?}");
     let tail = String::from_utf8(data.run(&["audit", "tail", "--records", "1"]).stdout).unwrap();
     assert!(tail.contains("kv_set"), "{tail}");
+}
+
+#[test]
+fn a_connection_that_is_lost_is_not_taken_for_the_end_of_the_node() {
+    let data = Data::new();
+    // A node that cuts a connection and goes on, as none does by itself.
+    let about = json!({
+        "ok": true, "pid": std::process::id(), "version": "0", "build": "0", "started_at": "today",
+        "data": data.path(), "socket": data.path().join("node.sock"),
+    });
+    let mut record = fs::File::create(data.path().join("node.json")).unwrap();
+    record.lock().unwrap();
+    serde_json::to_writer(&mut record, &about).unwrap();
+    let listener = UnixListener::bind(data.path().join("node.sock")).unwrap();
+    let mut front = data.companion(&["--mcp"]);
+    let (mut connection, _) = listener.accept().unwrap();
+    let mut opening = String::new();
+    BufReader::new(&connection).read_line(&mut opening).unwrap();
+    writeln!(connection, "{about}").unwrap();
+    drop(connection);
+    assert_eq!(front.wait().code(), Some(1));
+    let said = front.errors().concat();
+    assert!(said.contains("was lost, though it goes on") && !said.contains("ended"), "{said}");
 }

@@ -1,6 +1,6 @@
 //! What a node goes through: starts that fail, directories that vanish, signals.
 
-use std::{fs, process::Command, process::Stdio};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -149,6 +149,37 @@ fn a_socket_that_was_swept_away_is_made_again() {
 }
 
 #[test]
+fn a_node_whose_socket_was_swept_away_is_found_by_status_and_stop() {
+    for words in [&["node", "status"][..], &["node", "stop"]] {
+        let data = Data::new();
+        assert!(data.run(&["node", "start"]).status.success());
+        let pid = data.node_pid().as_raw_nonzero().to_string();
+        fs::remove_file(data.path().join("node.sock")).unwrap();
+        let output = data.run(words);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains(&pid), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_directory_that_others_may_write_to_is_warned_of_once() {
+    let data = Data::new();
+    fs::set_permissions(data.path(), fs::Permissions::from_mode(0o770)).unwrap();
+    let started = data.run(&["node", "start"]);
+    let said = String::from_utf8(started.stderr).unwrap();
+    assert!(started.status.success() && said.matches("chmod go-w").count() == 1, "{said}");
+    let log = fs::read_to_string(data.path().join("node.log")).unwrap();
+    assert_eq!(log.matches("chmod go-w").count(), 1, "{log}");
+    let again = data.run(&["node", "start"]);
+    assert!(again.status.success() && again.stderr.is_empty(), "{again:?}");
+    // One that is its owner's alone.
+    data.stop_node();
+    fs::set_permissions(data.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let started = data.run(&["node", "start"]);
+    assert!(started.status.success() && started.stderr.is_empty(), "{started:?}");
+}
+
+#[test]
 fn the_log_is_bounded() {
     const MAX_BYTES: u64 = 4 << 20;
     let data = Data::new();
@@ -183,4 +214,25 @@ fn a_node_goes_on_though_whoever_started_it_is_gone() {
     assert_eq!(data.node()["pid"], node.id());
     data.kill_node();
     node.wait().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_keeps_nobody_from_an_answer() {
+    let data = Data::new();
+    // As a disk that is full is for it.
+    std::os::unix::fs::symlink("/dev/full", data.path().join("node.log")).unwrap();
+    let mut front = data.companion(&["--mcp", "--verbose"]);
+    for n in 0..3 {
+        front.send(&call(n, "kv_set", json!({ "instance_id": "local", "key": "k", "value": "v" })));
+        assert_eq!(front.answer_to(n)["result"]["structuredContent"]["set"], true);
+    }
+    // What is refused is logged, too.
+    let mut refused = std::os::unix::net::UnixStream::connect(data.path().join("node.sock")).unwrap();
+    std::io::Write::write_all(&mut refused, b"what?\n").unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut refused, &mut answer).unwrap();
+    assert!(answer.contains("the first line has to be"), "{answer}");
+    front.end_input();
+    assert!(front.wait().success());
 }

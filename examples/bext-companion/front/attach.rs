@@ -4,6 +4,7 @@ use std::{
     env,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::net::UnixStream,
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -15,8 +16,9 @@ use super::unlimited;
 use crate::{
     Failure,
     args::StartArgs,
-    engine::make_directory,
-    node::{Answer, Log, Opening, StartLock, Started, connect},
+    engine::{make_directory, too_open},
+    node::{About, Answer, Log, Opening, Record, StartLock, Started, connect},
+    tell,
 };
 
 /// How long a node may take to start, in which it may have to wait for the end of another, and start apps.
@@ -87,7 +89,7 @@ pub(crate) fn ask(start: &StartArgs, opening: &Opening) -> Result<Option<Attache
         Ok(_) => return Ok(None),
         Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => return Ok(None),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-            return Err(format!("{}: its node does not answer", data.display()).into());
+            return Err(unanswered(data).into());
         }
         Err(error) => return Err(named(error).into()),
     }
@@ -102,6 +104,19 @@ pub(crate) fn ask(start: &StartArgs, opening: &Opening) -> Result<Option<Attache
     let early = reader.buffer().to_vec();
     unlimited(&stream).map_err(named)?;
     Ok(Some(Attached { stream, early, answer }))
+}
+
+/// Which node does not answer, and what can be done.
+fn unanswered(data: &Path) -> String {
+    let shown = data.display();
+    match Record::of_holder(data) {
+        Some(About { pid, .. }) => format!(
+            "{shown}: its node (pid {pid}) does not answer. If it was suspended, `kill -CONT {pid}` has it go on; else \
+             `kill -KILL {pid}` ends it, and the next start puts right what was under way. Its log is {}",
+            Log::path(data).display()
+        ),
+        None => format!("{shown}: its node does not answer; its log is {}", Log::path(data).display()),
+    }
 }
 
 /// Starts a node that outlives this process, and waits until it runs.
@@ -126,7 +141,14 @@ fn start_node(start: &StartArgs, deadline: Instant) -> Result<(), Failure> {
     // Its end is seen by whoever looks, as long as this process runs; then by the system.
     let reaper = thread::spawn(move || child.wait());
     match started? {
-        Some(Started::Ready(_) | Started::RunsAlready) => Ok(()),
+        Some(Started::Ready(_)) => {
+            // The node says it to its log alone.
+            if let Some(warning) = too_open(&start.data) {
+                tell(&warning);
+            }
+            Ok(())
+        }
+        Some(Started::RunsAlready) => Ok(()),
         Some(Started::Failed(why)) => Err(why.into()),
         None => {
             let ended = match reaper.join() {
@@ -165,7 +187,7 @@ fn hear(child: &mut Child, deadline: Instant) -> Result<Option<Started>, Failure
 }
 
 /// What has been logged since.
-fn last_words(log: &std::path::Path, before: u64) -> io::Result<String> {
+fn last_words(log: &Path, before: u64) -> io::Result<String> {
     let mut file = std::fs::File::open(log)?;
     file.seek(SeekFrom::Start(before))?;
     let mut words = Vec::new();

@@ -4,7 +4,14 @@
 mod attach;
 mod copy;
 
-use std::{io, net::Shutdown, os::unix::net::UnixStream};
+use std::{
+    io,
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tokio::runtime::Builder;
 
@@ -14,10 +21,13 @@ use crate::{
     Failure, NAME,
     args::{Args, HttpArgs, StartArgs},
     listening, log_to_stderr,
-    node::{About, Log, Opening, Want, build},
+    node::{About, Log, Opening, Record, Want, build},
     signals::Signals,
     tell,
 };
+
+/// How long a process that is being killed may have its locks after its connections are gone.
+const DYING_TIME: Duration = Duration::from_secs(1);
 
 /// Serves standard input and output.
 pub(crate) fn serve_stdio(args: &Args) -> Result<(), Failure> {
@@ -34,7 +44,7 @@ pub(crate) fn serve_stdio(args: &Args) -> Result<(), Failure> {
                     Ended::Input => may_end = true,
                     Ended::Client => return Ok(()),
                     Ended::Node(_) if may_end => return Ok(()),
-                    Ended::Node(parting) => return node_ended(args, parting),
+                    Ended::Node(parting) => return node_ended(args, answer.about.as_ref(), parting),
                 },
                 // As the end of input: what runs may finish, subscriptions are ended. A second cuts the waiting short.
                 () = signals.next() => match may_end {
@@ -66,7 +76,7 @@ pub(crate) fn serve_http(http: HttpArgs, args: &Args) -> Result<(), Failure> {
         let mut gone = copy::end_of(stream.try_clone()?)?;
         tokio::select! {
             gone = &mut gone => {
-                return node_ended(args, gone?);
+                return node_ended(args, answer.about.as_ref(), gone?);
             }
             () = signals.next() => stream.shutdown(Shutdown::Write)?,
         }
@@ -102,8 +112,8 @@ pub(crate) fn note(start: &StartArgs, node: Option<&About>) {
     }
 }
 
-/// The node has ended before its client. If it was told to, that is no failure.
-fn node_ended(args: &Args, parting: Parting) -> Result<(), Failure> {
+/// The node has ended before its client, or this connection has. If the node was told to, that is no failure.
+fn node_ended(args: &Args, node: Option<&About>, parting: Parting) -> Result<(), Failure> {
     let data = &args.start.data;
     // One that ends in good order removes its socket first, so even where its parting was not seen.
     let is_removed =
@@ -112,7 +122,26 @@ fn node_ended(args: &Args, parting: Parting) -> Result<(), Failure> {
         tell("the node was stopped");
         return Ok(());
     }
+    if let Some(About { pid, .. }) = node.filter(|node| goes_on(data, node)) {
+        return Err(format!(
+            "the connection to the node (pid {pid}) was lost, though it goes on; start this program anew. Its log is {}",
+            Log::path(data).display()
+        )
+        .into());
+    }
     Err(format!("the node has ended unexpectedly; its log is {}", Log::path(data).display()).into())
+}
+
+/// Whether a node that has cut the connection runs all the same.
+fn goes_on(data: &Path, node: &About) -> bool {
+    let began = Instant::now();
+    while Record::of_holder(data).is_some_and(|holder| holder.pid == node.pid) {
+        if began.elapsed() > DYING_TIME {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    false
 }
 
 /// Reads from a stream without the time limit that it had.

@@ -10,11 +10,14 @@ use std::{
 
 use rustix::process::{Pid, test_kill_process};
 use serde_json::json;
+use tokio::runtime::Builder;
+use toolpack::bext::node::Node;
 
 use super::{About, Log, Opening, Record, StartLock, Want, opening::Status, process};
 use crate::{
     Failure, NAME,
     args::{Flags, NodeTask, StartArgs},
+    causes::with_causes,
     front::{Attached, ask, attach, note},
 };
 
@@ -23,6 +26,9 @@ const ENDING_TIME: Duration = Duration::from_secs(120);
 
 /// How long the entry of a process that has ended may stay in the list of processes, before nobody waits for that any more.
 const LISTED_TIME: Duration = Duration::from_secs(3);
+
+/// How long a node may take to see that its socket is gone, and to make it again.
+const SOCKET_TIME: Duration = Duration::from_secs(4);
 
 /// The exit status of `node status` where none runs.
 const NOT_RUNNING: u8 = 3;
@@ -64,9 +70,9 @@ fn stop(data: &Path, out: &mut impl Write) -> Result<(), Failure> {
     }
     // One that is being started is waited for.
     let _turn = StartLock::take(data).map_err(|error| format!("{shown}: {error}"))?;
-    let about = match ask(&anything_in(data), &Opening::new(Want::Stop, Flags::default()))? {
-        Some(attached) => attached.answer.about.ok_or("the node does not say who it is")?,
-        None => match Record::of_holder(data) {
+    let about = match ask_holder(data, &Opening::new(Want::Stop, Flags::default()))? {
+        Ok(attached) => attached.answer.about.ok_or("the node does not say who it is")?,
+        Err(holder) => match holder {
             // One that nobody can connect to is ending already.
             Some(about) if !about.in_process => about,
             Some(About { pid, .. }) => {
@@ -74,7 +80,12 @@ fn stop(data: &Path, out: &mut impl Write) -> Result<(), Failure> {
                 return Ok(());
             }
             None => {
-                writeln!(out, "no node runs in {shown}")?;
+                let swept = match sweep(data)? {
+                    0 => String::new(),
+                    1 => "; 1 app process that an earlier one left behind was ended".to_owned(),
+                    more => format!("; {more} app processes that an earlier one left behind were ended"),
+                };
+                writeln!(out, "no node runs in {shown}{swept}")?;
                 return Ok(());
             }
         },
@@ -82,6 +93,40 @@ fn stop(data: &Path, out: &mut impl Write) -> Result<(), Failure> {
     wait_for_end(&about)?;
     writeln!(out, "the node of {shown} has ended (pid {})", about.pid)?;
     Ok(())
+}
+
+/// Asks the node; if that cannot be, gives who has the directory. One whose socket was removed makes it again, and is waited
+/// for.
+fn ask_holder(data: &Path, opening: &Opening) -> Result<Result<Attached, Option<About>>, Failure> {
+    let began = Instant::now();
+    loop {
+        if let Some(attached) = ask(&anything_in(data), opening)? {
+            return Ok(Ok(attached));
+        }
+        match Record::of_holder(data) {
+            Some(about) if !about.in_process && began.elapsed() < SOCKET_TIME => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            holder => return Ok(Err(holder)),
+        }
+    }
+}
+
+/// Ends what a node that was killed has left running.
+fn sweep(data: &Path) -> Result<usize, Failure> {
+    let began = Instant::now();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    loop {
+        match runtime.block_on(Node::sweep(data)) {
+            // One that was killed a moment ago may have its locks still.
+            Err(error) if error.code() == "node_running" && began.elapsed() < LISTED_TIME => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            swept => {
+                return swept.map_err(|error| format!("{}: {}", data.display(), with_causes(&error)).into());
+            }
+        }
+    }
 }
 
 /// Waits until the process is no more.
@@ -133,14 +178,21 @@ fn is_alive(pid: Pid) -> io::Result<bool> {
 
 fn status(data: &Path, is_json: bool, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let opening = Opening::new(Want::Status, Flags::default());
-    let asked = if data.exists() { ask(&anything_in(data), &opening)? } else { None };
-    let Some(Attached { answer, .. }) = asked else {
-        if is_json {
-            writeln!(out, "{}", json!({ "running": false, "data": data.display().to_string() }))?;
-        } else {
-            writeln!(out, "no node runs in {}; `{NAME} node start` starts one", data.display())?;
+    let asked = if data.exists() { ask_holder(data, &opening)? } else { Err(None) };
+    let answer = match asked {
+        Ok(Attached { answer, .. }) => answer,
+        Err(holder) => {
+            let shown = data.display();
+            match holder {
+                _ if is_json => writeln!(out, "{}", json!({ "running": false, "data": shown.to_string() }))?,
+                Some(About { pid, in_process: true, .. }) => {
+                    writeln!(out, "no node runs in {shown}; a process with --in-process has it (pid {pid})")?;
+                }
+                Some(About { pid, .. }) => writeln!(out, "the node of {shown} is ending (pid {pid})")?,
+                None => writeln!(out, "no node runs in {shown}; `{NAME} node start` starts one")?,
+            }
+            return Ok(ExitCode::from(NOT_RUNNING));
         }
-        return Ok(ExitCode::from(NOT_RUNNING));
     };
     let about = answer.about.ok_or("the node does not say who it is")?;
     let status = answer.status.ok_or("the node does not say how it is")?;

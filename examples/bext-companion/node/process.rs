@@ -20,9 +20,10 @@ use crate::{
     Failure,
     args::StartArgs,
     causes::with_causes,
-    engine::{Engine, OpenError, make_directory},
+    engine::{Engine, OpenError, make_directory, too_open},
     say_bytes,
     signals::Signals,
+    tell,
 };
 
 /// How long a node may take to let go of a directory that another wants to start in.
@@ -73,7 +74,16 @@ fn begin(start: &StartArgs, is_detached: bool) -> Result<(), NotStarted> {
     make_directory(&start.data).map_err(named)?;
     let level = if start.verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
     let log = Log::open(&start.data, is_detached).map_err(named)?;
-    tracing_subscriber::fmt().with_writer(log).with_ansi(false).with_max_level(level).init();
+    let lines = tracing_subscriber::fmt().with_writer(log).with_ansi(false).with_max_level(level);
+    // On a full disk lines are lost, and nothing else. That they are would be said on standard error, which is on the same
+    // disk, by a macro that panics where that fails: in the midst of a connection.
+    lines.log_internal_errors(false).init();
+    if let Some(warning) = too_open(&start.data) {
+        tracing::warn!("{warning}");
+        if !is_detached {
+            tell(&warning);
+        }
+    }
     // What the engine runs, and HTTP, have a thread for each core. Those who are connected here share this one: it is
     // cheaper for small calls, and keeps those of a client in their order until they reach the engine.
     let many = Builder::new_multi_thread().enable_all().build()?;

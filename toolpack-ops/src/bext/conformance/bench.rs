@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::client::{self, Answer, Ask};
-use super::made::{Made, remove_forgotten};
+use super::made::{Made, remove_left};
 use super::names::{self, Kind};
 use super::scratch::Sources;
 use super::trial::{Suite, Trouble};
@@ -80,31 +80,31 @@ impl Bench {
 
     /// Makes the scratch apps and deploys them.
     pub(super) async fn set_up(&self) -> Result<(), Error> {
-        let (site, _, _, _) = tokio::try_join!(
+        tokio::try_join!(
             self.start(&self.site, Kind::Site),
             self.start(&self.other, Kind::Other),
             self.start_process(&self.process, Kind::Process),
             self.start_process(&self.slow, Kind::Slow),
         )?;
         // What others have left is no reason not to check.
-        if let Err(error) = remove_forgotten(&*self.apps, &self.instance, site.created_at).await {
+        if let Err(error) = remove_left(&*self.apps, &self.instance).await {
             tracing::warn!(code = error.code(), %error, "scratch apps of an earlier run are left");
         }
         Ok(())
     }
 
-    async fn start(&self, app: &AppRef, kind: Kind) -> Result<App, Error> {
+    async fn start(&self, app: &AppRef, kind: Kind) -> Result<(), Error> {
         let source: AppSource = self.sources.of(kind).to_string_lossy().into_owned().parse()?;
         self.made.note(app.clone());
-        let added = self.apps.add_app(&app.instance, NewApp::new(app.app.clone(), source)).await?;
+        self.apps.add_app(&app.instance, NewApp::new(app.app.clone(), source)).await?;
         self.release(app, None, None).await?;
-        Ok(added)
+        Ok(())
     }
 
     async fn start_process(&self, app: &AppRef, kind: Kind) -> Result<(), Error> {
         let (Some(command), sources) = (self.command.clone(), self.sources.clone()) else { return Ok(()) };
         blocking(move || sources.write_well(kind, &command, "1.0.0")).await?;
-        self.start(app, kind).await.map(drop)
+        self.start(app, kind).await
     }
 
     /// Why a suite cannot be run in full; none if it can.

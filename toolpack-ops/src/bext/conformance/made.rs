@@ -1,20 +1,18 @@
 //! The scratch apps of a run, and how they are removed again, whatever became of the run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::names;
-use super::scratch::Sources;
-use crate::bext::engine::{App, AppRef, Apps, InstanceId, ListApps, Removal, Timestamp};
+use super::scratch::{self, Sources};
+use crate::bext::engine::{App, AppRef, Apps, InstanceId, ListApps, Removal};
 use crate::error::Error;
 
 /// How long a removal waits for an app that is being released, such as one whose release was given up a moment ago.
 const BUSY_TIME: Duration = Duration::from_secs(60);
-/// A run that began so long ago is over: it has a limit of time, and less of it.
-const LONG_AGO: Duration = Duration::from_secs(30 * 60);
 
 /// The scratch apps of a run. Dropping it removes them, too, in the background.
 #[derive(Debug)]
@@ -86,46 +84,55 @@ async fn remove(apps: &dyn Apps, app: &AppRef) -> Result<(), Error> {
     }
 }
 
-/// Removes scratch apps of runs that never came to their end, by the clock of the instance.
-pub(super) async fn remove_forgotten(
-    apps: &dyn Apps,
-    instance: &InstanceId,
-    now: Timestamp,
-) -> Result<(), Error> {
+/// Removes scratch apps of runs that never came to their end, and says how many. One that cannot be removed keeps no other
+/// from it.
+pub(super) async fn remove_left(apps: &dyn Apps, instance: &InstanceId) -> Result<usize, Error> {
+    let mut left = Vec::new();
     let mut options = ListApps::default();
     loop {
         let page = apps.list_apps(instance, options).await?;
-        for app in page.apps.iter().filter(|app| is_forgotten(app, now)) {
-            remove(apps, &AppRef::new(instance.clone(), app.name.clone())).await?;
-            forget_source(app.source.clone()).await;
+        for app in page.apps {
+            if is_left(&app).await {
+                left.push(app);
+            }
         }
         match page.next_cursor {
             Some(cursor) => options = ListApps::default().with_cursor(Some(cursor)),
-            None => return Ok(()),
+            None => break,
         }
     }
+    let removals = left.iter().map(|app| async move {
+        remove(apps, &AppRef::new(instance.clone(), app.name.clone())).await?;
+        forget_sources(scratch::directory_of(&app.source).map(Path::to_owned)).await;
+        Ok(())
+    });
+    let removed: Result<Vec<()>, Error> =
+        futures_util::future::join_all(removals).await.into_iter().collect();
+    removed.map(|removed| removed.len())
 }
 
-/// Whether an app is one of ours that nobody works on any more.
-fn is_forgotten(app: &App, now: Timestamp) -> bool {
-    let age = now.unix_millis().saturating_sub(app.created_at.unix_millis());
-    names::is_ours(app) && u128::try_from(age).is_ok_and(|age| age > LONG_AGO.as_millis())
+/// Removes sources of killed runs that have no app any more, or had none yet.
+pub(super) async fn remove_left_sources() {
+    let Ok(Ok(left)) = tokio::task::spawn_blocking(scratch::all_left).await else { return };
+    forget_sources(left).await;
 }
 
-/// Removes the directory that a killed run has left its sources in, if it is on this machine and where we put it.
-async fn forget_source(source: String) {
+/// Whether an app is a scratch app beyond doubt, by its name and by where its source is, and nobody works on it any more.
+async fn is_left(app: &App) -> bool {
+    let Some(directory) = scratch::directory_of(&app.source).filter(|_| names::is_scratch(&app.name)) else {
+        return false;
+    };
+    let directory = directory.to_owned();
+    tokio::task::spawn_blocking(move || scratch::is_left(&directory)).await.unwrap_or(false)
+}
+
+async fn forget_sources(directories: impl IntoIterator<Item = PathBuf>) {
+    let directories: Vec<PathBuf> = directories.into_iter().collect();
     let removing = tokio::task::spawn_blocking(move || {
-        let Some(directory) = Path::new(&source).parent() else { return };
-        let is_ours = directory.parent() == Some(&*std::env::temp_dir())
-            && directory
-                .file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.starts_with(names::SOURCES_PREFIX));
-        if is_ours
-            && let Err(error) = std::fs::remove_dir_all(directory)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "sources of a scratch app are left");
+        for directory in directories {
+            if let Err(error) = scratch::remove_left(&directory) {
+                tracing::warn!(%error, directory = %directory.display(), "sources of scratch apps are left");
+            }
         }
     });
     // It says itself what went wrong.

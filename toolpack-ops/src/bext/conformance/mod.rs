@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use self::bench::Bench;
+use self::made::{remove_left, remove_left_sources};
 use self::suites::SUITES;
 use self::trial::{Pace, Suite, Trial};
 use super::engine::{
@@ -35,7 +36,7 @@ use crate::error::{Error, ErrorKind};
 
 /// How long one check may take.
 const CHECK_TIME: Duration = Duration::from_secs(30);
-/// How long all of them may take: well below the time after which another run takes the scratch apps for forgotten.
+/// How long all of them may take.
 const RUN_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// The checks, over the engines of a pack.
@@ -58,6 +59,35 @@ impl Checks {
     pub fn with_command(mut self, command: Vec<String>) -> Self {
         self.command = Some(command).filter(|command| !command.is_empty());
         self
+    }
+
+    /// Removes the scratch apps of runs whose process was killed, from all instances, and says how many there were. Those of
+    /// a run under way are left alone, whosever it is. A host calls it once it has started, in the background: an app that is
+    /// being released is waited for. Each run does the same for its instance.
+    ///
+    /// # Errors
+    ///
+    /// Those of the engine, of the first app that could not be removed; the others are.
+    pub async fn sweep(&self) -> Result<usize, Error> {
+        let Some(apps) = &self.engines.apps else { return Ok(0) };
+        let mut removed = Ok(0);
+        let mut options = ListInstances::default();
+        loop {
+            let page = self.engines.instances.list(options).await?;
+            for instance in page.instances {
+                match (remove_left(&**apps, &instance.id).await, &mut removed) {
+                    (Ok(more), Ok(removed)) => *removed += more,
+                    (Err(error), Ok(_)) => removed = Err(error),
+                    (_, Err(_)) => {}
+                }
+            }
+            match page.next_cursor {
+                Some(cursor) => options = ListInstances::default().with_cursor(Some(cursor)),
+                None => break,
+            }
+        }
+        remove_left_sources().await;
+        removed
     }
 
     /// The instance that is meant where none is named: that of the newest deploy, or the first. What the checks deploy does

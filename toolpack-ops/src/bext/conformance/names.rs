@@ -1,6 +1,6 @@
 //! What scratch apps are called, so that nobody takes another app for one.
 
-use crate::bext::engine::{App, AppName};
+use crate::bext::engine::AppName;
 use crate::error::{Error, ErrorKind};
 
 /// What the names of scratch apps begin with.
@@ -56,11 +56,6 @@ pub(super) fn is_scratch(name: &AppName) -> bool {
         && kind.is_some_and(|kind| Kind::ALL.iter().any(|known| known.word() == kind))
         && run.is_some_and(|run| run.len() == 8 && run.bytes().all(|byte| byte.is_ascii_hexdigit()))
         && end.is_none()
-}
-
-/// Whether an app that is registered is a scratch app beyond doubt: by its name and by where its source is.
-pub(super) fn is_ours(app: &App) -> bool {
-    is_scratch(&app.name) && app.source.contains(SOURCES_PREFIX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The sources of the scratch apps: static sites, and apps whose process is the host's.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,16 +21,80 @@ pub(super) fn large_byte(position: usize) -> u8 {
 pub(super) const SCRIPT: &str =
     "export const answer = 42; // said again and again and again and again and again\n";
 
+/// The file of a directory of sources that is locked for as long as their run goes on, however its process ends.
+const LOCK: &str = "lock";
+
 /// Directories of sources, removed when dropped. All of its methods block.
 #[derive(Debug)]
 pub(super) struct Sources {
+    // Removed before it is unlocked: nobody finds a directory that is free, and about to go.
     directory: tempfile::TempDir,
+    lock: File,
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a process that is being started has a copy of it. What cannot be removed
+        // is free for a later run, as is what cannot be unlocked, a moment later.
+        let _ = fs::remove_dir_all(self.directory.path());
+        let _ = self.lock.unlock();
+    }
+}
+
+/// The directory that a run has the sources of its apps in, told from the source of one of them; none if it is not of that
+/// form.
+pub(super) fn directory_of(source: &str) -> Option<&Path> {
+    let directory = Path::new(source).parent()?;
+    is_named(directory).then_some(directory)
+}
+
+fn is_named(directory: &Path) -> bool {
+    let name = directory.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(SOURCES_PREFIX))
+}
+
+/// Whether nobody works with a directory of sources any more: it is unlocked, or gone. It blocks.
+pub(super) fn is_left(directory: &Path) -> bool {
+    match File::open(directory.join(LOCK)) {
+        // A run has locked it before it makes an app.
+        Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        Ok(lock) => lock.try_lock().is_ok(),
+    }
+}
+
+/// Removes a directory of sources that is left, if it is where runs put theirs. It blocks.
+pub(super) fn remove_left(directory: &Path) -> io::Result<()> {
+    if directory.parent() != Some(&*std::env::temp_dir()) || !is_left(directory) {
+        return Ok(());
+    }
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The directories of sources that are left of runs that were killed, with apps or without. It blocks.
+pub(super) fn all_left() -> io::Result<Vec<PathBuf>> {
+    let mut left = Vec::new();
+    for entry in fs::read_dir(std::env::temp_dir())? {
+        let path = entry?.path();
+        // One without the file is being made at this moment, for all that can be known.
+        if is_named(&path) && !path.is_symlink() && path.join(LOCK).exists() && is_left(&path) {
+            left.push(path);
+        }
+    }
+    Ok(left)
 }
 
 impl Sources {
     /// The sites; processes have a command that has to be written first.
     pub(super) fn make() -> io::Result<Self> {
-        let sources = Self { directory: tempfile::Builder::new().prefix(SOURCES_PREFIX).tempdir()? };
+        let directory = tempfile::Builder::new().prefix(SOURCES_PREFIX).tempdir()?;
+        // Locked before it has its name, so that nobody finds it free.
+        let lock = tempfile::NamedTempFile::new_in(directory.path())?;
+        lock.as_file().lock()?;
+        let lock = lock.persist(directory.path().join(LOCK))?;
+        let sources = Self { directory, lock };
         sources.write_site()?;
         sources.write_version(Kind::Site, "1.0.0")?;
         sources.write_version(Kind::Other, "1.0.0")?;

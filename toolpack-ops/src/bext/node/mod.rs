@@ -191,6 +191,16 @@ impl Node {
         Ok(node)
     }
 
+    /// Ends the processes that a node left behind which was killed, of all instances that are or were in the directory, without
+    /// starting another; says how many groups of them there were. Nothing is made in a directory that has none.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if a node runs on the directory (`node_running`), or processes cannot be ended (`sweep_failed`).
+    pub async fn sweep(root: impl Into<PathBuf>) -> Result<usize, Error> {
+        recovery::sweep_all(root.into()).await.map_err(|error| error.at("sweep", ""))
+    }
+
     /// Ends the node in good order: releases that are under way are undone or finished, requests answered, processes stopped.
     /// When it returns, nothing of it runs, and another node may open the directory. Calls fail from now on
     /// (`node_stopping`).

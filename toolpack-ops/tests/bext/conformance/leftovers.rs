@@ -3,7 +3,6 @@
 use tokio::sync::watch;
 use toolpack_ops::bext::engine::NewApp;
 
-use super::super::clock::Hand;
 use super::*;
 
 /// Says at which stage a run is.
@@ -39,14 +38,19 @@ async fn a_run_that_is_cancelled_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_run_left_is_removed_when_it_is_old() {
-    let clock = Arc::new(Hand::default());
-    let bench = Bench::with("", NodeConfig::default().with_clock(clock.clone())).await;
+async fn what_a_killed_run_left_is_removed_and_what_is_under_way_is_not() {
+    let bench = Bench::new().await;
     let local: InstanceId = "local".parse().unwrap();
     let left = tempfile::Builder::new().prefix("bext-conformance-").tempdir().unwrap();
+    let gone = tempfile::Builder::new().prefix("bext-conformance-").tempdir().unwrap();
     let mine = bench.directory.path().join("mine");
+    // As a run has it that another process makes.
+    let lock = std::fs::File::create(left.path().join("new")).unwrap();
+    lock.lock().unwrap();
+    std::fs::rename(left.path().join("new"), left.path().join("lock")).unwrap();
     for (source, name) in [
         (left.path().join("site"), "conformance-site-01234567"),
+        (gone.path().join("site"), "conformance-other-01234567"),
         (mine.clone(), "conformance-site-89abcdef"),
         (mine, "conformance-mine"),
     ] {
@@ -58,13 +62,20 @@ async fn what_a_killed_run_left_is_removed_when_it_is_old() {
         let apps = bench.node.list_apps(&local, ListApps::default()).await.unwrap().apps;
         apps.into_iter().map(|app| app.name.to_string()).collect::<Vec<_>>()
     };
+    gone.close().unwrap();
     let checks = Checks::new(bench.engines());
-    clock.advance(Duration::from_secs(20 * 60));
-    run(&checks, on("local", Some("headers"))).await;
-    assert_eq!(names().await.len(), 3, "it may be at work still");
-    clock.advance(Duration::from_secs(11 * 60));
-    run(&checks, on("local", Some("headers"))).await;
+    assert_eq!(checks.sweep().await.unwrap(), 1);
     // What has another source than a run has, or another name, is somebody's.
-    assert_eq!(names().await, ["conformance-mine", "conformance-site-89abcdef"]);
+    let somebodys = ["conformance-mine", "conformance-site-89abcdef"];
+    let found = names().await;
+    assert_eq!(found, ["conformance-mine", "conformance-site-01234567", "conformance-site-89abcdef"]);
+    run(&checks, on("local", Some("headers"))).await;
+    assert_eq!(names().await.len(), 3, "it is at work still");
+    assert!(left.path().exists());
+    drop(lock);
+    // By the next run, as by a sweep, and at once.
+    run(&checks, on("local", Some("headers"))).await;
+    assert_eq!(names().await, somebodys);
     assert!(!left.path().exists());
+    assert_eq!(checks.sweep().await.unwrap(), 0);
 }
