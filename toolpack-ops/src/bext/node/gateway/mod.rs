@@ -124,7 +124,7 @@ pub(crate) struct Route {
 pub(crate) enum Target {
     /// Files.
     Site(Arc<Site>),
-    /// A process at this address; none while it is being started again.
+    /// A process at this address; none while it is being started again, and once it has failed for good.
     Process(watch::Receiver<Option<SocketAddr>>),
 }
 
