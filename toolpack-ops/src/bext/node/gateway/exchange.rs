@@ -14,13 +14,12 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Shared;
 use super::answers::Refusal;
 use super::backend::Passage;
 use super::bodies::{BodyFault, Download, Followed, Trace};
-use super::connection::Visit;
 use super::pool::{ConnectError, Connection};
-use super::stages::too_large;
+use super::shared::Shared;
+use super::visit::Visit;
 use super::{canary, headers, tunnel};
 use crate::bext::engine::AppName;
 use crate::bext::node::body::{self, Body};
@@ -273,7 +272,7 @@ impl Exchange<'_> {
     fn refusal(&self, fault: Fault) -> Refusal {
         let app = self.app.as_str();
         let (status, code, message) = match &fault {
-            Fault::Request(BodyFault::TooLarge) => return too_large(),
+            Fault::Request(BodyFault::TooLarge) => return Refusal::body_too_large(),
             Fault::Request(_) | Fault::ClientGone(_) => (
                 StatusCode::REQUEST_TIMEOUT,
                 "request_incomplete",
