@@ -285,7 +285,7 @@ text_type! {
     /// of a git repository. No part of a path may be `..`.
     AppSource,
     accepts: is_source,
-    else: "a source is a path or an address of 1 to 4096 characters, none of them a control character, and no part of it is ..",
+    else: "a source is a path or an address of 1 to 4096 characters, none of them a control character, and no part of it is \"..\"",
     schema: { "type": "string", "minLength": 1, "maxLength": MAX_SOURCE_CHARS }
 }
 

@@ -296,7 +296,12 @@ fn target(route: &RouteRow, version: Option<&Version>, releases: &[ReleaseRow]) 
             }
         };
     };
-    let is = |other: &Version| is_same(other.as_str(), version.as_str());
+    // Of two that differ in their `v` alone, the one that was named is meant.
+    let is_named = releases.iter().any(|release| release.version == *version);
+    let is = |other: &Version| match is_named {
+        true => other == version,
+        false => is_same(other.as_str(), version.as_str()),
+    };
     let of_version = |release: &&ReleaseRow| is(&release.version);
     let other = |release: &&ReleaseRow| {
         release.id != route.live.id && canary.is_none_or(|canary| canary.id != release.id)

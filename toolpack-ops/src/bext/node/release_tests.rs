@@ -78,6 +78,18 @@ fn a_version_with_two_artifacts_has_the_other_one_to_go_back_to() {
 }
 
 #[test]
+fn of_two_versions_that_differ_in_their_v_the_one_that_was_named_is_meant() {
+    let (_, releases) = released(&["1.3.0", "v1.3.0", "v1.4.0"]);
+    let live = route(&releases, 0, Some(1), None);
+    assert_eq!(found(&live, Some("1.3.0"), &releases), "1.3.0 ");
+    assert_eq!(found(&live, Some("v1.3.0"), &releases), "v1.3.0 1");
+    let live = route(&releases, 1, Some(0), None);
+    assert_eq!(found(&live, Some("v1.3.0"), &releases), "already_live");
+    assert_eq!(found(&live, Some("1.3.0"), &releases), "1.3.0 ");
+    assert_eq!(found(&live, Some("1.4.0"), &releases), "v1.4.0 2");
+}
+
+#[test]
 fn a_canary_ends_with_every_rollback_but_one_to_itself() {
     let (_, releases) = released(&["1.0.0", "1.1.0", "1.2.0"]);
     let tried = route(&releases, 1, Some(2), Some(0));

@@ -26,6 +26,15 @@ impl Refusal {
         Self { status, code, message: message.into() }
     }
 
+    /// What is answered to a body that is too large, whenever that is found out.
+    pub(super) fn body_too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "the body is larger than this gateway takes; max_body_bytes of the gateway says how large it may be",
+        )
+    }
+
     pub(super) fn answer(self, form: Form) -> Response<Body> {
         let (content_type, text) = match form {
             Form::Json => {

@@ -1,14 +1,24 @@
 //! A release that answers requests, and what of them is under way.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-use super::Target;
 use super::pool::Pool;
 use crate::bext::engine::Version;
+use crate::bext::node::site::Site;
+
+/// What stands behind a release.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// Files.
+    Site(Arc<Site>),
+    /// A process at this address; none while it is being started again, and once it has failed for good.
+    Process(watch::Receiver<Option<SocketAddr>>),
+}
 
 /// A release that answers requests.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! One connection of a client: HTTP/1.1 or HTTP/2, whichever its first bytes ask for, for as long as
 //! something happens.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,25 +17,15 @@ use tokio::time::Instant;
 
 use super::activity::{Activity, Noted};
 use super::settings::GatewaySettings;
+use super::shared::{Phase, Shared};
 use super::stack::Stack;
 use super::streams::Streams;
-use super::{Phase, Shared};
+use super::visit::Visit;
 
 /// How long a connection that was told to end may take to do so.
 const ENDING_TIME: Duration = Duration::from_secs(5);
 /// What one client may have under way over one connection of HTTP/2.
 const MAX_STREAMS: u32 = 256;
-
-/// What the stages know of a request besides what it says.
-#[derive(Clone, Debug)]
-pub(super) struct Visit {
-    /// The address of the client.
-    pub(super) from: IpAddr,
-    /// What the request is held to.
-    pub(super) settings: Arc<GatewaySettings>,
-    /// That of the connection it came over.
-    pub(super) activity: Arc<Activity>,
-}
 
 /// Serves a connection until its client is done with it, nothing happens on it for too long, or the gateway
 /// closes.

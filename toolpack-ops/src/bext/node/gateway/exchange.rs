@@ -14,13 +14,12 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Shared;
 use super::answers::Refusal;
 use super::backend::Passage;
 use super::bodies::{BodyFault, Download, Followed, Trace};
-use super::connection::Visit;
 use super::pool::{ConnectError, Connection};
-use super::stages::too_large;
+use super::shared::Shared;
+use super::visit::Visit;
 use super::{canary, headers, tunnel};
 use crate::bext::engine::AppName;
 use crate::bext::node::body::{self, Body};
@@ -41,8 +40,8 @@ pub(super) struct Exchange<'a> {
 /// Why a process gave no response.
 #[derive(Debug)]
 enum Fault {
-    /// It is being started again, and that takes too long.
-    Starting,
+    /// It is being started again, and that takes too long; or it has failed for good.
+    Down,
     /// The release was taken out, and there was no more time.
     Cut,
     Refused(std::io::Error),
@@ -58,6 +57,8 @@ enum Fault {
     Switched,
     /// The request itself did not come to an end.
     Request(BodyFault),
+    /// Its body is in chunks that are none.
+    Chunks(hyper::Error),
     /// The client broke off.
     ClientGone(hyper::Error),
 }
@@ -67,9 +68,11 @@ impl Fault {
     fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Refused(error) => Some(error),
-            Self::Closed(error) | Self::Garbled(error) | Self::ClientGone(error) => Some(error),
+            Self::Closed(error) | Self::Garbled(error) | Self::Chunks(error) | Self::ClientGone(error) => {
+                Some(error)
+            }
             Self::Request(fault) => Some(fault),
-            Self::Starting
+            Self::Down
             | Self::Cut
             | Self::ConnectTimeout
             | Self::ResponseTimeout
@@ -101,11 +104,15 @@ impl Exchange<'_> {
                 (Followed::new(body, trace.clone()).boxed_unsync(), Some(trace))
             }
         };
+        let is_body_expected = trace.is_none() || expects_body(&parts.method);
         let request = Request::from_parts(parts, body);
-        let (connection, response) = self
+        let (mut connection, response) = self
             .ask(request, &passage, trace.as_deref(), upgrade.is_some())
             .await
             .map_err(|fault| self.refusal(fault))?;
+        if !is_body_expected {
+            connection.retire();
+        }
 
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = upgrade.ok_or_else(|| self.refusal(Fault::Switched))?;
@@ -244,8 +251,8 @@ impl Exchange<'_> {
         let mut address = self.address.clone();
         tokio::select! {
             // An error is a process that nobody starts any more.
-            known = address.wait_for(Option::is_some) => known.ok().and_then(|known| *known).ok_or(Fault::Starting),
-            () = tokio::time::sleep_until(give_up) => Err(Fault::Starting),
+            known = address.wait_for(Option::is_some) => known.ok().and_then(|known| *known).ok_or(Fault::Down),
+            () = tokio::time::sleep_until(give_up) => Err(Fault::Down),
             () = passage.release().cutting() => Err(Fault::Cut),
         }
     }
@@ -265,16 +272,23 @@ impl Exchange<'_> {
     fn refusal(&self, fault: Fault) -> Refusal {
         let app = self.app.as_str();
         let (status, code, message) = match &fault {
-            Fault::Request(BodyFault::TooLarge) => return too_large(),
+            Fault::Request(BodyFault::TooLarge) => return Refusal::body_too_large(),
             Fault::Request(_) | Fault::ClientGone(_) => (
                 StatusCode::REQUEST_TIMEOUT,
                 "request_incomplete",
                 "the body of the request did not come".to_owned(),
             ),
-            Fault::Starting => (
+            Fault::Chunks(_) => (
+                StatusCode::BAD_REQUEST,
+                "invalid_chunks",
+                "the body of the request is not in valid chunks; each begins with its length in hexadecimal digits on a \
+                 line of its own, and one of length 0 is the last"
+                    .to_owned(),
+            ),
+            Fault::Down => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "app_starting",
-                format!("the app {app} is being started again; list_apps says how it is"),
+                "app_down",
+                format!("the app {app} does not run at the moment; list_apps says why"),
             ),
             Fault::Cut => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -322,15 +336,30 @@ fn why(error: hyper::Error) -> Fault {
         return Fault::Request(fault);
     }
     match error {
+        error if error.is_user() && is_malformed(&error) => Fault::Chunks(error),
         error if error.is_user() => Fault::ClientGone(error),
         error if error.is_parse() => Fault::Garbled(error),
         error => Fault::Closed(error),
     }
 }
 
+/// Whether a body that a client sends is not as its coding has it. An end that comes too early is another kind.
+fn is_malformed(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+    std::iter::successors(std::error::Error::source(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| matches!(error.kind(), InvalidData | InvalidInput))
+}
+
 /// Whether a connection broke, as one does that the other side has reset.
 fn is_io(error: &hyper::Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+}
+
+/// Whether a server reads the body of a request for certain. Where the method has no use for one (RFC 9110,
+/// section 9.3), there are servers that leave it where it is, and take it for the next request.
+fn expects_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// The target as an app is asked for it: without scheme and host.

@@ -1,4 +1,16 @@
 //! Which headers a message keeps on its way, and which the gateway writes itself.
+//!
+//! | Headers of a request | To the app |
+//! |---|---|
+//! | `Connection` and what it names, `Keep-Alive`, `Proxy-Connection`, `Proxy-Authorization`, `Transfer-Encoding`, `Upgrade`, `TE` | for this hop alone: taken off; written anew for an upgrade, for chunks and for trailers |
+//! | `X-Forwarded-For`, `X-Forwarded-Host`, `X-Forwarded-Proto`, `Forwarded` | written by the gateway; a client's are taken off |
+//! | other `X-Forwarded-…`, `X-Real-IP`, `True-Client-IP`, `X-Client-IP`, `X-Cluster-Client-IP`, `CF-Connecting-IP`, `Fastly-Client-IP` | taken off: a client does not say where it is |
+//! | `X-Original-URL`, `X-Rewrite-URL`, `X-Original-Host` | taken off: there are frameworks that answer for these, and not for what was asked |
+//! | `Proxy` | taken off: as `HTTP_PROXY` it is a proxy for what a CGI program asks for |
+//! | `Via` | one more, with the version that the request came in |
+//! | all others | as they are |
+//!
+//! What is taken off of a client's by rows two to five is so with `_` for any `-`, too, and within trailers.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -122,17 +134,33 @@ pub(super) fn is_plainly_coded(headers: &HeaderMap) -> bool {
         && codings.next().is_none()
 }
 
-/// Takes off what a client says of where it comes from.
+/// What apps believe of whoever stands before them, besides all that begins with [`FORWARDED_PREFIX`].
+const OF_A_PROXY: [&str; 11] = [
+    "forwarded",
+    "x-real-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
+    "proxy",
+];
+const FORWARDED_PREFIX: &str = "x-forwarded-";
+
+/// Takes off what a client says in the place of a proxy: where it comes from, and what was asked for.
 pub(super) fn strip_forwarded(headers: &mut HeaderMap) {
     let forged: Vec<HeaderName> =
-        headers.keys().filter(|name| says_where_from(name.as_str())).cloned().collect();
+        headers.keys().filter(|name| is_of_a_proxy(name.as_str())).cloned().collect();
     for name in forged {
         headers.remove(name);
     }
 }
 
 /// Many frameworks take `_` in the name of a header for `-`, so a client might say it that way.
-fn says_where_from(name: &str) -> bool {
+fn is_of_a_proxy(name: &str) -> bool {
     let begins = |with: &str| {
         name.len() >= with.len()
             && name
@@ -140,7 +168,7 @@ fn says_where_from(name: &str) -> bool {
                 .zip(with.bytes())
                 .all(|(byte, other)| byte == other || (byte == b'_' && other == b'-'))
     };
-    begins("x-forwarded-") || name == "forwarded" || (begins("x-real-ip") && name.len() == "x-real-ip".len())
+    begins(FORWARDED_PREFIX) || OF_A_PROXY.iter().any(|known| name.len() == known.len() && begins(known))
 }
 
 /// The members of a header that is a list.
@@ -201,6 +229,19 @@ mod tests {
             ("x-forwarded-port", "443"),
             ("x-real-ip", "1.2.3.4"),
             ("x_real_ip", "1.2.3.4"),
+            ("proxy", "http://evil.test"),
+            ("true-client-ip", "1.2.3.4"),
+            ("true_client_ip", "1.2.3.4"),
+            ("x-client-ip", "1.2.3.4"),
+            ("x-cluster-client-ip", "1.2.3.4"),
+            ("x_cluster-client_ip", "1.2.3.4"),
+            ("cf-connecting-ip", "1.2.3.4"),
+            ("fastly-client-ip", "1.2.3.4"),
+            ("x-original-url", "/admin"),
+            ("x_original_url", "/admin"),
+            ("x-rewrite-url", "/admin"),
+            ("x-original-host", "evil.test"),
+            ("x-original-urls", "kept"),
             ("x-forward", "kept"),
             ("te", "trailers"),
             ("connection", "x-forwarded-host, te"),
@@ -211,6 +252,7 @@ mod tests {
             given,
             headers(&[
                 ("host", "a.test:80"),
+                ("x-original-urls", "kept"),
                 ("x-forward", "kept"),
                 ("te", "trailers"),
                 ("connection", "te"),

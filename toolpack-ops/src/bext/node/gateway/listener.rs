@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::connection;
+use super::shared::{Phase, Shared};
 use super::stack::Stack;
-use super::{Phase, Shared, connection};
 
 /// How long nothing is accepted after the system refused to: mostly it has no more descriptors, until some
 /// are closed.

@@ -19,10 +19,12 @@ mod pool;
 mod proxy;
 mod routes;
 mod settings;
+mod shared;
 mod stack;
 mod stages;
 mod streams;
 mod tunnel;
+mod visit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,14 +34,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::backend::Backend;
+pub(crate) use self::backend::{Backend, Target};
 pub(crate) use self::figures::GatewayFigures;
+pub(crate) use self::routes::Route;
 pub(crate) use self::settings::GatewaySettings;
 
-use self::figures::Counters;
-use self::routes::Routes;
-use super::site::Site;
-use crate::bext::engine::{AppName, DomainName, Percent};
+use self::shared::{Phase, Shared};
+use crate::bext::engine::AppName;
 
 /// A gateway that listens. Dropping it stops it at once; [`close`](Self::close) in good order.
 #[derive(Debug)]
@@ -105,76 +106,6 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.phase.send_replace(Phase::Stopped);
         self.listener.abort();
-    }
-}
-
-/// Where requests for an app go. It is reached by its domains, and as `NAME.localhost`.
-#[derive(Clone, Debug)]
-pub(crate) struct Route {
-    pub(crate) app: AppName,
-    pub(crate) domains: Vec<DomainName>,
-    /// What is live.
-    pub(crate) stable: Arc<Backend>,
-    /// What is on trial, and for which part of new visitors.
-    pub(crate) canary: Option<(Percent, Arc<Backend>)>,
-}
-
-/// What stands behind a release.
-#[derive(Clone, Debug)]
-pub(crate) enum Target {
-    /// Files.
-    Site(Arc<Site>),
-    /// A process at this address; none while it is being started again.
-    Process(watch::Receiver<Option<SocketAddr>>),
-}
-
-/// How far the life of a gateway has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    /// What is under way is the last.
-    Closing,
-    Stopped,
-}
-
-/// What the connections of a gateway have in common.
-#[derive(Debug)]
-struct Shared {
-    counters: Arc<Counters>,
-    routes: watch::Sender<Arc<Routes>>,
-    settings: watch::Sender<Arc<GatewaySettings>>,
-    /// How many tunnels there are: no connection holds them.
-    tunnels: watch::Sender<usize>,
-    phase: watch::Receiver<Phase>,
-}
-
-impl Shared {
-    fn routes(&self) -> Arc<Routes> {
-        self.routes.borrow().clone()
-    }
-
-    fn settings(&self) -> Arc<GatewaySettings> {
-        self.settings.borrow().clone()
-    }
-
-    fn phase(&self) -> watch::Receiver<Phase> {
-        self.phase.clone()
-    }
-
-    /// Counts a tunnel, until what it gives is dropped.
-    fn tunnel(self: &Arc<Self>) -> Tunnel {
-        self.tunnels.send_modify(|tunnels| *tunnels += 1);
-        Tunnel(self.clone())
-    }
-}
-
-/// A tunnel that is open.
-#[derive(Debug)]
-struct Tunnel(Arc<Shared>);
-
-impl Drop for Tunnel {
-    fn drop(&mut self) {
-        self.0.tunnels.send_modify(|tunnels| *tunnels -= 1);
     }
 }
 

@@ -40,6 +40,15 @@ struct Idle {
 pub(super) struct Connection {
     pub(super) sender: SendRequest<Body>,
     address: SocketAddr,
+    /// Whether the request that it has now is its last.
+    is_retired: bool,
+}
+
+impl Connection {
+    /// Has it not be used again.
+    pub(super) fn retire(&mut self) {
+        self.is_retired = true;
+    }
 }
 
 impl Pool {
@@ -79,11 +88,14 @@ impl Pool {
                 _ = cut.wait_for(|is_cut| *is_cut) => {}
             }
         });
-        Ok(Connection { sender, address })
+        Ok(Connection { sender, address, is_retired: false })
     }
 
     /// Takes a connection back whose response is complete.
     pub(super) fn put(&self, connection: Connection) {
+        if connection.is_retired {
+            return;
+        }
         let mut idle = self.idle();
         if !idle.is_closed && !connection.sender.is_closed() && idle.connections.len() < MAX_IDLE {
             idle.connections.push((connection, Instant::now()));

@@ -10,14 +10,13 @@ use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::answers::{Form, Refusal};
-use super::backend::Passage;
+use super::backend::{Passage, Target};
 use super::bodies::Download;
 use super::canary::{self, Stick};
-use super::connection::Visit;
 use super::exchange::Exchange;
 use super::routes::Entry;
-use super::stages::Led;
-use super::{Shared, Target};
+use super::shared::Shared;
+use super::visit::{Led, Visit};
 use crate::bext::node::body::Body;
 
 #[derive(Clone, Debug)]

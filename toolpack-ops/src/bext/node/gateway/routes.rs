@@ -4,8 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Route;
-use crate::bext::engine::AppName;
+use super::backend::Backend;
+use crate::bext::engine::{AppName, DomainName, Percent};
+
+/// Where requests for an app go. It is reached by its domains, and as `NAME.localhost`.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) app: AppName,
+    pub(crate) domains: Vec<DomainName>,
+    /// What is live.
+    pub(crate) stable: Arc<Backend>,
+    /// What is on trial, and for which part of new visitors.
+    pub(crate) canary: Option<(Percent, Arc<Backend>)>,
+}
 
 /// All routes at one time; never changed, but replaced.
 #[derive(Debug, Default)]

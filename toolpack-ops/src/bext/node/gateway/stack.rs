@@ -10,8 +10,8 @@ use hyper::body::Incoming;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Shared;
 use super::proxy::Proxy;
+use super::shared::Shared;
 use super::stages::{Count, CountLayer, Counted, Health, HealthLayer, Lead, LeadLayer, Limit, LimitLayer};
 
 /// What serves the requests of a gateway.
@@ -20,9 +20,6 @@ pub(super) struct Stack(Stages);
 
 /// From the outermost stage to the innermost.
 type Stages = Count<Limit<Health<Lead<Proxy>>>>;
-
-/// No stage fails: what goes wrong is a response.
-pub(super) type Never = Infallible;
 
 impl Stack {
     /// Puts the stages together; a request passes them from top to bottom.
@@ -55,7 +52,7 @@ impl Stack {
 pub(super) struct Answering(<Stages as Service<Request<Incoming>>>::Future);
 
 impl Future for Answering {
-    type Output = Result<Response<Counted>, Never>;
+    type Output = Result<Response<Counted>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(context)

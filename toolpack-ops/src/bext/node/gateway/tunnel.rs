@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::activity::{Activity, Noted};
 use super::backend::Passage;
-use super::{Phase, Shared};
+use super::shared::{Phase, Shared};
 
 /// Carries what a client and an app say, from when both have switched, until one of them is done, nothing was
 /// said for too long, the release is cut off, or the gateway has stopped.

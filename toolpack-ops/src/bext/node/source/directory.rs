@@ -7,7 +7,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::export::{Export, is_data_of_a_node, path_within, shorten};
+use super::limits::SourceLimits;
 use super::manifest::Manifest;
+use super::task::Stop;
 use super::{invalid, unreadable};
 use crate::error::Error;
 
@@ -16,12 +18,7 @@ pub(super) fn export(root: &Path, export: &mut Export<'_>) -> Result<(), Error> 
     let mut waiting = vec![(root.to_owned(), String::new())];
     while let Some((directory, within)) = waiting.pop() {
         export.enter()?;
-        if is_data_of_a_node(&directory) {
-            let place = if within.is_empty() { "the source".to_owned() } else { shorten(&within) };
-            return Err(invalid(format!(
-                "{place} holds the data of a node, secrets too; it is no part of an app"
-            )));
-        }
+        refuse_node(&directory, &within)?;
         for entry in fs::read_dir(&directory).map_err(|error| unreadable(&within, error))? {
             export.stop().check()?;
             let entry = entry.map_err(|error| unreadable(&within, error))?;
@@ -46,6 +43,37 @@ pub(super) fn export(root: &Path, export: &mut Export<'_>) -> Result<(), Error> 
         }
     }
     Ok(())
+}
+
+/// Refuses a directory in which the data of a node would become part of a release, before there is one. What cannot be
+/// read, and more directories than a release may have, are left to be refused with the release.
+pub(super) fn refuse_nodes(root: &Path, limits: &SourceLimits, stop: &Stop) -> Result<(), Error> {
+    let mut waiting = vec![(root.to_owned(), String::new())];
+    let mut seen = 0;
+    while let Some((directory, within)) = waiting.pop()
+        && seen < limits.files
+    {
+        seen += 1;
+        stop.check()?;
+        refuse_node(&directory, &within)?;
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let path = if within.is_empty() { name } else { format!("{within}/{name}") };
+            if let Ok(Some(path)) = path_within(path.as_bytes(), limits) {
+                waiting.push((entry.path(), path));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refuse_node(directory: &Path, within: &str) -> Result<(), Error> {
+    if !is_data_of_a_node(directory) {
+        return Ok(());
+    }
+    let place = if within.is_empty() { "the source".to_owned() } else { shorten(within) };
+    Err(invalid(format!("{place} holds the data of a node, secrets too; it is no part of an app")))
 }
 
 fn file(from: &Path, path: String, export: &mut Export<'_>) -> Result<(), Error> {

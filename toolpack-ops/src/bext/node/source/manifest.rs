@@ -161,9 +161,8 @@ impl Reader<'_> {
             match part {
                 "" | "." => {}
                 ".." => {
-                    return Err(
-                        self.refuse(value.span(), "static.dir stays within the source; no part of it is ..")
-                    );
+                    let why = "static.dir stays within the source; no part of it is \"..\"";
+                    return Err(self.refuse(value.span(), why));
                 }
                 part => parts.push(part),
             }

@@ -118,8 +118,12 @@ impl Source {
     pub(crate) async fn runtime(&self) -> Result<Runtime, Error> {
         let manifest = match &self.kind {
             Kind::Directory(path) => {
-                let path = path.clone();
-                task::run(move |_| directory::manifest(&path)).await?
+                let (path, limits) = (path.clone(), self.limits);
+                task::run(move |stop| {
+                    directory::refuse_nodes(&path, &limits, stop)?;
+                    directory::manifest(&path)
+                })
+                .await?
             }
             Kind::Archive(_) => self.scan().await?.manifest,
             #[cfg(feature = "bext-git")]
@@ -197,10 +201,11 @@ impl Kind {
     fn at(path: &Path) -> Result<Self, Error> {
         let path = path.canonicalize().map_err(not_found)?;
         if path.is_dir() {
-            if path.parent().is_none() || is_of_a_node(&path) {
-                return Err(invalid(
-                    "this directory holds more than an app: a whole machine, or the data of a node",
-                ));
+            if path.parent().is_none() {
+                return Err(invalid("this directory holds more than an app: a whole machine"));
+            }
+            if path.ancestors().any(export::is_data_of_a_node) {
+                return Err(invalid("this directory is of the data of a node, secrets too; it is no app"));
             }
             if !is_repository(&path) {
                 return Ok(Self::Directory(path));
@@ -235,12 +240,6 @@ fn is_repository(path: &Path) -> bool {
     // `.git` is a file in a further working copy of a repository.
     path.join(".git").exists()
         || path.join("HEAD").is_file() && path.join("objects").is_dir() && path.join("refs").is_dir()
-}
-
-/// Whether a directory is within the instances of a node, where secrets are.
-fn is_of_a_node(path: &Path) -> bool {
-    path.ancestors()
-        .any(|above| path.starts_with(above.join("instances")) && export::is_data_of_a_node(above))
 }
 
 #[cfg(not(feature = "bext-git"))]

@@ -97,41 +97,52 @@ pub(super) fn newest_first(names: &mut [&str]) {
     });
 }
 
-/// The error for a version that is not there. It names at most ten of those that are: what a misspelt name is near to,
-/// and then the newest.
+/// The error for a version that is not there, with [what there is](what_there_is).
 pub(super) fn version_not_found<'a>(wanted: &Version, known: impl IntoIterator<Item = &'a str>) -> Error {
-    const MAX_NAMES: usize = 10;
-    let mut names: Vec<&str> = known.into_iter().collect();
-    newest_first(&mut names);
-    let count = names.len();
-    let near = names
-        .iter()
-        // The nearest first, and of two that are as near the newer one.
-        .filter_map(|name| Some((distance(wanted.as_str(), name)?, *name)))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name);
-    if let Some(near) = near {
-        names.retain(|name| *name != near);
-        names.insert(0, near);
-    }
-    names.truncate(MAX_NAMES);
-    let mut message = format!("the source has no version {wanted}");
-    if names.is_empty() {
-        message.push_str("; it has none yet");
-    } else {
-        if let Some(near) = near {
-            message.push_str(&format!("; did you mean {near}?"));
-        }
-        message.push_str(&format!("; it has {}", names.join(", ")));
-        if count > names.len() {
-            message.push_str(&format!(" and {} more", count - names.len()));
-        }
-    }
+    let message = format!("the source has no version {wanted}; {}", what_there_is(wanted, known));
     Error::new(ErrorKind::NotFound, "version_not_found", message)
 }
 
-/// How far apart two names are, if one may be the other misspelt.
+/// Says what there is in place of a version that is none. It names at most ten: what a misspelt name is near to, and then
+/// the newest.
+pub(super) fn what_there_is<'a>(wanted: &Version, known: impl IntoIterator<Item = &'a str>) -> String {
+    const MAX_NAMES: usize = 10;
+    let wanted = wanted.as_str();
+    let mut names: Vec<&str> = known.into_iter().filter(|name| *name != wanted).collect();
+    newest_first(&mut names);
+    names.dedup();
+    let count = names.len();
+    if count == 0 {
+        return "it has none yet".to_owned();
+    }
+    let near = names
+        .iter()
+        // The nearest first, and of two that are as near the newer one.
+        .filter_map(|name| Some((distance(wanted, name)?, *name)))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name);
+    let mut text = String::new();
+    if let Some(near) = near {
+        names.retain(|name| *name != near);
+        names.insert(0, near);
+        text.push_str(&format!("did you mean {near}? "));
+    }
+    names.truncate(MAX_NAMES);
+    text.push_str(&format!("it has {}", names.join(", ")));
+    if count > names.len() {
+        text.push_str(&format!(" and {} more", count - names.len()));
+    }
+    text
+}
+
+/// How far apart two names are, if one may be the other misspelt. Not at all, if they are the same version written with
+/// more numbers or fewer.
 fn distance(wanted: &str, known: &str) -> Option<usize> {
+    if let (Some(wanted), Some(known)) = (Order::of(wanted), Order::of(known))
+        && wanted.cmp(&known).is_eq()
+    {
+        return Some(0);
+    }
     let (wanted, known) = (bare(wanted), bare(known));
     let reach = known.len().max(3) / 3;
     if wanted.len().abs_diff(known.len()) > reach {
@@ -198,9 +209,21 @@ mod tests {
             version_not_found(&wanted, many.iter().map(String::as_str).chain(["v1.2.4", "nightly"]));
         assert_eq!(
             message.message(),
-            "the source has no version 1.2.5; did you mean v1.2.4?; it has v1.2.4, v3.19.0, v3.18.0, v3.17.0, v3.16.0, \
+            "the source has no version 1.2.5; did you mean v1.2.4? it has v1.2.4, v3.19.0, v3.18.0, v3.17.0, v3.16.0, \
              v3.15.0, v3.14.0, v3.13.0, v3.12.0, v3.11.0 and 12 more"
         );
+        let named = |wanted: &str, known: &[&str]| {
+            let message =
+                version_not_found(&wanted.parse().unwrap(), known.iter().copied()).message().to_owned();
+            message.split_once("; ").unwrap().1.to_owned()
+        };
+        // The same numbers come first, however they are written.
+        let known = ["v1.1.0", "v1.10.0", "1.10.0-rc.1", "1.11"];
+        assert_eq!(named("1.10", &known), "did you mean v1.10.0? it has v1.10.0, 1.11, 1.10.0-rc.1, v1.1.0");
+        assert_eq!(named("v1.11.0", &known), "did you mean 1.11? it has 1.11, v1.10.0, 1.10.0-rc.1, v1.1.0");
+        // What was asked for is not suggested.
+        assert_eq!(named("blobtag", &["blobtag", "other"]), "it has other");
+        assert_eq!(named("1.2", &["1.2"]), "it has none yet");
         let none = version_not_found(&wanted, []);
         assert_eq!(none.message(), "the source has no version 1.2.5; it has none yet");
         assert_eq!((none.kind(), none.code()), (ErrorKind::NotFound, "version_not_found"));

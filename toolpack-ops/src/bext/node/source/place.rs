@@ -107,6 +107,14 @@ fn scp(host: &str, path: &str) -> Result<Place, Error> {
         Some((user, host)) => (Some(user), host),
         None => (None, host),
     };
+    // `ext::command`, as git has its helpers, and `C:\path`, as Windows has its drives.
+    let is_drive = user.is_none() && host.len() == 1;
+    if path.starts_with(':') || is_drive || host.is_empty() || (user.is_none() && path.is_empty()) {
+        return Err(invalid(
+            "a source is a path of the machine that the node runs on, from / on, or the address of a repository, as in \
+             https://host/path.git, ssh://git@host/path.git or git@host:path.git",
+        ));
+    }
     // `user:password@host:path`, which git itself would take for a host named `user`.
     if user.is_none() && path.split('/').next().is_some_and(|start| start.contains('@')) {
         return Err(holds_password());
@@ -203,6 +211,13 @@ mod tests {
             assert!(!error.message().contains("secret"), "{text}: {error}");
         }
         assert_eq!(place("ftp://host/a").unwrap_err().code(), "source_unsupported");
+        for text in ["C:\\x", "c:/srv/shop", "C:shop", "ext::sh -c x", "git@ext::x", "shop:", ":shop"] {
+            let error = place(text).unwrap_err();
+            assert_eq!(error.code(), "source_invalid", "{text}: {error}");
+            for form in ["/", "https://", "ssh://", "git@host:path"] {
+                assert!(error.message().contains(form), "{text}: {form}: {error}");
+            }
+        }
     }
 
     proptest::proptest! {

@@ -147,7 +147,7 @@ async fn the_version_is_that_of_the_manifest() {
     }
     let error = source.resolve(Some(&"1.2.3".parse().unwrap())).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, "version_not_found"));
-    assert!(error.message().ends_with("it has 1.2.4"), "{error}");
+    assert_eq!(error.message(), "the source has no version 1.2.3; did you mean 1.2.4? it has 1.2.4");
 }
 
 #[tokio::test]
@@ -217,11 +217,40 @@ async fn a_directory_that_is_no_source_is_refused() {
     place.write("data/node.lock", "");
     place.write("data/instances.toml", "");
     refused("data holds the data of a node").await;
-    for within in ["instances", "instances/local/apps"] {
-        place.write(&format!("data/{within}/x"), "");
-        assert_eq!(error(place.path("app/data").join(within)).await.code(), "source_invalid");
-    }
     assert_eq!(error(PathBuf::from("/")).await.code(), "source_invalid");
+}
+
+#[tokio::test]
+async fn nothing_of_the_data_of_a_node_is_a_source_and_nothing_that_holds_it() {
+    let place = Place::new();
+    place.write("index.html", "hello");
+    place.write("deep/down/data/node.lock", "");
+    place.write("deep/down/data/instances.toml", "");
+    let data = place.path("app/deep/down/data");
+    for within in ["", "audit", "keys", "instances", "instances/local/apps"] {
+        let path = data.join(within);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("x"), "").unwrap();
+        let error = open(&path).await.unwrap_err();
+        assert_eq!(error.code(), "source_invalid", "{within}: {error}");
+        assert!(error.message().contains("data of a node"), "{within}: {error}");
+    }
+    // By another name, too.
+    symlink(data.join("audit"), place.path("link")).unwrap();
+    assert_eq!(open(&place.path("link")).await.unwrap_err().code(), "source_invalid");
+    // What is above is looked at when the app is added, and again with each release.
+    let source = place.source().await;
+    let error = source.runtime().await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.message().contains("deep/down/data holds")),
+        ("source_invalid", true),
+        "{error}"
+    );
+    assert_eq!(make(&source, &place.artifacts().await).await.unwrap_err().code(), "source_invalid");
+    // Where it is left out of each release, it does no harm.
+    fs::rename(place.path("app/deep"), place.path("app/.bext-data")).unwrap();
+    assert_eq!(source.runtime().await.unwrap(), Runtime::Static);
+    make(&source, &place.artifacts().await).await.unwrap();
 }
 
 #[cfg(not(feature = "bext-git"))]

@@ -1,6 +1,7 @@
 //! The stage that counts: what comes in, what is under way until the last byte of its response, and what the
 //! gateway could not pass on.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,9 +15,8 @@ use tower_service::Service;
 use crate::bext::node::body::{Body, BodyError};
 use crate::bext::node::gateway::activity::UnderWay;
 use crate::bext::node::gateway::answers::GatewayError;
-use crate::bext::node::gateway::connection::Visit;
 use crate::bext::node::gateway::figures::{Counters, Held};
-use crate::bext::node::gateway::stack::Never;
+use crate::bext::node::gateway::visit::Visit;
 
 #[derive(Clone, Debug)]
 pub(crate) struct CountLayer(Arc<Counters>);
@@ -43,14 +43,14 @@ pub(crate) struct Count<S> {
 
 impl<S, B> Service<Request<B>> for Count<S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Never>,
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
     S::Future: Unpin,
 {
     type Response = Response<Counted>;
-    type Error = Never;
+    type Error = Infallible;
     type Future = Counting<S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Never>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
@@ -72,8 +72,8 @@ pub(crate) struct Counting<F> {
     held: Option<Holding>,
 }
 
-impl<F: Future<Output = Result<Response<Body>, Never>> + Unpin> Future for Counting<F> {
-    type Output = Result<Response<Counted>, Never>;
+impl<F: Future<Output = Result<Response<Body>, Infallible>> + Unpin> Future for Counting<F> {
+    type Output = Result<Response<Counted>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Ok(response) = ready!(Pin::new(&mut self.inner).poll(context));

@@ -1,5 +1,6 @@
 //! The stage that answers whoever asks whether the gateway is well, on every host.
 
+use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use futures_util::future::Either;
@@ -8,9 +9,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Answer, own};
+use super::answer::{Answer, own};
 use crate::bext::node::body::{self, Body};
-use crate::bext::node::gateway::stack::Never;
 
 /// No app sees requests for this path.
 const PATH: &str = "/__bext/health";
@@ -33,13 +33,13 @@ pub(crate) struct Health<S> {
 
 impl<S> Service<Request<Body>> for Health<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Never>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     type Response = Response<Body>;
-    type Error = Never;
+    type Error = Infallible;
     type Future = Answer<S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Never>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 

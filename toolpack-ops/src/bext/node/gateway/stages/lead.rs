@@ -1,5 +1,6 @@
 //! The stage that finds the app which a request is for, by the host it names.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,17 +10,13 @@ use http::{Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Answer, own};
+use super::answer::{Answer, own};
 use crate::bext::node::body::Body;
-use crate::bext::node::gateway::Shared;
 use crate::bext::node::gateway::answers::{Form, Refusal};
 use crate::bext::node::gateway::host;
 use crate::bext::node::gateway::routes::Entry;
-use crate::bext::node::gateway::stack::Never;
-
-/// Where a request was led.
-#[derive(Clone, Debug)]
-pub(crate) struct Led(pub(crate) Arc<Entry>);
+use crate::bext::node::gateway::shared::Shared;
+use crate::bext::node::gateway::visit::Led;
 
 #[derive(Clone, Debug)]
 pub(crate) struct LeadLayer(Arc<Shared>);
@@ -70,13 +67,13 @@ impl<S> Lead<S> {
 
 impl<S> Service<Request<Body>> for Lead<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Never>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     type Response = Response<Body>;
-    type Error = Never;
+    type Error = Infallible;
     type Future = Answer<S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Never>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 

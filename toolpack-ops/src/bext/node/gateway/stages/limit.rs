@@ -1,9 +1,11 @@
 //! The stage that limits: how much is under way at once, and how large, how silent and how coded the body of
 //! a request may be.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::future::Either;
 use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
@@ -11,15 +13,13 @@ use hyper::body::Incoming;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Answer, own};
+use super::answer::{Answer, own};
 use crate::bext::node::body::{self, Body};
 use crate::bext::node::gateway::answers::{Form, Refusal};
 use crate::bext::node::gateway::bodies::Upload;
-use crate::bext::node::gateway::connection::Visit;
 use crate::bext::node::gateway::figures::Counters;
 use crate::bext::node::gateway::headers;
-use crate::bext::node::gateway::stack::Never;
-use futures_util::future::Either;
+use crate::bext::node::gateway::visit::Visit;
 
 #[derive(Clone, Debug)]
 pub(crate) struct LimitLayer(Arc<Counters>);
@@ -63,7 +63,7 @@ impl<S> Limit<S> {
                 "the only transfer coding that this gateway has is chunked; Content-Encoding says how a body is compressed",
             ));
         }
-        (announced(request) > settings.max_body_bytes).then(too_large)
+        (announced(request) > settings.max_body_bytes).then(Refusal::body_too_large)
     }
 }
 
@@ -86,24 +86,15 @@ fn announced(request: &Request<Incoming>) -> u64 {
     request.body().size_hint().lower()
 }
 
-/// What is answered to a body that is too large, whenever that is found out.
-pub(crate) fn too_large() -> Refusal {
-    Refusal::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body_too_large",
-        "the body is larger than this gateway takes; max_body_bytes of the gateway says how large it may be",
-    )
-}
-
 impl<S> Service<Request<Incoming>> for Limit<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Never>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     type Response = Response<Body>;
-    type Error = Never;
+    type Error = Infallible;
     type Future = Answer<S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Never>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 

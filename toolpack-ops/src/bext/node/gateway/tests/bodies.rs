@@ -287,3 +287,87 @@ async fn bodies_may_be_silent_for_so_long() {
         say(&gateway, "POST / HTTP/1.1\r\nHost: shop.localhost\r\nContent-Length: 10\r\n\r\nhalf").await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
+
+#[tokio::test]
+async fn no_request_follows_a_body_that_an_app_may_not_have_read() {
+    static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+    // Takes the body of a POST alone, as servers do that expect none with other methods: any other is the next
+    // request to it. That one takes long, so that its answer comes when the next visitor waits for his.
+    let app = App::raw(|mut stream| async move {
+        CONNECTIONS.fetch_add(1, SeqCst);
+        loop {
+            let head = read_head(&mut stream).await;
+            let Some(line) = head.lines().next() else { return };
+            let has_body = head.contains(&format!("content-length: {}\r\n", BODY.len()));
+            let is_taken = line.starts_with("POST ");
+            if has_body && is_taken {
+                stream.read_exact(&mut [0; BODY.len()]).await.unwrap();
+            }
+            let said = if line.starts_with("HEAD ") { "" } else { line };
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}", line.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            if has_body && !is_taken {
+                assert_eq!(read_head(&mut stream).await, BODY);
+                if stream.read_u8().await.is_err() {
+                    return;
+                }
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nGET /inner";
+                stream.write_all(answer).await.unwrap();
+            }
+        }
+    })
+    .await;
+    const BODY: &str = "GET /inner HTTP/1.1\r\nHost: shop.localhost\r\n\r\n";
+    let gateway = gateway_to(&app, GatewaySettings::default()).await;
+    let mut client = client(&gateway).await;
+    let mut connections = 0;
+    for (method, length, is_used_again) in [
+        ("POST", BODY.len(), true),
+        ("GET", 0, true),
+        ("GET", BODY.len(), false),
+        ("HEAD", BODY.len(), false),
+        ("DELETE", BODY.len(), false),
+        ("OPTIONS", BODY.len(), false),
+        ("TRACE", BODY.len(), false),
+        ("PROPFIND", BODY.len(), false),
+        ("DELETE", 0, true),
+    ] {
+        let request = Request::builder().method(method).uri("/outer").header("host", "shop.localhost");
+        let request = request.body(body::full(&BODY[..length])).unwrap();
+        let seen = text(ask(&mut client, request).await).await;
+        let expected = if method == "HEAD" { String::new() } else { format!("{method} /outer HTTP/1.1") };
+        assert_eq!(seen, expected);
+        // The next visitor gets his own answer.
+        let seen = text(ask(&mut client, get("shop.localhost", "/victim")).await).await;
+        assert_eq!(seen, "GET /victim HTTP/1.1", "after {method} with {length} bytes");
+        connections += usize::from(connections == 0 || !is_used_again);
+        assert_eq!(CONNECTIONS.load(SeqCst), connections, "after {method} with {length} bytes");
+    }
+}
+
+#[tokio::test]
+async fn chunks_that_are_none_are_400_and_a_body_that_ends_early_is_408() {
+    let app = App::new(|request| async move {
+        let _ = request.into_body().collect().await;
+        Response::new(body::empty())
+    })
+    .await;
+    let settings = GatewaySettings { idle_timeout: Duration::from_millis(50), ..Default::default() };
+    let gateway = gateway_to(&app, settings).await;
+    for chunks in [
+        "zz\r\nabc\r\n0\r\n\r\n",
+        "-3\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabcdef\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+        "3\nabc\n0\n\n",
+    ] {
+        let request =
+            format!("POST / HTTP/1.1\r\nHost: shop.localhost\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+        let answer = say(&gateway, request).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{chunks:?}: {answer}");
+        assert!(answer.contains("chunk") && answer.contains("hexadecimal"), "{chunks:?}: {answer}");
+    }
+    assert_eq!(gateway.figures().gateway_errors, 0);
+    let half = "POST / HTTP/1.1\r\nHost: shop.localhost\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc";
+    assert!(say(&gateway, half).await.starts_with("HTTP/1.1 408"));
+}

@@ -232,10 +232,21 @@ fn find(repo: &gix::Repository, refs: &Refs, version: &Version) -> Result<(Versi
     {
         return Ok((name_of(commit)?, commit));
     }
-    let names = refs.tags.keys().chain(refs.branches.keys()).map(String::as_str);
-    let mut names: Vec<&str> = names.filter(|name| name.parse::<Version>().is_ok()).collect();
-    names.dedup();
-    Err(order::version_not_found(version, names))
+    let names = refs
+        .tags
+        .iter()
+        .chain(&refs.branches)
+        .filter(|(name, object)| name.parse::<Version>().is_ok() && commit_of(repo, **object).is_some())
+        .map(|(name, _)| name.as_str());
+    match tag {
+        // A tag may lead to anything that git holds.
+        Some((name, _)) => {
+            let there = order::what_there_is(version, names);
+            let message = format!("{name} leads to no commit, and so is no version of the source; {there}");
+            Err(Error::new(ErrorKind::NotFound, "version_not_found", message))
+        }
+        None => Err(order::version_not_found(version, names)),
+    }
 }
 
 /// The commit whose id begins with these digits.

@@ -76,7 +76,7 @@ async fn versions_are_tags_branches_and_commits() {
     assert_eq!(error.code(), "version_not_found");
     assert_eq!(
         error.message(),
-        "the source has no version 1.2.4; did you mean v1.2.3?; it has v1.2.3, 2.0.0-rc.1, v1.10.0, feature/blue, main, nightly"
+        "the source has no version 1.2.4; did you mean v1.2.3? it has v1.2.3, 2.0.0-rc.1, v1.10.0, feature/blue, main, nightly"
     );
     assert_eq!(version_of(&source, Some("0123456")).await.unwrap_err().code(), "version_not_found");
 }
@@ -100,7 +100,31 @@ async fn without_tags_that_read_as_versions_the_newest_is_what_head_is_at() {
     // A tag of something that is no commit is no version.
     git.tag("9.0.0", git.blob("text"));
     assert_eq!(version_of(&source, None).await.unwrap(), "0.1.0-beta");
-    assert!(version_of(&source, Some("9.0.0")).await.is_err());
+    let error = version_of(&source, Some("9.0.0")).await.unwrap_err();
+    assert_eq!(
+        error.message(),
+        "9.0.0 leads to no commit, and so is no version of the source; it has 0.1.0-beta, latest, main"
+    );
+}
+
+#[tokio::test]
+async fn of_two_tags_that_differ_in_their_v_the_one_that_was_asked_for_is_taken() {
+    let root = Scratch::new();
+    let git = Fixture::new(&root.path().join("app"));
+    let first = git.commit(&[("index.html", "without")]);
+    git.tag("1.3.0", first);
+    git.tag("v1.2.0", first);
+    let second = git.commit(&[("index.html", "with")]);
+    git.tag("v1.3.0", second);
+    git.tag("1.2.0", second);
+    let source = open(&root.path().join("app")).await;
+    for (asked, text) in [("1.3.0", "without"), ("v1.3.0", "with"), ("1.2.0", "with"), ("v1.2.0", "without")]
+    {
+        assert_eq!(version_of(&source, Some(asked)).await.unwrap(), asked);
+        let made = root.path().join(asked);
+        fs::create_dir(&made).unwrap();
+        assert_eq!(text_of(&source, Some(asked), &made, "index.html").await, text, "{asked}");
+    }
 }
 
 #[tokio::test]
