@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::client::{self, Answer, Ask};
+use super::finding::Trouble;
 use super::made::{Made, remove_left};
 use super::names::{self, Kind};
 use super::scratch::Sources;
-use super::trial::{Suite, Trouble};
 use crate::bext::engine::{
     App, AppRef, AppSource, AppStatus, Apps, Deploy, DeployRecord, Deploys, Engines, InstanceId, ListApps,
     NewApp, Percent, Release, Rollback, Unheard, Version,
@@ -107,9 +107,9 @@ impl Bench {
         self.start(app, kind).await
     }
 
-    /// Why a suite cannot be run in full; none if it can.
-    pub(super) fn cannot(&self, suite: &Suite) -> Option<String> {
-        (suite.asks_process && self.command.is_none()).then(|| {
+    /// Why no process can be asked; none if one can.
+    pub(super) fn without_process(&self) -> Option<String> {
+        self.command.is_none().then(|| {
             "the host application gave no command for the scratch app, so no process can be asked".to_owned()
         })
     }

@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::trial::Trouble;
+use super::finding::Trouble;
 
 /// Longer than any answer takes that is on its way.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);

@@ -10,6 +10,7 @@
 
 mod bench;
 mod client;
+mod finding;
 mod load;
 mod made;
 mod names;
@@ -190,7 +191,7 @@ impl<'a> Run<'a> {
     }
 
     async fn one(&self, suite: &Suite, trial: &Trial) -> Check {
-        let (outcome, seen) = match self.bench.cannot(suite) {
+        let (outcome, seen) = match self.bench.without_process().filter(|_| suite.asks_process) {
             Some(reason) => (Outcome::Partial, reason),
             None => self.carry_out(trial).await,
         };

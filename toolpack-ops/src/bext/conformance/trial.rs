@@ -1,10 +1,9 @@
-//! What a check is, and what it says of what it saw.
+//! What a check is, and how checks make up a suite.
 
-use std::fmt::Display;
 use std::pin::Pin;
 
 use super::bench::Bench;
-use crate::bext::engine::Outcome;
+use super::finding::Finding;
 
 /// Checks that belong together.
 #[derive(Debug)]
@@ -54,30 +53,6 @@ impl std::fmt::Debug for Trial {
 
 /// A check under way.
 pub(super) type Running<'b> = Pin<Box<dyn Future<Output = Finding> + Send + 'b>>;
-
-/// What a check saw, or why it saw nothing.
-pub(super) type Finding = Result<Seen, Trouble>;
-
-/// Why something could not be looked at.
-pub(super) type Trouble = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a check saw, and what that means.
-#[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) outcome: Outcome,
-    pub(super) text: String,
-}
-
-/// It is good if `good`, and this was seen.
-pub(super) fn seen(good: bool, text: impl Display) -> Finding {
-    let outcome = if good { Outcome::Passed } else { Outcome::Failed };
-    Ok(Seen { outcome, text: text.to_string() })
-}
-
-/// It could be looked at in part only, for this reason.
-pub(super) fn partial(reason: impl Display) -> Finding {
-    Ok(Seen { outcome: Outcome::Partial, text: reason.to_string() })
-}
 
 /// The checks of a suite: a name, what is expected, and the function that looks.
 macro_rules! checks {

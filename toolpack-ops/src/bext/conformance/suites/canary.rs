@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::bench::Bench;
 use super::super::client::Connection;
-use super::super::trial::{Finding, Trouble, checks, seen};
+use super::super::finding::{Finding, Trouble, seen};
+use super::super::trial::checks;
 use crate::bext::engine::Percent;
 
 checks! {

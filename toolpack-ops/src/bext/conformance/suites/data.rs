@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::super::bench::Bench;
-use super::super::trial::{Finding, Trouble, checks, seen};
+use super::super::finding::{Finding, Trouble, seen};
+use super::super::trial::checks;
 use crate::bext::engine::{AppRef, Changes, Key, ListKeys, Rows, SetKey, Statement, Ttl};
 use crate::error::Error;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::bench::Bench;
 use super::super::client::{Ask, send_raw, status_of};
-use super::super::trial::{Finding, Trouble, checks, seen};
+use super::super::finding::{Finding, Trouble, seen};
+use super::super::trial::checks;
 
 checks! {
     "an app learns who asks", "X-Forwarded-For: 127.0.0.1" => forwarded_for;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::super::bench::Bench;
-use super::super::trial::{Finding, Trouble, checks, seen};
+use super::super::finding::{Finding, Trouble, seen};
+use super::super::trial::checks;
 use crate::bext::engine::AppStatus;
 
 checks! {

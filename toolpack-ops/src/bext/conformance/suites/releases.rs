@@ -6,8 +6,9 @@ use tokio::time::{Instant, sleep};
 
 use super::super::bench::Bench;
 use super::super::client::{Ask, Conversation, PATIENCE};
+use super::super::finding::{Finding, Trouble, seen};
 use super::super::load::{Load, Tally};
-use super::super::trial::{Finding, Trouble, checks, seen};
+use super::super::trial::checks;
 use crate::bext::engine::{AppRef, DeployStatus, ListDeploys, Version};
 use crate::error::Error;
 

@@ -7,7 +7,8 @@ use http::Method;
 
 use super::super::bench::Bench;
 use super::super::client::{Connection, ask_http2, send_raw};
-use super::super::trial::{Finding, checks, seen};
+use super::super::finding::{Finding, seen};
+use super::super::trial::checks;
 
 checks! {
     "a small request is answered by the app", "200 and its version" => small;

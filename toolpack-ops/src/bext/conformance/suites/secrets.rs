@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::super::bench::Bench;
-use super::super::trial::{Finding, Trouble, checks, partial, seen};
+use super::super::finding::{Finding, Trouble, partial, seen};
+use super::super::trial::checks;
 use crate::bext::engine::{ListDeploys, ListSecrets, SecretName, SecretValue, Secrets, SecretsOf};
 
 checks! {

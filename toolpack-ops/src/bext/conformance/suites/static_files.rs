@@ -6,8 +6,9 @@ use http::Method;
 
 use super::super::bench::Bench;
 use super::super::client::{send_raw, status_of};
+use super::super::finding::{Finding, seen};
 use super::super::scratch::{LARGE_BYTES, SCRIPT, large_byte};
-use super::super::trial::{Finding, checks, seen};
+use super::super::trial::checks;
 
 checks! {
     "a page has its type and charset", "text/html; charset=utf-8" => html;

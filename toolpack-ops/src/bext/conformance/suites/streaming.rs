@@ -6,7 +6,8 @@ use http_body_util::BodyExt;
 
 use super::super::bench::Bench;
 use super::super::client::{Conversation, begin};
-use super::super::trial::{Finding, checks, seen};
+use super::super::finding::{Finding, seen};
+use super::super::trial::checks;
 
 checks! {
     "an answer is passed on as it comes", "the first of 3 pieces at least 1 s before the last" => answer, Waits;

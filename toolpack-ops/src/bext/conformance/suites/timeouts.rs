@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::super::bench::Bench;
 use super::super::client::{begin, send_raw, status_of};
-use super::super::trial::{Finding, checks, partial, seen};
+use super::super::finding::{Finding, partial, seen};
+use super::super::trial::checks;
 
 checks! {
     "an answer that takes a while is waited for", "200 after at least 300 ms" => slow;
@@ -36,7 +37,7 @@ async fn others(bench: &Bench) -> Finding {
         // The slow ones are under way by then; if they are not, the check is easier, and no less true.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let answer = bench.ask(&bench.to_slow("/version")).await?;
-        Ok::<_, super::super::trial::Trouble>((answer.status, started.elapsed()))
+        Ok::<_, super::super::finding::Trouble>((answer.status, started.elapsed()))
     };
     let (slow, quick) = tokio::join!(futures_util::future::join_all(slow), quick);
     let (status, took) = quick?;

@@ -8,7 +8,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Response;
 
 use super::super::bench::Bench;
-use super::super::trial::{Finding, Trouble, checks, seen};
+use super::super::finding::{Finding, Trouble, seen};
+use super::super::trial::checks;
 
 checks! {
     "a WebSocket opens", "101" => opens;
