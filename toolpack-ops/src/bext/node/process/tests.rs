@@ -129,6 +129,13 @@ async fn one_that_ends_early_says_what_it_printed() {
     assert!(!fixture.log().contains("hunter2-x"));
     assert!(fixture.log().contains(" out starting\n"));
     assert!(fixture.log().contains(" err \u{1b}[31mbad key [secret KEY]\n"));
+    // As a program says it that ends with what it was given, quoted.
+    let mut launch =
+        fixture.script(r#"printf '%s\n' '{"key":"a\"b\\c-\u003ctop"}' YSJiXGMtPHRvcA== >&2; exit 7"#);
+    launch.secrets.push(secret("KEY", "a\"b\\c-<top"));
+    let message = refused(launch).await;
+    assert!(message.contains("{\"key\":\"[secret KEY]\"}\n[secret KEY]"), "{message}");
+    assert!(!fixture.log().contains("top\"") && !fixture.log().contains("YSJi"), "{}", fixture.log());
     assert_eq!(
         refused(fixture.script("exit 0")).await,
         "it ended with status 0 before it was healthy; it printed nothing"
