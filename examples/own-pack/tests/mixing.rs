@@ -33,7 +33,7 @@ async fn packs_are_filtered_by_the_effect_of_their_tools() {
     let desk = Desk::open(folder.path()).await.unwrap();
     let looking = || PackOptions::new().tools_that(|effect: Annotations| effect.read_only);
     let server = Server::new("looking", "1").pack(desk.reading, looking()).pack(desk.bext, looking());
-    let bext = ["db_query", "kv_get", "kv_list", "list_instances"];
+    let bext = ["db_query", "instance_health", "instance_overview", "kv_get", "kv_list", "list_instances"];
     assert_eq!(names(server).await, [&bext[..], &["list_items", "reading_time"]].concat());
 }
 
