@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::paging::page_setters;
 use super::text::text_type;
 use super::{AppName, AppRef, Cursor, InstanceId, PageSize, Timestamp, Version};
 use crate::error::Error;
@@ -193,19 +194,7 @@ pub struct ListApps {
 }
 
 impl ListApps {
-    /// At most so many entries.
-    #[must_use]
-    pub fn with_limit(mut self, limit: PageSize<200>) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Goes on after an earlier page.
-    #[must_use]
-    pub fn with_cursor(mut self, cursor: Option<Cursor>) -> Self {
-        self.cursor = cursor;
-        self
-    }
+    page_setters!(200);
 }
 
 /// One page of apps.
@@ -237,19 +226,7 @@ impl ListDomains {
         self
     }
 
-    /// At most so many entries.
-    #[must_use]
-    pub fn with_limit(mut self, limit: PageSize<200>) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Goes on after an earlier page.
-    #[must_use]
-    pub fn with_cursor(mut self, cursor: Option<Cursor>) -> Self {
-        self.cursor = cursor;
-        self
-    }
+    page_setters!(200);
 }
 
 /// One page of domains.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
+use super::paging::page_setters;
 use super::{Cursor, InstanceId, InstanceUrl, PageSize, Timestamp};
 use crate::error::Error;
 
@@ -103,19 +104,7 @@ pub struct ListInstances {
 }
 
 impl ListInstances {
-    /// At most so many entries.
-    #[must_use]
-    pub fn with_limit(mut self, limit: PageSize<200>) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Goes on after an earlier page.
-    #[must_use]
-    pub fn with_cursor(mut self, cursor: Option<Cursor>) -> Self {
-        self.cursor = cursor;
-        self
-    }
+    page_setters!(200);
 }
 
 /// An instance as the registry has it.

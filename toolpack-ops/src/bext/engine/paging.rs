@@ -10,6 +10,27 @@ use serde::{Deserialize, Serialize};
 use super::invalid_argument;
 use crate::error::{Error, ErrorKind};
 
+/// The setters of a page, for the options of a list that have a `limit` and a `cursor`.
+macro_rules! page_setters {
+    ($max:literal) => {
+        /// At most so many entries.
+        #[must_use]
+        pub fn with_limit(mut self, limit: PageSize<$max>) -> Self {
+            self.limit = limit;
+            self
+        }
+
+        /// Goes on after an earlier page.
+        #[must_use]
+        pub fn with_cursor(mut self, cursor: Option<Cursor>) -> Self {
+            self.cursor = cursor;
+            self
+        }
+    };
+}
+
+pub(super) use page_setters;
+
 /// How many entries a page has at most: 1 to `MAX`, 100 by default (or `MAX`, where that is less).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::paging::page_setters;
 use super::text::text_type;
 use super::{AppName, Cursor, InstanceId, PageSize, Timestamp};
 use crate::error::Error;
@@ -62,19 +63,7 @@ pub struct ListSecrets {
 }
 
 impl ListSecrets {
-    /// At most so many entries.
-    #[must_use]
-    pub fn with_limit(mut self, limit: PageSize<200>) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Goes on after an earlier page.
-    #[must_use]
-    pub fn with_cursor(mut self, cursor: Option<Cursor>) -> Self {
-        self.cursor = cursor;
-        self
-    }
+    page_setters!(200);
 }
 
 /// One page of names.
